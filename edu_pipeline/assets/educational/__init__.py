@@ -1,0 +1,1 @@
+"""The tables of the educational layer, one module each."""

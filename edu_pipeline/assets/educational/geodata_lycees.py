@@ -1,0 +1,40 @@
+"""geodata_lycees: where every lycée of the directory is. Not here: the map's selection (lycees_geolocalisation)."""
+
+import polars as pl
+
+from edu_pipeline import contracts as c
+from edu_pipeline.table import table
+
+
+class GeodataLycees(c.Located):
+    """A lycée of any kind (general, technological, vocational, agricultural) and its place, from the directory.
+
+    The position is NULL where the publisher could not place the lycée.
+    """
+
+    uai = c.uai(key=True)
+    etablissement = c.text("Name.", upstream="nom_etablissement")
+    latitude = c.latitude("Latitude, WGS 84; NULL where the lycée could not be placed.", upstream="latitude")
+    longitude = c.longitude("Longitude, WGS 84; NULL where the lycée could not be placed.", upstream="longitude")
+    position = c.text("The position as the publisher writes it: 'latitude, longitude'.", upstream="position")
+    code_commune = c.code_commune(upstream="code_commune")
+    commune = c.text("Name of the commune.", upstream="nom_commune")
+    code_departement = c.code_departement(upstream="code_departement")
+    academie = c.text("Name of the académie.", upstream="libelle_academie")
+    secteur = c.secteur("public or privé.", upstream="statut_public_prive")
+    voie_generale = c.boolean("Whether it has the general track.", upstream="voie_generale")
+    voie_technologique = c.boolean("Whether it has the technological track.", upstream="voie_technologique")
+    voie_professionnelle = c.boolean("Whether it has the vocational track.", upstream="voie_professionnelle")
+
+
+@table(GeodataLycees)
+def geodata_lycees(annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
+    """Take the lycées out of the directory."""
+    return annuaire_education.filter(pl.col("type_etablissement") == "Lycée").rename(
+        {
+            "nom_etablissement": "etablissement",
+            "nom_commune": "commune",
+            "libelle_academie": "academie",
+            "statut_public_prive": "secteur",
+        }
+    )

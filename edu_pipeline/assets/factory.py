@@ -1,0 +1,246 @@
+"""From declarations to Dagster: one raw asset per source, one asset per table, one per view.
+
+Belongs here: everything that Dagster shows of them (groups, owners, kinds, tags, column schema, checks,
+metadata). Does not belong here: the way of the data (``load.py``, ``views.py``), which knows no Dagster.
+"""
+
+import traceback
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from edu_pipeline.contracts import spec
+from edu_pipeline.errors import EduError, NoRows, TableShrank, UnknownReference, is_transient
+from edu_pipeline.load import Outcome, load
+from edu_pipeline.migrate import described_columns
+from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
+from edu_pipeline.settings import settings
+from edu_pipeline.sources.catalogue import Source, catalogue
+from edu_pipeline.sources.fetch import Fetched, fetch
+from edu_pipeline.table import Table
+from edu_pipeline.views import View, refresh
+
+OWNERS = ["team:data-engineering"]
+RETRIES, RETRY_AFTER = 2, 30
+"""How often, and after how many seconds, a step is tried again whose failure a retry can mend."""
+
+CHECKS = {
+    "contract": "Rows that break the contract are in quarantine, and are few enough to publish the others.",
+    "references": "Codes point to rows that exist, but for a tolerated few.",
+    "volume": "There are rows, and not far fewer than at the load before.",
+}
+
+
+def raw_key(source: str) -> dg.AssetKey:
+    """The key of a source's raw asset."""
+    return dg.AssetKey(["raw", catalogue()[source].slug])
+
+
+def raw_asset(source: Source) -> dg.AssetsDefinition:
+    """The asset whose materialization is a release of ``source`` in the archive."""
+
+    @dg.asset(
+        key=raw_key(source.id),
+        group_name="raw",
+        description=f"{source.title}, as published by {source.publisher} ({source.licence}). {source.note}".strip(),
+        owners=OWNERS,
+        kinds={"file", *(file.format for file in source.files.values())},
+        tags={"layer": "raw", "cadence": source.cadence, "publisher": _tag(source.publisher)},
+        metadata={"source": dg.MetadataValue.url(source.landing_page), "licence": source.licence},
+    )
+    def raw(context: dg.AssetExecutionContext, archive: ArchiveResource) -> dg.MaterializeResult[Any]:
+        with _failures(context):
+            fetched = fetch(source, archive.archive(), settings().upstream)
+        return dg.MaterializeResult(
+            metadata=release_metadata(fetched), data_version=dg.DataVersion(fetched.release.sha256[:12])
+        )
+
+    return raw
+
+
+def release_metadata(fetched: Fetched) -> dict[str, Any]:
+    """What the UI shows of a release."""
+    release = fetched.release
+    return {
+        "release": release.id,
+        "new": fetched.new,
+        "sha256": release.sha256,
+        "bytes": sum(file.bytes for file in release.files),
+        "files": dg.MetadataValue.md("\n".join(f"- `{file.name}` from {file.url}" for file in release.files)),
+        "retrieved_at": dg.MetadataValue.timestamp(release.retrieved_at),
+    }
+
+
+def table_asset(table: Table) -> dg.AssetsDefinition:
+    """The asset whose materialization is a load of ``table``."""
+
+    @dg.asset(
+        name=table.name,
+        group_name=table.layer,
+        deps=[*map(raw_key, table.sources), *table.tables],
+        description=table.description,
+        owners=OWNERS,
+        kinds={"postgres", "polars"},
+        tags={"layer": table.layer, **_source_tags(table)},
+        code_version=table.code_version,
+        check_specs=[dg.AssetCheckSpec(name, asset=table.name, description=text) for name, text in CHECKS.items()],
+        metadata={
+            "dagster/column_schema": _column_schema(table),
+            "dagster/table_name": f"{settings().target_schema}.{table.name}",
+            "sources": dg.MetadataValue.md(
+                "\n".join(f"- [{catalogue()[name].title}]({catalogue()[name].landing_page})" for name in table.sources)
+                or "derived from other tables"
+            ),
+            **_code(table.path),
+        },
+    )
+    def materialize(
+        context: dg.AssetExecutionContext,
+        postgres: PostgresResource,
+        archive: ArchiveResource,
+        run_options: RunOptions,
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+        try:
+            with _failures(context):
+                outcome = load(
+                    table, postgres.database(), archive.archive(), run_options.options(), run_id=context.run_id
+                )
+        except dg.Failure as failure:
+            yield _failed_check(failure)
+            raise
+        yield from _passed_checks(outcome)
+        yield dg.MaterializeResult(metadata=_metadata(outcome))
+
+    return materialize
+
+
+def view_asset(view: View) -> dg.AssetsDefinition:
+    """The asset whose materialization is a refresh of ``view``."""
+
+    @dg.asset(
+        name=view.name,
+        group_name="views",
+        deps=list(view.inputs),
+        description=view.description,
+        owners=OWNERS,
+        kinds={"postgres", "sql"},
+        tags={"layer": "views"},
+        code_version=view.code_version,
+        metadata={"dagster/table_name": f"{settings().target_schema}.{view.name}", **_code(view.path)},
+    )
+    def materialize(
+        context: dg.AssetExecutionContext, postgres: PostgresResource, run_options: RunOptions
+    ) -> dg.MaterializeResult[Any]:
+        with _failures(context):
+            outcome = refresh(view, postgres.database(), run_options.options(), run_id=context.run_id)
+        return dg.MaterializeResult(metadata=_metadata(outcome))
+
+    return materialize
+
+
+class _failures:
+    """Turns an error into Dagster's: a retry for what a retry can mend, a final failure with the text for the rest."""
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self.context = context
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        if is_transient(error) and self.context.retry_number < RETRIES:
+            self.context.log.warning(str(error))
+            raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_AFTER) from error
+        if isinstance(error, EduError):
+            raise dg.Failure(
+                description=str(error),
+                metadata={"where": error.where, "found": error.problem, "what to do": error.remedy},
+                allow_retries=False,
+            ) from error
+        if isinstance(error, Exception):
+            raise dg.Failure(
+                description=f"{type(error).__name__}: {error}",
+                metadata={"defect": dg.MetadataValue.md(f"```\n{''.join(traceback.format_exception(error))}\n```")},
+                allow_retries=False,
+            ) from error
+
+
+def _failed_check(failure: dg.Failure) -> dg.AssetCheckResult:
+    name = "contract"
+    if isinstance(failure.__cause__, UnknownReference):
+        name = "references"
+    elif isinstance(failure.__cause__, NoRows | TableShrank):
+        name = "volume"
+    return dg.AssetCheckResult(
+        check_name=name, passed=False, description=failure.description, metadata=failure.metadata
+    )
+
+
+def _passed_checks(outcome: Outcome) -> Iterator[dg.AssetCheckResult]:
+    done = outcome.load
+    yield dg.AssetCheckResult(check_name="contract", passed=True, metadata={"refused": done.refused})
+    yield dg.AssetCheckResult(check_name="references", passed=True, metadata={"unknown": dict(done.unknown)})
+    yield dg.AssetCheckResult(check_name="volume", passed=True, metadata={"rows": done.rows or 0})
+
+
+def _metadata(outcome: Outcome) -> dict[str, Any]:
+    done = outcome.load
+    found: dict[str, Any] = {"skipped": outcome.skipped, "dagster/row_count": done.rows}
+    if outcome.skipped:
+        return found
+    changes = {"added": done.added, "changed": done.changed, "removed": done.removed}
+    found |= {f"rows_{name}": count for name, count in changes.items() if count is not None}
+    found |= {"rows_refused": done.refused, "strategy": done.strategy, "releases": dict(done.releases)}
+    found["hidden_cells"] = dict(done.hidden)
+    if outcome.preview is not None:
+        found["preview"] = dg.MetadataValue.md(_markdown(outcome))
+    return found
+
+
+def _markdown(outcome: Outcome) -> str:
+    assert outcome.preview is not None
+    head = outcome.preview
+    rows = [head.columns, ["---"] * head.width, *([_cell(value) for value in row] for row in head.rows())]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _column_schema(table: Table) -> dg.TableSchema:
+    described = described_columns(table)
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name,
+                spec(column).sql,
+                description=described[name],
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=table.key == [name]),
+            )
+            for name, column in table.contract.columns().items()
+        ]
+    )
+
+
+def _source_tags(table: Table) -> dict[str, str]:
+    sources = [catalogue()[name] for name in table.sources]
+    if not sources:
+        return {}
+    return {"cadence": sources[0].cadence, "publisher": _tag(sources[0].publisher)}
+
+
+def _tag(text: str) -> str:
+    """A tag's value may have letters, digits, _, - and . only, 63 at most."""
+    plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in text)
+    return plain.strip("_")[:63]
+
+
+def _code(path: Any) -> dict[str, Any]:
+    with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
+        reference = dg.LocalFileCodeReference(file_path=str(path), line_number=1)
+        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}

@@ -1,0 +1,47 @@
+"""commune_boundaries: the contours of the communes. Not here: their neighbours (communes_limitrophes)."""
+
+import geopandas
+import polars as pl
+import shapely
+
+from edu_pipeline import contracts as c
+from edu_pipeline.table import table
+
+EQUAL_AREA = 6933
+"""EASE-Grid 2.0, an equal-area projection of the whole ellipsoid."""
+
+
+class CommuneBoundaries(c.Contract):
+    """The contour of a commune, generalised to 100 m: for maps and neighbours, not to find a point's commune.
+
+    Paris, Lyon and Marseille are whole; the publisher's file has no municipal arrondissements. `surface_km2` is that
+    of the generalised contour, inland waters included: it differs by some hectares from the official area.
+    """
+
+    code_commune = c.code_commune(key=True, upstream="code")
+    nom_commune = c.text("Name, with its article.", length=255, required=True, upstream="nom")
+    geometry = c.geometry(
+        "Contour, WGS 84, vertices to 5 decimals (1 m); neighbours share their vertices.",
+        "MultiPolygon", required=True, upstream="geometry",
+    )  # fmt: skip
+    surface_km2 = c.numeric("Area of the contour on the WGS 84 ellipsoid.", 9, 2, required=True, unit="km²", min=0)
+
+
+@table(CommuneBoundaries)
+def commune_boundaries(contours_communes: pl.LazyFrame) -> pl.LazyFrame:
+    """Make every contour a valid MultiPolygon and measure it; what has no area stays as it is, to be refused."""
+
+    def mended(frame: pl.DataFrame) -> pl.DataFrame:
+        given = shapely.from_wkb(frame["geometry"].to_numpy(), on_invalid="ignore")
+        valid = shapely.make_valid(given, method="structure", keep_collapsed=False)
+        areas = [[part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"] for shape in valid]
+        contours = geopandas.GeoSeries([shapely.MultiPolygon(parts) if parts else None for parts in areas], crs=4326)
+        hexadecimal = shapely.to_wkb(shapely.set_srid(contours.values, 4326), hex=True, include_srid=True, byte_order=1)
+        return frame.with_columns(
+            geometry=pl.coalesce(pl.Series(hexadecimal, dtype=pl.String), "geometry"),
+            surface_km2=pl.Series((contours.to_crs(EQUAL_AREA).area / 1e6).to_numpy(), nan_to_null=True),
+        )
+
+    return contours_communes.map_batches(
+        mended, schema={**contours_communes.collect_schema(), "surface_km2": pl.Float64}
+    )

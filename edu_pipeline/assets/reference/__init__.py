@@ -1,0 +1,1 @@
+"""The tables of the reference layer, one module each."""

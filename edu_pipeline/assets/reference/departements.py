@@ -1,0 +1,54 @@
+"""departements: the départements and overseas collectivities, with region and académie. Not here: their contours."""
+
+import polars as pl
+
+from edu_pipeline import contracts as c
+from edu_pipeline.table import table
+from edu_pipeline.vocabulary import regions
+
+
+class Departements(c.Contract):
+    """A département or overseas collectivity (109), the region that it lies in and the académie that runs its schools.
+
+    An overseas collectivity belongs to no region: its `code_region` is its own code and its `nom_region` its own name,
+    as geo.api.gouv.fr has it. The région académique has codes of its own: never join it to `code_region`.
+    """
+
+    code_departement = c.code_departement(
+        key=True, upstream={"geo_api_departements": "code", "departement_academie": "code_departement"}
+    )
+    nom_departement = c.text("Name, e.g. Côte-d'Or.", required=True, upstream={"geo_api_departements": "nom"})
+    code_region = c.text(
+        "INSEE code of the region, e.g. 84; an overseas collectivity's own code.",
+        length=3, required=True, pattern=r"^(\d{2}|9[78]\d)$", upstream={"geo_api_departements": "codeRegion"},
+    )  # fmt: skip
+    nom_region = c.text(
+        "Name of the region (INSEE, Code officiel géographique); an overseas collectivity's own name.", required=True
+    )
+    code_academie = c.code_academie(
+        "Code of the académie, two digits; NULL where there is none (977, 978, 984, 989).",
+        upstream={"departement_academie": "code_academie"},
+    )
+    nom_academie = c.text(
+        "Name of the académie as the DEPP writes it: capitals without accents. NULL where there is none.",
+        upstream={"departement_academie": "academie"},
+    )
+    code_region_academique = c.text(
+        "Code of the région académique, two digits, not INSEE's; 00 outside of them. NULL without an académie.",
+        length=2, pattern=r"^\d{2}$", upstream={"departement_academie": "code_region_academique"},
+    )  # fmt: skip
+    nom_region_academique = c.text(
+        "Name of the région académique as the DEPP writes it: capitals without accents.",
+        upstream={"departement_academie": "region_academique"},
+    )
+
+
+@table(Departements)
+def departements(geo_api_departements: pl.LazyFrame, departement_academie: pl.LazyFrame) -> pl.LazyFrame:
+    """Put the académie beside each département, and the region's name beside its code."""
+    code, name = pl.col("code_region"), pl.col("nom_departement")
+    own_name = pl.when(code == pl.col("code_departement")).then(name)
+    with_academie = geo_api_departements.join(departement_academie, on="code_departement", how="left")
+    return with_academie.sort("code_departement").with_columns(
+        nom_region=pl.coalesce(code.replace_strict(regions.REGIONS, default=None), own_name)
+    )

@@ -1,0 +1,1 @@
+"""The tables of the sectorisation layer, one module each."""

@@ -1,0 +1,1 @@
+"""The tables of the socio_economic layer, one module each."""

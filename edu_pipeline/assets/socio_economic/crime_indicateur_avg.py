@@ -1,0 +1,63 @@
+"""crime_indicateur_avg: mean rates of recorded crime, the benchmark of a commune's. Not here: the communes' own rates
+(criminalite_2024)."""
+
+import polars as pl
+
+from edu_pipeline import contracts as c
+from edu_pipeline.table import table
+from edu_pipeline.vocabulary import arrondissements
+
+PER_DWELLING = "Cambriolages de logement"
+
+
+class CrimeIndicateurAvg(c.Contract):
+    """Mean rate of an indicator of recorded crime in a département, and in France (`FR`), in the latest year.
+
+    The mean of the published communes only, weighted by population, for burglaries by dwellings: so neither the mean of
+    all communes nor the rate of the département, since small communes are mostly not published (see
+    `nb_communes_publiees`) and have lower rates. Paris, Lyon and Marseille count once: as cities, or by arrondissement
+    where the city's own rate is not published. Meaning of the indicators: criminalite_2024.
+    """
+
+    code_departement = c.text(
+        "Code of the département of the communes, or FR for all of them.", length=5, key=True,
+        pattern=r"^(\d{2}|2[AB]|9[78]\d|FR)$",
+    )  # fmt: skip
+    indicateur = c.text("Indicator, as in criminalite_2024.", key=True)
+    annee = c.year("Year, the latest in criminalite_2024.", required=True)
+    unite_de_compte = c.text("What is counted, as in criminalite_2024.", required=True)
+    taux_moyen_pour_mille = c.numeric(
+        "Mean of the published rates per 1,000 inhabitants, weighted by population; for `Cambriolages de logement` per "
+        "1,000 dwellings, weighted by dwellings. NULL where no commune is published.",
+        12, 7, min=0, unit="‰",
+    )  # fmt: skip
+    nb_communes_publiees = c.integer("Communes in the mean.", required=True, min=0, unit="communes")
+
+
+@table(CrimeIndicateurAvg)
+def crime_indicateur_avg(criminalite_2024: pl.LazyFrame) -> pl.LazyFrame:
+    """Average the latest year's published rates by département and over all of them."""
+    code = pl.col("code_commune")
+    latest = criminalite_2024.filter(pl.col("annee") == pl.col("annee").max()).select(
+        "indicateur", "annee", "unite_de_compte", code,
+        rate=pl.col("taux_pour_mille").cast(pl.Float64),
+        weight=pl.when(pl.col("indicateur") == PER_DWELLING).then("insee_log").otherwise("insee_pop"),
+        city=code.replace_strict(arrondissements.COMMUNES, default=None, return_dtype=pl.String),
+        departement=code.str.extract("^(9[78].|..)"),
+    )  # fmt: skip
+    cities = latest.filter(pl.col("rate").is_not_null()).select("indicateur", city=code)
+    once = latest.join(cities, on=["indicateur", "city"], how="anti")
+    areas = [once.with_columns(code_departement=area) for area in (pl.col("departement"), pl.lit("FR"))]
+    published = (pl.col("rate").is_not_null()) & (pl.col("weight") > 0)
+    rate, weight = pl.col("rate").filter(published), pl.col("weight").filter(published)
+    return (
+        pl.concat(areas)
+        .group_by("code_departement", "indicateur", "annee")
+        .agg(
+            pl.col("unite_de_compte").first(),
+            total=weight.sum(),
+            taux_moyen_pour_mille=(rate * weight).sum(),
+            nb_communes_publiees=published.sum(),
+        )
+        .with_columns(pl.when(pl.col("total") > 0).then(pl.col("taux_moyen_pour_mille") / pl.col("total")))
+    )

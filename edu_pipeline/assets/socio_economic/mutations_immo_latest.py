@@ -1,0 +1,55 @@
+"""mutations_immo_latest: a commune's sales of houses and flats in the latest year. Not here: single sales (geo-dvf)."""
+
+import dataframely as dy
+import polars as pl
+
+from edu_pipeline import contracts as c
+from edu_pipeline.table import table
+
+
+class MutationsImmoLatest(c.Contract):
+    """Number, price and size of the houses and flats sold in a commune in the latest year published.
+
+    Computed by B. Mericskay from the DGFiP's Demandes de valeurs foncières. Only communes with at least one sale have a
+    row: averages of one or two sales say little (see `nb_mutations`). Bas-Rhin (67), Haut-Rhin (68), Moselle (57) and
+    Mayotte (976) are not covered. Paris, Lyon and Marseille are whole cities
+    (75056, 69123, 13055), never arrondissements: join those on `info_communes.code_commune_parent`.
+    """
+
+    code_commune = c.code_commune(key=True, upstream="INSEE_COM")
+    annee = c.year("Year of the sales.", required=True, upstream="annee")
+    nb_mutations = c.integer("Sales.", required=True, min=1, unit="sales", upstream="nb_mutations")
+    nb_maisons = c.integer("Sales of a house.", min=0, unit="sales", upstream="NbMaisons")
+    nb_appartements = c.integer("Sales of a flat.", min=0, unit="sales", upstream="NbApparts")
+    prop_maison = c.percentage("Share of houses in the sales.", upstream="PropMaison")
+    prop_appart = c.percentage("Share of flats in the sales.", upstream="PropAppart")
+    prix_moyen = c.numeric("Average price.", 12, 2, min=0, unit="€", upstream="PrixMoyen")
+    prix_m2_moyen = c.numeric("Average price of a square metre.", 10, 2, min=0, unit="€/m²", upstream="Prixm2Moyen")
+    surface_moyenne = c.numeric("Average living area.", 8, 2, min=0, unit="m²", upstream="SurfaceMoy")
+
+    @dy.rule()
+    def shares_follow_from_counts(cls) -> pl.Expr:
+        """Shares that are those of the counts, give or take one point."""
+        houses, flats = pl.col("nb_maisons").cast(pl.Float64), pl.col("nb_appartements").cast(pl.Float64)
+        sales = houses + flats
+        return pl.all_horizontal(
+            (pl.col(share).cast(pl.Float64) * sales - 100 * count).abs() <= sales
+            for share, count in {"prop_maison": houses, "prop_appart": flats}.items()
+        )
+
+
+@table(MutationsImmoLatest)
+def mutations_immo_latest(dvf_indicateurs_communes: pl.LazyFrame) -> pl.LazyFrame:
+    """Give the two shares back their names where the file has them swapped, as that of 2024 has.
+
+    The file itself must show it: in no commune that sold houses only is the share of houses above 0. On a sound file
+    this changes nothing.
+    """
+    houses, flats, share = (
+        pl.col(name).cast(pl.Float64, strict=False) for name in ("nb_maisons", "nb_appartements", "prop_maison")
+    )
+    swapped = share.filter((houses > 0) & (flats == 0)).max() == 0
+    return dvf_indicateurs_communes.with_columns(
+        prop_maison=pl.when(swapped).then("prop_appart").otherwise("prop_maison"),
+        prop_appart=pl.when(swapped).then("prop_maison").otherwise("prop_appart"),
+    )

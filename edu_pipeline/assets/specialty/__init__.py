@@ -1,0 +1,1 @@
+"""The tables of the specialty layer, one module each."""

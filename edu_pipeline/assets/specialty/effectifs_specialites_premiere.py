@@ -1,0 +1,70 @@
+"""effectifs_specialites_premiere: pupils of each specialty of première générale. Not here: the combinations of three
+(triplettes), and what is merely offered (specialites_lycees)."""
+
+import re
+
+import polars as pl
+
+from edu_pipeline import contracts as c
+from edu_pipeline.table import table
+from edu_pipeline.vocabulary import specialites
+
+SOURCE = "fr_en_effectifs_specialites_triplettes_1ere_generale"
+CELLS = r"^(?!00)\d{4}_.*_(filles|garcons)$"
+"""Columns of a specialty: a code of four digits, the first two not 00 (those are combinations)."""
+
+
+class EffectifsSpecialitesPremiere(c.Contract):
+    """Girls and boys who take a specialty in a lycée's première générale at a rentrée.
+
+    A row where the lycée has pupils in the specialty: a specialty with 0 girls and 0 boys has no row. Small counts are
+    masked since the rentrée 2025: NULL, not 0; a row with a masked count is kept, since it may hide pupils. Every pupil
+    takes three specialties: a lycée's rows nearly always add up to three times `effectif_total`. LLCER is one
+    specialty here, whatever the language.
+    """
+
+    uai = c.uai(key=True, upstream="UAI", aliases=["numero_etablissement"])
+    rentree_scolaire = c.year("Year in which the school year begins.", key=True, upstream="RENTREE SCOLAIRE")
+    code_specialite = c.text("DEPP's code of the specialty, e.g. 0613.", length=4, key=True, pattern=r"^\d{4}$")
+    specialite = c.text("Canonical label, as in specialites_lycees.specialites_array.", required=True)
+    filles = c.integer("Girls in the specialty; NULL where masked.", min=0, unit="pupils")
+    garcons = c.integer("Boys in the specialty; NULL where masked.", min=0, unit="pupils")
+    effectif = c.integer("Girls and boys; NULL where one of the two is masked.", min=0, unit="pupils")
+    effectif_total = c.integer(
+        "Pupils of the lycée's première générale in all specialties; the same on all its rows.", min=0, unit="pupils",
+        upstream="EFFECTIF TOTAL", aliases=["effectif_total_en_premiere_generale"],
+    )  # fmt: skip
+    denomination = c.text("Kind of establishment.", upstream="DENOMINATION PRINCIPALE", aliases=["denomination"])
+    patronyme = c.text("Name of the establishment.", upstream="PATRONYME")
+    secteur = c.secteur(upstream="SECTEUR")
+    commune = c.text("Name of the commune, in capitals.", upstream="COMMUNE")
+    code_departement = c.code_departement(upstream="code département", optional=True)
+    departement = c.text("Name of the département, in capitals.", upstream="DEPARTEMENT")
+    code_academie = c.code_academie(upstream="code académie", optional=True)
+    academie = c.text("Name of the académie, in capitals.", upstream="ACADEMIE")
+
+
+@table(EffectifsSpecialitesPremiere, needs={SOURCE: [CELLS]})
+def effectifs_specialites_premiere(
+    fr_en_effectifs_specialites_triplettes_1ere_generale: pl.LazyFrame,
+) -> pl.LazyFrame:
+    """Turn two columns per specialty into a row per specialty, where there are pupils or may be."""
+    lycees = fr_en_effectifs_specialites_triplettes_1ere_generale
+    names = lycees.collect_schema().names()
+    specialties = [name.removesuffix("_filles") for name in names if re.match(CELLS, name) and name.endswith("_filles")]
+    own = [name for name in names if not re.match(CELLS, name)]
+    rows = [
+        lycees.select(
+            *own, filles=f"{specialty}_filles", garcons=f"{specialty}_garcons", code_specialite=pl.lit(specialty[:4])
+        )
+        for specialty in specialties
+    ]
+    pupils = pl.col("filles", "garcons").cast(pl.Float64, strict=False)
+    return (
+        pl.concat(rows)
+        .filter(pl.any_horizontal(pupils.ne_missing(0)))
+        .with_columns(
+            specialite=specialites.by_code(pl.col("code_specialite")),
+            effectif=pl.sum_horizontal(pupils, ignore_nulls=False),
+        )
+    )

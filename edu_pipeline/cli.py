@@ -1,0 +1,205 @@
+"""The command line ``edu-pipeline``: thin, since everything it does is done elsewhere and is in Dagster too.
+
+Belongs here: arguments, progress, tables on the terminal, exit codes. Does not belong here: any step of a load.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+
+from edu_pipeline.cluster import Cluster
+from edu_pipeline.database import Database, target
+from edu_pipeline.errors import EduError
+from edu_pipeline.settings import PROJECT, settings
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="French open data about schools."
+)
+db = typer.Typer(no_args_is_help=True, help="The private PostgreSQL cluster of this checkout.")
+app.add_typer(db, name="db")
+WIDE = None if sys.stdout.isatty() else 200
+"""Width of what is printed into a file or a pipe, where nobody can widen the window."""
+
+out, err = Console(width=WIDE), Console(stderr=True)
+
+AcceptShrink = Annotated[
+    list[str] | None, typer.Option(help="Table that may lose more rows than it tolerates, this once.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+def main() -> None:
+    """Run the command line; an error that a person can act on is one text and exit code 1."""
+    try:
+        app()
+    except EduError as error:
+        err.print(f"[red]{type(error).__name__}[/red]", end="")
+        err.print(str(error).removeprefix(type(error).__name__), markup=False)
+        sys.exit(1)
+
+
+@db.command("start")
+def db_start() -> None:
+    """Make the private cluster if there is none, start it, and print its URL."""
+    cluster = _cluster()
+    cluster.start()
+    print(cluster.url())
+
+
+@db.command("stop")
+def db_stop() -> None:
+    """Stop the private cluster."""
+    _cluster().stop()
+
+
+@db.command("status")
+def db_status() -> None:
+    """Say whether the private cluster runs, where its data are, and on which port; exit code 3 if it does not run."""
+    found = _cluster().status()
+    for name, value in asdict(found).items():
+        print(f"{name}: {value}")
+    raise typer.Exit(0 if found.running else 3)
+
+
+@db.command("url")
+def db_url() -> None:
+    """Print the URL of the target database."""
+    print(_target().url)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the target schema up to date with the SQL files; prints those that were applied."""
+    from edu_pipeline.migrate import migrate as apply
+
+    database = _target()
+    done = apply(database, applied=lambda name: out.print(f"applied {name}"))
+    out.print(f"{database.schema}: {f'{len(done)} files applied' if done else 'up to date'}")
+
+
+@app.command()
+def rebuild(accept_shrink: AcceptShrink = None) -> None:
+    """Fetch every source, load every table, refresh every view, whether or not anything is new."""
+    from edu_pipeline import runs
+
+    _end(runs.rebuild(settings(), accept_shrink or [], err))
+
+
+@app.command()
+def refresh(
+    tables: Annotated[list[str] | None, typer.Argument(help="Tables; none: all.")] = None,
+    force: Annotated[bool, typer.Option(help="Load although neither releases nor code have changed.")] = False,
+    accept_shrink: AcceptShrink = None,
+) -> None:
+    """Load what has a new release or new code, and what hangs on it."""
+    from edu_pipeline import runs
+
+    _end(
+        runs.refresh(settings(), _target(), tables or None, force=force, accept_shrink=accept_shrink or [], console=err)
+    )
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show per table: rows, release, when it was loaded, and what the last load changed."""
+    from edu_pipeline.status import table_status
+
+    found = table_status(_target())
+    if as_json:
+        _print_json(found)
+        return
+    grid = _grid("table", ">rows", ">added", ">changed", ">removed", ">refused", "loaded at", "release")
+    layer = None
+    for entry in found:
+        if entry.layer != layer:
+            layer = entry.layer
+            grid.add_row(f"[bold]{layer or 'no asset yet'}[/bold]")
+        figures = [entry.rows, entry.added, entry.changed, entry.removed, entry.refused]
+        loaded_at = f"{entry.loaded_at:%Y-%m-%d %H:%M}" if entry.loaded_at else entry.state
+        releases = "\n".join(f"{source} {release}" for source, release in entry.releases.items())
+        failed = " [red]failed since[/red]" if entry.error and entry.loaded_at else ""
+        grid.add_row(f"  {entry.table}", *map(_figure, figures), loaded_at + failed, releases)
+    out.print(grid)
+    for entry in found:
+        if entry.error:
+            out.print(f"{entry.table}: {entry.error}", markup=False)
+
+
+@app.command()
+def sources(as_json: AsJson = False) -> None:
+    """Show per source: publisher, rhythm, and the newest release in the archive."""
+    from edu_pipeline.sources.archive import Archive
+    from edu_pipeline.status import source_status
+
+    found = source_status(Archive(settings().archive_root))
+    if as_json:
+        _print_json(found)
+        return
+    grid = _grid("source", "publisher", "cadence", "newest release", ">age (days)", ">bytes", "tables")
+    for entry in found:
+        size, used = _figure(entry.bytes), ", ".join(entry.tables)
+        grid.add_row(
+            entry.source, entry.publisher, entry.cadence, entry.release or "", _figure(entry.age_days), size, used
+        )
+    out.print(grid)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Serve the Dagster UI, with the daemon, on this machine only, until Ctrl-C."""
+    from edu_pipeline.instance import home
+
+    os.environ["DAGSTER_HOME"] = home(settings())
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    workspace = str(PROJECT / "workspace.yaml")
+    os.execv(dagster, [dagster, "dev", "-h", "127.0.0.1", "-p", str(port), "-w", workspace])
+
+
+def _cluster() -> Cluster:
+    return Cluster(settings().local / "postgres")
+
+
+def _target() -> Database:
+    return target(settings())
+
+
+def _end(failures: dict[str, str]) -> None:
+    for name, text in failures.items():
+        err.print(f"{name}: {text}", markup=False, style="red")
+    raise typer.Exit(1 if failures else 0)
+
+
+def _grid(*columns: str) -> Grid:
+    grid = Grid(box=None, pad_edge=False)
+    for column in columns:
+        figures = column.startswith(">")
+        grid.add_column(
+            column.removeprefix(">"),
+            justify="right" if figures else "left",
+            no_wrap=column != "release",
+            overflow="fold",
+        )
+    return grid
+
+
+def _figure(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _print_json(entries: Iterable[Any]) -> None:
+    print(json.dumps([asdict(entry) for entry in entries], default=_plain, ensure_ascii=False, indent=1))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

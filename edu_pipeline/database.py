@@ -1,0 +1,82 @@
+"""The target database: one connection at a time, with the target schema first on its search_path.
+
+Belongs here: connecting, and what is asked of the catalogue. Does not belong here: SQL about any one table's
+rows (``publish``), migrations (``migrate.py``), the private cluster (``cluster.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from edu_pipeline.cluster import Cluster
+from edu_pipeline.errors import DatabaseUnreachable
+from edu_pipeline.settings import Settings
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+CONNECT_TIMEOUT = 10
+"""Seconds to wait for the server to answer."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where the tables are.
+
+    Attributes:
+        url: a libpq connection URL.
+        schema: the target schema.
+    """
+
+    url: str
+    schema: str
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection in its own transaction: committed at the end, rolled back on an error.
+
+        Raises:
+            DatabaseUnreachable: the server does not answer or refuses; the text has no password.
+        """
+        try:
+            connection = psycopg.connect(self.url, connect_timeout=CONNECT_TIMEOUT, application_name="edu_pipeline")
+        except psycopg.OperationalError as error:
+            raise DatabaseUnreachable(
+                self.place,
+                f"expected an answer, found: {str(error).strip()}.",
+                "Start it (`edu-pipeline db start` for the private cluster) or mend EDU_DATABASE_URL.",
+            ) from error
+        with connection:
+            set_search_path(connection, self.schema)
+            yield connection
+
+    @property
+    def place(self) -> str:
+        """Host, port and name of the database, for people; never a password."""
+        given = conninfo_to_dict(self.url)
+        return f"database {given.get('dbname', '')} on {given.get('host', 'localhost')}:{given.get('port', 5432)}"
+
+
+def target(settings: Settings) -> Database:
+    """The database that the settings name; the private cluster's if they name none.
+
+    Raises:
+        ClusterFailed: there is no private cluster yet, or no server to run it.
+    """
+    url = settings.database_url or Cluster(settings.local / "postgres").url()
+    return Database(url, settings.target_schema)
+
+
+def set_search_path(connection: Connection, schema: str) -> None:
+    """Put ``schema`` first on the search_path, and behind it the one that PostGIS lives in."""
+    home = connection.execute(
+        "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'postgis'"
+    ).fetchone()
+    names = [schema] + ([str(home[0])] if home and home[0] != schema else [])
+    connection.execute(sql.SQL("SET search_path TO {}").format(sql.SQL(", ").join(map(sql.Identifier, names))))
+    connection.commit()

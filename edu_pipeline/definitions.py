@@ -1,0 +1,41 @@
+"""The Dagster definitions: only assembling. What the assets are is declared in ``assets``, ``sources`` and ``sql``."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from edu_pipeline.assets.factory import raw_asset, table_asset, view_asset
+from edu_pipeline.executors import executor
+from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
+from edu_pipeline.sources.catalogue import catalogue
+from edu_pipeline.table import LAYERS, tables
+from edu_pipeline.views import views
+
+used = {source for table in tables().values() for source in table.sources}
+raw_assets = [raw_asset(source) for source in catalogue().values() if source.id in used]
+table_assets = [table_asset(table) for table in tables().values()]
+view_assets = [view_asset(view) for view in views().values()]
+
+full_rebuild = dg.define_asset_job(
+    "full_rebuild",
+    selection=dg.AssetSelection.all(),
+    description="Everything: fetch every source, load every table, refresh the views.",
+    tags={"edu_pipeline/rebuild": "1"},
+)
+layer_jobs = [
+    dg.define_asset_job(
+        f"load_{layer}",
+        selection=dg.AssetSelection.groups(layer)
+        | dg.AssetSelection.groups(layer).upstream(depth=1) & dg.AssetSelection.groups("raw"),
+        description=f"The layer {layer}, and the sources that it reads.",
+    )
+    for layer in LAYERS
+    if layer in {"views", *(table.layer for table in tables().values())}
+]
+
+defs = dg.Definitions(
+    assets=[*raw_assets, *table_assets, *view_assets],
+    jobs=[full_rebuild, *layer_jobs],
+    resources={"postgres": PostgresResource(), "archive": ArchiveResource(), "run_options": RunOptions()},
+    executor=executor(),
+)

@@ -1,0 +1,141 @@
+"""The failure texts: every way in which a load can fail, one class each.
+
+Belongs here: exception classes whose message says what was expected, what was found, where, and what to
+do next. Does not belong here: any handling of them, except the one function that classifies a failure as
+transient (worth a retry) or not.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+import psycopg
+import requests
+
+EXAMPLES = 20
+"""How many examples a failure text shows at most."""
+
+
+class EduError(Exception):
+    """A failure that a person can act on.
+
+    Args:
+        where: source and release, table, or file in which it happened.
+        problem: what was expected and what was found.
+        remedy: what to do next, an imperative sentence.
+    """
+
+    transient = False
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        self.where, self.problem, self.remedy = where, problem, remedy
+        super().__init__(f"{where}: {problem} {remedy}")
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}: {self.where}: {self.problem} {self.remedy}"
+
+
+class SettingInvalid(EduError):
+    """A setting has a value that cannot be used."""
+
+
+class SourceMissing(EduError):
+    """No release of a source: neither in the archive nor at its publisher."""
+
+
+class DownloadFailed(EduError):
+    """The publisher answered, and not with the file; a retry will not mend it."""
+
+    status: int | None = None
+    """HTTP status of the answer, where there was one."""
+
+
+class PublisherUnavailable(EduError):
+    """Time-out, connection lost, 5xx or 429 after all retries: later it may work."""
+
+    transient = True
+
+
+class DownloadRefused(EduError):
+    """We refuse to follow: a redirect to plain http or to a private address, or a file beyond the limit."""
+
+
+class FileInvalid(EduError):
+    """The file is not what the catalogue says: empty, truncated, an HTML page, another format."""
+
+
+class MemberMissing(EduError):
+    """A zip archive has no member of the expected name."""
+
+
+class ReleaseDamaged(EduError):
+    """A file of the archive no longer has the SHA-256 it was stored with."""
+
+
+class ArchiveUnusable(EduError):
+    """The archive of releases cannot be read or written: no space, no permission, not there."""
+
+
+class ColumnMissing(EduError):
+    """An upstream column that a contract needs is not in the file."""
+
+    def __init__(self, where: str, column: str, found: Iterable[str], contract: str, field: str) -> None:
+        found = list(found)
+        close = difflib.get_close_matches(column.lower(), [name.lower() for name in found], n=3, cutoff=0.5)
+        closest = [name for name in found if name.lower() in close] or found[:EXAMPLES]
+        super().__init__(
+            where,
+            f"column {column!r} not found; closest: {', '.join(map(repr, closest)) or 'none'}.",
+            f"Add it to the aliases of {contract}.{field}.",
+        )
+
+
+class NoRows(EduError):
+    """A file or a transform gave no row at all."""
+
+
+class TooManyRefused(EduError):
+    """More rows break the contract than the table tolerates."""
+
+
+class UnknownReference(EduError):
+    """More rows point to a key that does not exist than the table tolerates."""
+
+
+class TableShrank(EduError):
+    """A load has far fewer rows than the one before."""
+
+
+class TableBusy(EduError):
+    """Another load of the same table is under way."""
+
+    transient = True
+
+
+class DatabaseUnreachable(EduError):
+    """The database does not answer."""
+
+    transient = True
+
+
+class MigrationInvalid(EduError):
+    """A migration that was applied has been edited, or is gone."""
+
+
+class MigrationFailed(EduError):
+    """A migration did not apply; its transaction was rolled back."""
+
+
+class ClusterFailed(EduError):
+    """The private PostgreSQL cluster could not be made or started."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether a retry can mend ``error``: time-outs, 5xx, 429, connections lost; nothing else."""
+    if isinstance(error, EduError):
+        return error.transient
+    return isinstance(
+        error,
+        requests.Timeout | requests.ConnectionError | psycopg.OperationalError | ConnectionError | TimeoutError,
+    )

@@ -1,0 +1,266 @@
+"""The way of the data, once for all tables: read -> transform -> contract -> compare -> publish + ledger.
+
+Belongs here: the order of these steps, what makes a load unnecessary, and what stops it before it writes.
+Does not belong here: Dagster (``assets/factory.py``) and how any step works.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from edu_pipeline.contracts import specs
+from edu_pipeline.database import Connection, Database
+from edu_pipeline.errors import (
+    EXAMPLES,
+    EduError,
+    NoRows,
+    SourceMissing,
+    TableBusy,
+    TableShrank,
+    TooManyRefused,
+    UnknownReference,
+)
+from edu_pipeline.publish import ledger, writing
+from edu_pipeline.publish.conform import Conformed, conform
+from edu_pipeline.publish.copying import copy_out
+from edu_pipeline.publish.difference import difference
+from edu_pipeline.publish.ledger import Load
+from edu_pipeline.sources.archive import Archive, Release
+from edu_pipeline.sources.intake import take_in
+from edu_pipeline.sources.readers import read
+from edu_pipeline.table import Table, tables
+
+PREVIEW = 5
+"""Rows of a table that its materialization shows."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an operator can ask of a load.
+
+    Attributes:
+        force: load although nothing has changed.
+        accept_shrink: tables that may lose more rows than they tolerate, this once.
+    """
+
+    force: bool = False
+    accept_shrink: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a load did.
+
+    Attributes:
+        load: the ledger's row: that of this load, or the one it found to be still true.
+        skipped: whether nothing had to be done, since neither releases nor code have changed.
+        preview: the first rows; None if skipped.
+    """
+
+    load: Load
+    skipped: bool
+    preview: pl.DataFrame | None = None
+
+
+def load(
+    table: Table, database: Database, archive: Archive, options: Options | None = None, run_id: str | None = None
+) -> Outcome:
+    """Bring ``table`` to the newest releases of the archive and the published rows of the tables it reads.
+
+    Everything that is written is written in one transaction; a failure changes nothing but the ledger, which
+    keeps the failure and a sample of the refused rows.
+
+    Raises:
+        EduError: see ``errors``; the table is as it was, as it is after any other exception.
+    """
+    options = options or Options()
+    releases = _releases(table, archive)
+    with database.connect() as connection:
+        version = inputs_version(table, releases, ledger.last_change(connection, database.schema))
+        previous = ledger.newest(connection, database.schema).get(table.name)
+    if previous and previous.inputs_version == version and not options.force:
+        return Outcome(previous, skipped=True)
+    attempt = Load(
+        target_schema=database.schema,
+        table_name=table.name,
+        state="failed",
+        started_at=datetime.now(UTC),
+        releases={source: release.id for source, release in releases.items()},
+        inputs_version=version,
+        code_version=table.code_version,
+        run_id=run_id,
+    )
+    refused = pl.DataFrame(schema={"key": pl.String, "reasons": pl.List(pl.String), "row": pl.String})
+    try:
+        with tempfile.TemporaryDirectory(prefix="edu_pipeline-") as scratch, database.connect() as connection:
+            _lock(connection, database.schema, table)
+            writing.sweep(connection, table)
+            frames, hidden = _inputs(table, connection, archive, releases, Path(scratch))
+            conformed = conform(table.transform(**frames), table)
+            refused = conformed.refused
+            where = f"table {table.name}, {_described(releases)}"
+            _check_refused(table, conformed, where)
+            unknown = _unknown(table, connection, conformed.frame, where)
+            published = copy_out(connection, table.name, table.contract, Path(scratch))
+            found = difference(conformed.frame, published, table.key)
+            _check_volume(table, conformed.frame.height, found.published, options, where)
+            strategy = writing.write(connection, table, conformed.frame, found)
+            if found.size:
+                connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
+            done = replace(
+                attempt,
+                state="published",
+                strategy=strategy,
+                rows=conformed.frame.height,
+                added=found.added,
+                changed=found.changed,
+                removed=found.removed,
+                refused=refused.height,
+                hidden=hidden,
+                unknown=unknown,
+            )
+            ledger.record(connection, done, refused, releases)
+        return Outcome(done, skipped=False, preview=conformed.frame.head(PREVIEW))
+    except Exception as error:
+        failed = replace(attempt, refused=refused.height, error=str(error))
+        with suppress(EduError, psycopg.Error), database.connect() as connection:
+            ledger.record(connection, failed, refused, releases)
+        raise
+
+
+def _releases(table: Table, archive: Archive) -> dict[str, Release]:
+    """The newest release of every source that the table reads."""
+    found = {source: archive.newest(source) for source in table.sources}
+    for source, release in found.items():
+        needed = [name for name, file in table.files.items() if file.source == source and not table.parameters[name]]
+        if release is None and needed:
+            raise SourceMissing(
+                f"table {table.name}",
+                f"expected a release of {source} in the archive {archive.root}, found none.",
+                f"Fetch it: materialize raw/{source.replace('-', '_')}, or `edu-pipeline refresh {table.name}`.",
+            )
+    return {source: release for source, release in found.items() if release is not None}
+
+
+def inputs_version(table: Table, releases: Mapping[str, Release], versions: Mapping[str, int]) -> str:
+    """Hash of all that the rows depend on: releases, upstream tables, code."""
+    inputs = {
+        "code": table.code_version,
+        "releases": {source: release.sha256 for source, release in sorted(releases.items())},
+        "tables": {name: versions.get(name) for name in sorted(table.tables)},
+    }
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
+
+
+def _lock(connection: Connection, schema: str, table: Table) -> None:
+    """One load of a table at a time, until the end of the transaction; a second one waits ten minutes."""
+    key = f"edu_pipeline.load:{schema}.{table.name}"
+    try:
+        connection.execute("SET LOCAL lock_timeout = '10min'")
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+        connection.execute("SET LOCAL lock_timeout = 0")
+    except psycopg.errors.LockNotAvailable as error:
+        raise TableBusy(
+            f"table {table.name}",
+            "expected the load before this one to end within 10 minutes, found it still under way.",
+            "Look at the runs in the UI, or at pg_stat_activity; then load again.",
+        ) from error
+
+
+def _inputs(
+    table: Table, connection: Connection, archive: Archive, releases: Mapping[str, Release], scratch: Path
+) -> tuple[dict[str, pl.LazyFrame | None], dict[str, int]]:
+    """The transform's arguments, and how many cells per column the publishers hide."""
+    frames: dict[str, pl.LazyFrame | None] = {}
+    hidden: dict[str, int] = {}
+    for parameter, optional in table.parameters.items():
+        if parameter not in table.files:
+            frames[parameter] = copy_out(connection, parameter, tables()[parameter].contract, scratch)
+            continue
+        file = table.files[parameter]
+        release = releases.get(file.source)
+        received = release.file(file.part) if release else None
+        if release is None or received is None:
+            if not optional:
+                raise SourceMissing(
+                    f"{file.source}{' ' + release.label if release else ''}",
+                    f"expected the file of part {file.part!r} ({file.name}), found none in the release.",
+                    "Fetch the source again, or hand the file in under EDU_UPSTREAM.",
+                )
+            frames[parameter] = None
+            continue
+        where = f"{file.source} {release.label}"
+        raw = read(archive.local(release, received), file, scratch, where)
+        taken = take_in(table, parameter, raw, file, received.name, where)
+        frames[parameter] = taken.frame
+        for column, count in taken.hidden.items():
+            hidden[column] = hidden.get(column, 0) + count
+    return frames, hidden
+
+
+def _described(releases: Mapping[str, Release]) -> str:
+    return ", ".join(f"{source} {release.label}" for source, release in releases.items()) or "from other tables"
+
+
+def _check_refused(table: Table, conformed: Conformed, where: str) -> None:
+    good, refused = conformed.frame.height, conformed.refused.height
+    if good + refused == 0:
+        raise NoRows(
+            where, "expected rows, found none (a header alone).", "Look at the publisher's page; the old rows stay."
+        )
+    if refused > table.max_refused * (good + refused):
+        examples = conformed.refused.head(EXAMPLES).select("key", pl.col("reasons").list.join("; ")).rows()
+        raise TooManyRefused(
+            where,
+            f"expected at most {table.max_refused:.1%} of the rows to be refused, found {refused:,} of "
+            f"{good + refused:,}: " + " | ".join(f"{key}: {reasons}" for key, reasons in examples),
+            f"See edu_pipeline.refused_rows; then mend the file, the contract of {table.name}, or its max_refused.",
+        )
+
+
+def _unknown(table: Table, connection: Connection, frame: pl.DataFrame, where: str) -> dict[str, int]:
+    """How many rows per column point to a key that is in none of the tables that the contract names."""
+    unknown: dict[str, int] = {}
+    for column, spec in specs(table.contract).items():
+        if not spec.references:
+            continue
+        own = frame[table.key[0]].to_list() if table.name in spec.references else []
+        known = {*own, *(value for name in spec.references for value in _keys(connection, name))}
+        orphans = frame.filter(~pl.col(column).is_in(list(known)))[column]
+        if len(orphans) > table.max_unknown * frame.height:
+            raise UnknownReference(
+                where,
+                f"expected {column} to be a key of {' or '.join(spec.references)} ({len(known):,} keys) in all but "
+                f"{table.max_unknown:.1%} of the rows, found {len(orphans):,} of {frame.height:,} that are not, e.g. "
+                f"{', '.join(map(repr, orphans.unique(maintain_order=True).head(EXAMPLES)))}.",
+                f"Load {spec.references[0]} first if it is behind; else mend the file or max_unknown of {table.name}.",
+            )
+        if len(orphans):
+            unknown[column] = len(orphans)
+    return unknown
+
+
+def _keys(connection: Connection, name: str) -> list[object]:
+    """The published values of the first key column of a table."""
+    key = sql.Identifier(tables()[name].key[0])
+    return [value for (value,) in connection.execute(sql.SQL("SELECT {} FROM {}").format(key, sql.Identifier(name)))]
+
+
+def _check_volume(table: Table, rows: int, published: int, options: Options, where: str) -> None:
+    if rows < table.min_kept * published and table.name not in options.accept_shrink:
+        raise TableShrank(
+            where,
+            f"expected at least {table.min_kept:.0%} of the {published:,} published rows, found {rows:,}.",
+            f"If that is right, accept it once: `edu-pipeline refresh {table.name} --accept-shrink {table.name}`.",
+        )

@@ -1,0 +1,114 @@
+"""The one form of the values that publishers write in several: codes, sectors, years, flags, labels.
+
+Belongs here: pure polars expressions from text to text (or to a truth value) that more than one table
+needs. Does not belong here: anything that knows a table, a source or a file.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import polars as pl
+
+UAI_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
+"""The check letter of a UAI is the one at its number modulo 23 (no I, O, Q)."""
+
+TERRITORIES = {
+    "metropole": (41.2, 51.3, -5.3, 9.7),
+    "guadeloupe": (15.7, 16.6, -61.9, -60.9),
+    "martinique": (14.3, 15.0, -61.3, -60.7),
+    "guyane": (2.0, 6.0, -54.8, -51.4),
+    "la_reunion": (-21.5, -20.7, 55.1, 56.0),
+    "mayotte": (-13.1, -12.5, 44.9, 45.4),
+    "saint_pierre_et_miquelon": (46.6, 47.2, -56.6, -56.0),
+    "saint_barthelemy_saint_martin": (17.8, 18.3, -63.3, -62.7),
+    "polynesie": (-28.0, -7.5, -155.0, -134.0),
+    "nouvelle_caledonie": (-23.5, -17.5, 157.5, 172.5),
+    "wallis_et_futuna": (-14.6, -13.0, -178.5, -176.0),
+    "terres_australes": (-50.5, -11.0, 39.5, 78.0),
+    "terre_adelie": (-90.0, -66.0, 136.0, 142.5),
+    "clipperton": (10.0, 10.5, -109.5, -109.0),
+}
+"""Bounding boxes (south, north, west, east) in degrees, WGS 84, with a margin of about 10 km."""
+
+SECTEURS = {
+    "pu": "public",
+    "pr": "privé",
+    "public": "public",
+    "prive": "privé",
+    "prive sous contrat": "privé sous contrat",
+    "prive hors contrat": "privé hors contrat",
+}
+
+FLAGS = {
+    "1": True, "0": False, "true": True, "false": False, "oui": True, "non": False, "o": True, "n": False,
+}  # fmt: skip
+
+
+def slug(label: str) -> str:
+    """A header's one form: lower case, no accents, everything else an underscore.
+
+    The machine names of the Opendatasoft portals are mostly the slugs of their labels, so that
+    ``Taux d'accès 6eme 3eme`` and ``taux_d_acces_6eme_3eme`` are the same column.
+    """
+    plain = unicodedata.normalize("NFKD", label.strip().lower().replace("œ", "oe").replace("æ", "ae"))
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+
+
+def unaccented(value: pl.Expr) -> pl.Expr:
+    """Lower case, without accents, outer blanks stripped, inner blanks single."""
+    return (
+        value.str.to_lowercase()
+        .str.replace_many({"œ": "oe", "æ": "ae"})
+        .str.normalize("NFKD")
+        .str.replace_all(r"\p{M}", "")
+        .str.strip_chars()
+        .str.replace_all(r"\s+", " ")
+    )
+
+
+def upper(value: pl.Expr) -> pl.Expr:
+    """Upper case."""
+    return value.str.to_uppercase()
+
+
+def two_digits(value: pl.Expr) -> pl.Expr:
+    """A numeric code with its leading zero: ``1`` and ``01.0`` are ``01``."""
+    return value.str.replace(r"\.0$", "").str.zfill(2)
+
+
+def code_departement(value: pl.Expr) -> pl.Expr:
+    """``001`` and ``1`` are ``01``, ``02A`` is ``2A``, ``971`` stays."""
+    return value.str.to_uppercase().str.replace(r"^0(\d\d|2[AB])$", "${1}").str.zfill(2)
+
+
+def code_commune(value: pl.Expr) -> pl.Expr:
+    """The leading zero that spreadsheets take away: ``1004`` is ``01004``; ``2a004`` is ``2A004``."""
+    return value.str.to_uppercase().str.replace(r"^(\d{4})$", "0${1}")
+
+
+def secteur(value: pl.Expr) -> pl.Expr:
+    """``PU``, ``Public``, ``PRIVE SOUS CONTRAT`` in one spelling; an unknown word stays, for the contract to refuse."""
+    return unaccented(value).replace(SECTEURS)
+
+
+def year(value: pl.Expr) -> pl.Expr:
+    """The year of ``2024``, ``2024.0``, ``2024-01-01T00:00:00+00:00``; anything else stays, to be refused."""
+    return value.str.replace(r"^(\d{4})(\.0|-\d\d-\d\d.*)$", "${1}")
+
+
+def has_uai_check_letter(value: pl.Expr) -> pl.Expr:
+    """Whether the eighth character is the check letter of the seven digits before it."""
+    remainder = value.str.slice(0, 7).cast(pl.Int64, strict=False) % len(UAI_LETTERS)
+    expected = remainder.replace_strict(dict(enumerate(UAI_LETTERS)), return_dtype=pl.String)
+    return value.str.slice(7) == expected
+
+
+def in_french_territory(latitude: pl.Expr, longitude: pl.Expr) -> pl.Expr:
+    """Whether a position lies in the bounding box of a French territory (degrees, WGS 84)."""
+    return pl.any_horizontal(
+        latitude.is_between(south, north) & longitude.is_between(west, east)
+        for south, north, west, east in TERRITORIES.values()
+    )

@@ -1,0 +1,188 @@
+"""Making rows what the contract says, and setting aside those that cannot be: the quarantine.
+
+Belongs here: text to the contract's types, rounding, the contract's rules, duplicates, and the reason of
+every refusal in words. Does not belong here: how many refusals a load survives (``load.py``), and writing
+them down (``ledger.py``).
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import dataframely as dy
+import polars as pl
+
+from edu_pipeline.contracts import Contract, spec
+from edu_pipeline.normalise import FLAGS
+from edu_pipeline.table import Table
+
+ROW = "row_number"
+"""Name of the column that numbers the rows while they are sorted into good and refused ones."""
+
+EXACT_DIGITS = 10
+"""Decimal places that are kept before a NUMERIC column is rounded to its own."""
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """Rows that fulfil the contract, and those that do not.
+
+    Attributes:
+        frame: the contract's columns with its types, one row per key.
+        refused: ``key`` (text), ``reasons`` (list of text) and ``row`` (JSON) of every other row.
+    """
+
+    frame: pl.DataFrame
+    refused: pl.DataFrame
+
+
+def conform(produced: pl.LazyFrame, table: Table) -> Conformed:
+    """Sort the rows that a transform produced into those that fulfil the table's contract and those that do not.
+
+    Raises:
+        polars.exceptions.ColumnNotFoundError: the transform did not produce a column of the contract.
+    """
+    columns = table.contract.columns()
+    given = produced.select(list(columns)).with_row_index(ROW).collect(engine="streaming")
+    cast = given.select(ROW, *(_cast(name, column, given.schema[name]) for name, column in columns.items()))
+    complaints = [NO_COMPLAINT, *_not_castable(given, cast, columns)]
+    castable = _without(cast, complaints)
+    complaints += _superseded(castable, table)
+    good, failure = _numbered(table.contract).filter(_without(castable, complaints))
+    complaints += _broken_rules(failure.details(), table)
+    return Conformed(good.drop(ROW), _quarantine(given, pl.concat(complaints), table))
+
+
+def _without(rows: pl.DataFrame, complaints: list[pl.DataFrame]) -> pl.DataFrame:
+    return rows.join(pl.concat(complaints), on=ROW, how="anti", maintain_order="left")
+
+
+NO_COMPLAINT = pl.DataFrame(schema={ROW: pl.get_index_type(), "reason": pl.String})
+
+
+@lru_cache
+def _numbered(contract: type[Contract]) -> type[Contract]:
+    """The contract with a column for the row's number, so that refused rows are known by it."""
+    return types.new_class(contract.__name__, (contract,), exec_body=lambda body: body.update({ROW: dy.Any()}))
+
+
+def _cast(name: str, column: dy.Column, given: pl.DataType) -> pl.Expr:
+    """The column in the contract's type; NULL where it cannot be."""
+    value, wanted = pl.col(name), column.dtype
+    if wanted.is_integer():
+        number = value.cast(pl.Float64, strict=False)
+        value = pl.when(number == number.round()).then(number).cast(wanted, strict=False)
+    elif isinstance(column, dy.Decimal):
+        exact = value.str.to_decimal(scale=EXACT_DIGITS) if given == pl.String else value
+        exact = exact.cast(pl.Decimal(38, EXACT_DIGITS), strict=False)
+        value = exact.round(column.scale, mode="half_away_from_zero").cast(wanted, strict=False)
+    elif wanted == pl.Boolean and given == pl.String:
+        value = value.str.to_lowercase().replace_strict(FLAGS, default=None, return_dtype=pl.Boolean)
+    elif wanted == pl.Date and given == pl.String:
+        value = pl.coalesce(
+            value.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False),
+            value.str.to_date("%d/%m/%Y", strict=False),
+        )
+    else:
+        value = value.cast(wanted, strict=False)
+    return value.alias(name)
+
+
+def _not_castable(given: pl.DataFrame, cast: pl.DataFrame, columns: Mapping[str, dy.Column]) -> Iterator[pl.DataFrame]:
+    """Rows in which a value was there and could not be cast."""
+    for name, column in columns.items():
+        lost = given[name].is_not_null() & cast[name].is_null()
+        if lost.any():
+            yield given.filter(lost).select(
+                ROW,
+                reason=pl.format(f"{name}: expected {_kind(column)}, found '{{}}'", _shown(name, given.schema)),
+            )
+
+
+def _kind(column: dy.Column) -> str:
+    if column.dtype.is_integer():
+        return "a whole number"
+    if isinstance(column, dy.Decimal):
+        return f"a number of at most {column.precision} digits ({spec(column).sql})"
+    if column.dtype.is_float():
+        return "a number"
+    if column.dtype == pl.Boolean:
+        return f"one of {', '.join(FLAGS)}"
+    if column.dtype == pl.Date:
+        return "a date (2024-11-26 or 26/11/2024)"
+    return spec(column).sql
+
+
+def _superseded(castable: pl.DataFrame, table: Table) -> Iterator[pl.DataFrame]:
+    """Of rows with one key, all but the newest (the first of equally new ones), if the table says by which column."""
+    if table.newest_by is None:
+        return
+    newest_first = castable.sort([table.newest_by, ROW], descending=[True, False], nulls_last=True)
+    older = newest_first.filter(pl.int_range(pl.len()).over(table.key) > 0)
+    yield older.select(
+        ROW,
+        reason=pl.format(
+            f"{', '.join(table.key)}: expected one row, found several; kept the one with the greatest "
+            f"{table.newest_by}, this one has {{}}",
+            pl.col(table.newest_by).cast(pl.String).fill_null("none"),
+        ),
+    )
+
+
+def _broken_rules(details: pl.DataFrame, table: Table) -> Iterator[pl.DataFrame]:
+    """Rows that break a rule of the contract, one complaint per rule."""
+    columns = table.contract.columns()
+    for rule in [name for name in details.columns if name not in columns and name != ROW]:
+        broken = details.filter(pl.col(rule) == "invalid")
+        if rule == "primary_key":  # of a key that is not there, its own rule says so
+            broken = broken.drop_nulls(table.key)
+        if broken.height:
+            column, _, check = rule.rpartition("|")
+            if column:
+                complaint = _complaint([column], _expectation(check, columns[column]), details.schema)
+            elif rule == "primary_key":
+                complaint = _complaint(table.key, "a key that occurs once", details.schema)
+            else:
+                declared = getattr(table.contract, rule)
+                concerned = list(dict.fromkeys(declared.make(table.contract).expr.meta.root_names()))
+                expected = inspect.cleandoc(declared.validation_fn.__doc__).rstrip(".")
+                complaint = _complaint(concerned, expected, details.schema)
+            yield broken.select(ROW, reason=complaint)
+
+
+def _complaint(concerned: list[str], expected: str, schema: pl.Schema) -> pl.Expr:
+    found = pl.concat_str([_shown(name, schema) for name in concerned], separator=", ")
+    return pl.format("{}: expected {}, found {}", pl.lit(", ".join(concerned)), pl.lit(expected), found)
+
+
+def _shown(name: str, schema: pl.Schema) -> pl.Expr:
+    """A cell as a failure text shows it."""
+    value = pl.col(name)
+    if isinstance(schema[name], pl.List):
+        value = pl.format("[{}]", value.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True))
+    return value.cast(pl.String, strict=False).fill_null("nothing")
+
+
+def _expectation(check: str, column: dy.Column) -> str:
+    """What a column's rule expects, in words."""
+    if check == "nullability":
+        return "a value"
+    if check == "regex":
+        return f"text that matches {column.regex}"  # type: ignore[attr-defined]
+    if check in ("min", "max"):
+        return f"at {'least' if check == 'min' else 'most'} {getattr(column, check)}"
+    return check.removeprefix("check__").replace("_", " ")
+
+
+def _quarantine(given: pl.DataFrame, complaints: pl.DataFrame, table: Table) -> pl.DataFrame:
+    reasons = complaints.group_by(ROW, maintain_order=True).agg(reasons=pl.col("reason").unique(maintain_order=True))
+    rows = given.join(reasons, on=ROW, how="inner").sort(ROW)
+    return rows.select(
+        key=pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in table.key], separator=" / "),
+        reasons="reasons",
+        row=pl.struct(pl.exclude(ROW, "reasons")).struct.json_encode(),
+    )

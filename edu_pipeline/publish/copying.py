@@ -1,0 +1,89 @@
+"""COPY between polars and PostgreSQL, as CSV.
+
+Belongs here: the text form of every contract type in both directions, and streaming it. Does not belong
+here: which rows to write.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dataframely as dy
+import polars as pl
+from psycopg import sql
+
+from edu_pipeline.contracts import Contract
+from edu_pipeline.database import Connection
+
+SLICE = 10_000
+"""Rows per write: large enough for the speed of ``psql \\copy``, small enough to bound the memory."""
+
+SEPARATOR = "\x1f"
+"""Stands between the elements of an array on its way out of the database (a control character: in no text)."""
+
+
+def copy_in(connection: Connection, into: sql.Composable, frame: pl.DataFrame) -> int:
+    """Append the rows of ``frame`` to the table ``into``, columns by name.
+
+    Returns:
+        The number of rows that the server counted, which is the frame's height.
+
+    Raises:
+        psycopg.Error: the server refused a row.
+        RuntimeError: the server counted other rows than were sent.
+    """
+    columns = sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(into, columns)
+    encoded = [_to_text(name, kind) for name, kind in frame.schema.items()]
+    with connection.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            for part in frame.iter_slices(SLICE):
+                text = part.select(encoded).write_csv(include_header=False, quote_style="non_numeric")
+                copy.write(text.encode())
+        if cursor.rowcount != frame.height:
+            raise RuntimeError(f"COPY took {cursor.rowcount} rows of {frame.height} that were sent")
+    return frame.height
+
+
+def _to_text(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(kind, pl.List):
+        quoted = pl.format(
+            '"{}"', pl.element().str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+        )
+        return pl.format("{{{}}}", column.list.eval(quoted).list.join(",")).alias(name)
+    return column
+
+
+def copy_out(connection: Connection, name: str, contract: type[Contract], scratch: Path) -> pl.LazyFrame:
+    """The rows of table ``name``, lazily, columns and types of ``contract``, through a file in ``scratch``.
+
+    The frame can be used as long as the file is there.
+    """
+    columns = contract.columns()
+    chosen = sql.SQL(", ").join(_out_of(column_name, column) for column_name, column in columns.items())
+    statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv, HEADER)").format(chosen, sql.Identifier(name))
+    path = scratch / f"{name}.csv"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy, path.open("wb") as file:
+        for block in copy:
+            file.write(block)
+    text = pl.scan_csv(path, infer_schema=False)
+    return text.select(_of_text(column_name, column) for column_name, column in columns.items())
+
+
+def _out_of(name: str, column: dy.Column) -> sql.Composable:
+    if column.dtype == pl.List:
+        form = sql.SQL("array_to_string({}, {}) AS {}")
+        return form.format(sql.Identifier(name), sql.Literal(SEPARATOR), sql.Identifier(name))
+    return sql.Identifier(name)
+
+
+def _of_text(name: str, column: dy.Column) -> pl.Expr:
+    value, wanted = pl.col(name), column.dtype
+    if wanted == pl.List:
+        return pl.when(value == "").then(pl.lit([], dtype=wanted)).otherwise(value.str.split(SEPARATOR)).alias(name)
+    if wanted == pl.Boolean:
+        return value == "t"
+    if wanted == pl.Date:
+        return value.str.to_date("%Y-%m-%d")
+    return value.cast(wanted)

@@ -1,0 +1,166 @@
+"""Running the asset graph from the command line: the same jobs as in the UI, in this process, with progress.
+
+Belongs here: the selection, the run's configuration, following its events. Does not belong here: assets.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from edu_pipeline.assets.factory import raw_key, release_metadata
+from edu_pipeline.database import Database
+from edu_pipeline.definitions import defs
+from edu_pipeline.errors import SettingInvalid
+from edu_pipeline.instance import home
+from edu_pipeline.plan import plan
+from edu_pipeline.settings import Settings
+from edu_pipeline.sources.archive import Archive
+from edu_pipeline.table import tables
+from edu_pipeline.views import views
+
+STATEMENT_SECONDS = 60
+"""How long a statement of Dagster's own may take."""
+
+
+def rebuild(settings: Settings, accept_shrink: Iterable[str], console: Console) -> dict[str, str]:
+    """Run the job ``full_rebuild``: everything, whether or not anything is new.
+
+    Returns:
+        Asset to failure text; empty if all went well.
+
+    Raises:
+        SettingInvalid: a name is that of no table.
+        DatabaseUnreachable: the server does not answer.
+    """
+    _check_names(accept_shrink)
+    with _instance(settings) as instance:
+        return _execute(instance, None, force=True, accept_shrink=accept_shrink, console=console)
+
+
+def refresh(
+    settings: Settings,
+    database: Database,
+    names: Iterable[str] | None,
+    *,
+    force: bool,
+    accept_shrink: Iterable[str],
+    console: Console,
+) -> dict[str, str]:
+    """Fetch, and run what is stale by then, if anything is.
+
+    Args:
+        names: tables or views, which are refreshed with what hangs on them; None: all.
+        force: run them although nothing has changed.
+
+    Returns:
+        Source or asset to failure text; empty if all went well.
+
+    Raises:
+        SettingInvalid: a name is that of no table.
+        DatabaseUnreachable: the server does not answer.
+    """
+    _check_names([*(names or []), *accept_shrink])
+    found = plan(settings, database, Archive(settings.archive_root), names)
+    chosen = found.stale | (set(names or [*tables(), *views()]) if force else set())
+    console.print(f"{len(found.new)} new releases, {len(chosen)} tables and views to bring up to date")
+    if not chosen and not found.new:
+        return found.failures
+    with _instance(settings) as instance:
+        for source, fetched in found.new.items():
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(raw_key(source), metadata=release_metadata(fetched))
+            )
+        if not chosen:
+            return found.failures
+        failures = _execute(instance, sorted(chosen), force=force, accept_shrink=accept_shrink, console=console)
+        return found.failures | failures
+
+
+@contextmanager
+def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance, with connections that are kept open: it otherwise makes a new one for every event."""
+    os.environ["DAGSTER_HOME"] = home(settings)
+    with dg.DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(STATEMENT_SECONDS * 1000, pool_recycle=3600, max_overflow=4)
+        yield instance
+
+
+def _execute(
+    instance: dg.DagsterInstance,
+    names: list[str] | None,
+    *,
+    force: bool,
+    accept_shrink: Iterable[str],
+    console: Console,
+) -> dict[str, str]:
+    """Run the assets ``names`` of the job ``full_rebuild`` (None: all) in this process; asset to failure text."""
+    job = defs.resolve_job_def("full_rebuild")
+    selection = [dg.AssetKey(name) for name in names] if names is not None else None
+    steps = len(selection or list(job.asset_layer.executable_asset_keys))
+    failures: dict[str, str] = {}
+    with _progress(console) as progress:
+        task = progress.add_task("", total=steps)
+
+        def follow(entry: dg.EventLogEntry) -> None:
+            event = entry.dagster_event
+            if event is None or event.step_key is None:
+                return
+            name = event.step_key.replace("__", "/", 1)
+            if event.is_step_start:
+                progress.update(task, description=name)
+            elif event.is_step_failure:
+                failures[name] = _failure_text(event)
+                progress.console.print(f"[red]failed[/red] {name}")
+            if event.is_step_success or event.is_step_failure or event.is_step_skipped:
+                progress.advance(task)
+
+        run_id = str(uuid.uuid4())
+        instance.add_event_listener(run_id, follow)
+        job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            raise_on_error=False,
+            asset_selection=selection,
+            tags={"edu_pipeline/started_by": "command line"},
+            run_config={
+                "resources": {"run_options": {"config": {"force": force, "accept_shrink": list(accept_shrink)}}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+        )
+    return failures
+
+
+def _check_names(names: Iterable[str]) -> None:
+    known = {*tables(), *views()}
+    for name in names:
+        if name not in known:
+            raise SettingInvalid(
+                "argument TABLE",
+                f"expected the name of a table or view that has an asset, found {name!r}.",
+                f"Choose from: {', '.join(sorted(known))}.",
+            )
+
+
+def _progress(console: Console) -> Progress:
+    columns = [
+        SpinnerColumn(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    ]
+    return Progress(*columns, console=console, transient=not console.is_terminal)
+
+
+def _failure_text(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return data.error.message.strip() if data.error else "failed"

@@ -1,0 +1,94 @@
+"""The settings: one class, read from the environment (``EDU_...``) or a ``.env`` file, the same for the
+command line and for Dagster.
+
+Belongs here: names, defaults and validation of settings. Does not belong here: opening what they name.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from upath import UPath
+
+from edu_pipeline.errors import SettingInvalid
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""The checkout; where the package is installed without one, the folder that holds it."""
+
+RESERVED_SCHEMAS = {"public", "user_mgmt", "analytics", "edu_pipeline", "dagster", "postgis", "information_schema"}
+
+
+class Settings(BaseSettings):
+    """What can be set from outside. Field ``x`` is the variable ``EDU_X``."""
+
+    model_config = SettingsConfigDict(env_prefix="EDU_", env_file=".env", extra="ignore", populate_by_name=True)
+
+    home: Path = Field(
+        default_factory=lambda: PROJECT if (PROJECT / "pyproject.toml").exists() else Path.cwd(),
+        description="Folder of the private state, which is kept in its `.local/`.",
+    )
+    database_url: str | None = Field(None, description="Target database, postgresql://...; unset: the private cluster.")
+    target_schema: str = Field("educational_data", validation_alias="EDU_SCHEMA", description="Schema of the tables.")
+    archive: str | None = Field(
+        None, description="Folder or bucket (universal-pathlib) of the releases; unset: `.local/archive`."
+    )
+    upstream: str | None = Field(
+        None, description="Stands in for the publishers: a directory `<source>/<file>`, or the URL of a mirror."
+    )
+    dagster_url: str | None = Field(
+        None,
+        description="Dagster's storage, postgresql+psycopg2://...; unset: schema `dagster` of the target database.",
+    )
+    executor: Literal["in_process", "multiprocess", "dask", "celery"] = Field(
+        "in_process", description="Dagster executor of all jobs."
+    )
+
+    @field_validator("target_schema")
+    @classmethod
+    def _identifier(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,49}", value) or value in RESERVED_SCHEMAS or value.startswith("pg_"):
+            raise SettingInvalid(
+                "EDU_SCHEMA",
+                f"expected a lower-case identifier of at most 50 characters (letters, digits, _) that is none of "
+                f"{', '.join(sorted(RESERVED_SCHEMAS))} and does not begin with pg_; found {value!r}.",
+                "Choose another schema name, e.g. educational_data.",
+            )
+        return value
+
+    @field_validator("upstream")
+    @classmethod
+    def _exists(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if not value.startswith(("http://", "https://")) and not Path(value).is_dir():
+            raise SettingInvalid(
+                "EDU_UPSTREAM",
+                f"expected a directory <source>/<file> or the URL of a mirror; {value!r} is neither.",
+                "Name an existing directory, or unset EDU_UPSTREAM to use the real publishers.",
+            )
+        return value
+
+    @property
+    def local(self) -> Path:
+        """The folder of the private state: cluster, archive, Dagster's files."""
+        return self.home / ".local"
+
+    @property
+    def archive_root(self) -> UPath:
+        """Root of the release archive."""
+        return UPath(self.archive) if self.archive else UPath(self.local / "archive")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingInvalid: a value cannot be used; the text names the variable.
+    """
+    return Settings()

@@ -1,0 +1,216 @@
+"""Reading a publisher's file into a lazy frame of text, whatever its form.
+
+Belongs here: CSV (any delimiter, BOM, windows-1252, quoted), gzip, a member of a zip found by pattern,
+Parquet, JSON, GeoJSON, xlsx. Every reader gives the same thing: columns named by the slug of the header,
+scalar cells as text (NULL where empty), nested ones (lists, structs) as they are, geometries as EWKB in
+hexadecimal. Does not belong here: what the columns mean (``intake.py``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import zipfile
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import geopandas
+import polars as pl
+import shapely
+
+from edu_pipeline.errors import EXAMPLES, FileInvalid, MemberMissing
+from edu_pipeline.normalise import slug
+from edu_pipeline.sources.catalogue import File
+
+DELIMITERS = ";,\t|"
+
+
+def read(path: Path, file: File, scratch: Path, where: str) -> pl.LazyFrame:
+    """The rows of the local file ``path``, as the catalogue's ``file`` says to read it.
+
+    Args:
+        scratch: folder for unpacked files; it must live as long as the frame is used.
+        where: source and release, for the failure texts.
+
+    Raises:
+        FileInvalid: the file is not of its format.
+        MemberMissing: the zip archive has no member of the expected name.
+    """
+    plain = _unpacked(path, file, scratch, where)
+    try:
+        frame = _READERS[_form(plain, file)](plain, file, scratch)
+    except (pl.exceptions.PolarsError, ValueError, OSError, RuntimeError) as error:
+        raise FileInvalid(
+            f"{where}, file {path.name}",
+            f"expected {file.format} ({file.encoding}), found something that does not parse: {_first_line(error)}.",
+            "Look at the file in the archive; if the publisher changed its form, change the source's entry in "
+            "catalogue.toml.",
+        ) from error
+    return frame
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+
+
+def _form(path: Path, file: File) -> str:
+    """The form by the content where that shows it, since a publisher's table also comes converted: a workbook is a
+    zip with a workbook in it, Parquet has a magic number, and what is neither where one was expected is CSV."""
+    if _is_workbook(path):
+        return "xlsx"
+    with path.open("rb") as stream:
+        if stream.read(4) == b"PAR1":
+            return "parquet"
+    return "csv" if file.format in ("xlsx", "parquet") else file.format
+
+
+def _is_workbook(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "xl/workbook.xml" in archive.namelist()
+
+
+def _unpacked(path: Path, file: File, scratch: Path, where: str) -> Path:
+    """The file itself, or what is in it if it is gzip or zip (a workbook is left alone)."""
+    with path.open("rb") as stream:
+        magic = stream.read(4)
+    if magic.startswith(b"\x1f\x8b"):
+        target = scratch / f"{path.name.removesuffix('.gz')}"
+        try:
+            with gzip.open(path) as packed, target.open("wb") as out:
+                shutil.copyfileobj(packed, out, 1 << 20)
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise FileInvalid(
+                f"{where}, file {path.name}",
+                f"expected a whole gzip file, found {path.stat().st_size:,} bytes, cut off or damaged ({error}).",
+                "Fetch the source again.",
+            ) from error
+        return target
+    if magic.startswith(b"PK\x03\x04") and not _is_workbook(path):
+        return _member(path, file, scratch, where)
+    return path
+
+
+def _member(path: Path, file: File, scratch: Path, where: str) -> Path:
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        pattern = file.member or ".*"
+        found = sorted(name for name in names if re.fullmatch(pattern, Path(name).name, re.IGNORECASE))
+        if not found:
+            raise MemberMissing(
+                f"{where}, file {path.name}",
+                f"expected a member that matches {pattern!r}, found {', '.join(names[:EXAMPLES]) or 'none'}.",
+                f"Change `member` of {file.source} in catalogue.toml if the publisher renamed it.",
+            )
+        target = scratch / f"{path.stem}-{Path(found[-1]).name}"
+        with archive.open(found[-1]) as packed, target.open("wb") as out:
+            shutil.copyfileobj(packed, out, 1 << 20)
+    return target
+
+
+def _csv(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
+    """``skip_rows`` and ``header_rows`` are of workbooks: a table converted to CSV has its one header on top."""
+    if file.encoding != "utf-8":
+        path = _as_utf8(path, file.encoding, scratch)
+    if path.stat().st_size == 0:
+        raise ValueError("the file is empty")
+    frame = pl.scan_csv(
+        path,
+        separator=file.delimiter or sniff_delimiter(path),
+        infer_schema=False,
+        encoding="utf8",
+        with_column_names=_unique_slugs,
+    )
+    return _as_text(frame)
+
+
+def _as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
+    target = scratch / f"{path.name}.utf8"
+    with path.open(encoding=encoding, newline="") as source, target.open("w", encoding="utf-8", newline="") as out:
+        shutil.copyfileobj(source, out, 1 << 20)
+    return target
+
+
+def sniff_delimiter(path: Path) -> str:
+    """The delimiter of a CSV file: the one of ``; , tab |`` that its header has most of, outside quotes."""
+    with path.open("rb") as stream:
+        header = stream.readline(1 << 20).decode("utf-8-sig", errors="replace")
+    bare = re.sub(r'"[^"]*"', "", header)
+    return max(DELIMITERS, key=bare.count)
+
+
+def _parquet(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
+    frame = pl.scan_parquet(path)
+    names = frame.collect_schema().names()
+    return _as_text(frame.rename(dict(zip(names, _unique_slugs(names), strict=True))))
+
+
+def _json(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
+    frame = pl.read_json(path, infer_schema_length=None)
+    return _as_text(frame.rename(dict(zip(frame.columns, _unique_slugs(frame.columns), strict=True))).lazy())
+
+
+def _geojson(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
+    """Properties as text, ``geometry`` as EWKB (WGS 84) in hexadecimal."""
+    features = geopandas.read_file(path, engine="pyogrio").to_crs(4326)
+    properties = pl.from_pandas(features.drop(columns="geometry"))
+    hexadecimal = shapely.to_wkb(
+        shapely.set_srid(features.geometry.values, 4326), hex=True, include_srid=True, byte_order=1
+    )
+    frame = properties.rename(dict(zip(properties.columns, _unique_slugs(properties.columns), strict=True)))
+    return _as_text(frame.with_columns(geometry=pl.Series(hexadecimal, dtype=pl.String)).lazy())
+
+
+def _xlsx(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
+    sheet = {"sheet_name": file.sheet} if file.sheet else {"sheet_id": 1}
+    cells = pl.read_excel(path, has_header=False, infer_schema_length=0, drop_empty_rows=False, **sheet)
+    cells = cells[file.skip_rows :]
+    header = [" - ".join(filter(None, texts)) for texts in _header_texts(cells, file.header_rows)]
+    rows = cells[file.header_rows :].filter(~pl.all_horizontal(pl.all().is_null() | (pl.all() == "")))
+    return _as_text(rows.rename(dict(zip(cells.columns, _unique_slugs(header), strict=True))).lazy())
+
+
+def _header_texts(cells: pl.DataFrame, header_rows: int) -> list[list[str]]:
+    """Per column the texts of its header rows; a merged cell of an upper row stands for all columns below it."""
+    upper: list[str] = [""] * header_rows
+    columns = []
+    for name in cells.columns:
+        own = [text or "" for text in cells[name][:header_rows].to_list()]
+        upper = [text or (upper[row] if row < header_rows - 1 else "") for row, text in enumerate(own)]
+        columns.append(upper)
+    return columns
+
+
+_READERS: dict[str, Callable[[Path, File, Path], pl.LazyFrame]] = {
+    "csv": _csv,
+    "parquet": _parquet,
+    "json": _json,
+    "geojson": _geojson,
+    "xlsx": _xlsx,
+}
+
+
+def _unique_slugs(names: list[str]) -> list[str]:
+    """Slugs of the names, the second of two equal ones with ``_2`` behind it."""
+    taken: set[str] = set()
+    unique = []
+    for name in names:
+        base = slug(name.removeprefix("\ufeff")) or "column"
+        chosen = next(
+            candidate
+            for candidate in (base if number == 1 else f"{base}_{number}" for number in count(1))
+            if candidate not in taken
+        )
+        taken.add(chosen)
+        unique.append(chosen)
+    return unique
+
+
+def _as_text(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Scalars as stripped text, NULL where nothing is left; nested columns unchanged."""
+    scalar = [name for name, kind in frame.collect_schema().items() if not kind.is_nested()]
+    stripped = pl.col(scalar).cast(pl.String).str.strip_chars()
+    return frame.with_columns(pl.when(stripped != "").then(stripped).name.keep())

@@ -1,0 +1,162 @@
+"""Whether a file is a file of its kind, before it becomes a release.
+
+Belongs here: the cheap checks that tell a truncated or exchanged file (an HTML page, an error in JSON) from
+the real one. Does not belong here: reading its rows (``readers.py``), what columns it has to have
+(``intake.py``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zipfile
+import zlib
+from pathlib import Path, PurePath
+from typing import NoReturn
+
+from edu_pipeline.errors import FileInvalid
+from edu_pipeline.sources.catalogue import File
+
+CHUNK = 1 << 20
+ENDS = 4096
+"""How many bytes of the beginning and of the end are looked at."""
+
+KINDS = {"csv", "parquet", "json", "geojson", "xlsx", "zip"}
+GZIP = b"\x1f\x8b"
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+PARQUET = b"PAR1"
+HTML = re.compile(rb"(<\?xml[^>]*>\s*)?<(!doctype\s+html|html)\b", re.IGNORECASE)
+
+
+def check_sound(path: Path, file: File, where: str, name: str | None = None) -> None:
+    """Check that ``path`` is whole and of its kind: that of its name's suffix, else of the catalogue's format.
+
+    The suffix counts first because a publisher's table also comes converted (a workbook as CSV), which the
+    readers allow. A gzip file is decompressed and every member of a zip archive read, so that a truncated one
+    is found now and not in the middle of a load. What is inside a gzip file is checked like a plain file; what
+    is inside a zip archive is left to the readers, which know the member.
+
+    Args:
+        where: source and part, for the failure text.
+        name: the name that the publisher gives the file; that of ``path`` if unset.
+
+    Raises:
+        FileInvalid: empty, truncated, an HTML page or another format; the text shows the first bytes.
+    """
+    suffix = PurePath((name or path.name).lower().removesuffix(".gz")).suffix.removeprefix(".")
+    kind = suffix if suffix in KINDS else file.format
+    head, tail = _ends(path)
+    if not head:
+        _refuse(where, f"a {kind} file; found an empty one (0 bytes)", head)
+    if head.startswith(ZIP):
+        _check_zip(path, kind, where)
+    elif kind in ("zip", "xlsx"):
+        _refuse(where, f"a {kind} file, which begins with PK; found {_guess(head)} ({_size(path)})", head)
+    elif head.startswith(GZIP):
+        _check_content(*_gzip_ends(path, kind, where), kind, f"a {kind} file in the gzip file", where)
+    else:
+        _check_content(head, tail, kind, f"a {kind} file", where)
+
+
+def _ends(path: Path) -> tuple[bytes, bytes]:
+    with path.open("rb") as stream:
+        head = stream.read(ENDS)
+        stream.seek(max(0, path.stat().st_size - ENDS))
+        return head, stream.read(ENDS)
+
+
+def _gzip_ends(path: Path, kind: str, where: str) -> tuple[bytes, bytes]:
+    """First and last bytes of the content, all of which is decompressed on the way."""
+    head = tail = b""
+    try:
+        with gzip.open(path) as stream:
+            while chunk := stream.read(CHUNK):
+                head += chunk[: ENDS - len(head)]
+                tail = (tail + chunk)[-ENDS:]
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        _refuse(
+            where,
+            f"a {kind} file in a whole gzip file; found one of {_size(path)}, cut off or damaged ({error})",
+            _ends(path)[0],
+        )
+    return head, tail
+
+
+def _check_zip(path: Path, kind: str, where: str) -> None:
+    head = _ends(path)[0]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+        _refuse(
+            where,
+            f"a {kind} file, whole and readable; found a zip archive of {_size(path)} that is cut off, damaged, "
+            f"encrypted or compressed in an unknown way ({error})",
+            head,
+        )
+    if damaged is not None:
+        _refuse(where, f"a {kind} file; found a zip archive whose member {damaged!r} does not have its checksum", head)
+    if not names:
+        _refuse(where, f"a {kind} file; found a zip archive without members", head)
+    if kind == "xlsx" and "[Content_Types].xml" not in names:
+        _refuse(where, f"a workbook; found a zip archive that is none, with {', '.join(names[:5])}", head)
+
+
+def _check_content(head: bytes, tail: bytes, kind: str, expected: str, where: str) -> None:
+    start = _text(head)
+    found = ""
+    if not head:
+        found = "nothing"
+    elif HTML.match(start):
+        found = "an HTML page"
+    elif kind == "parquet":
+        if not (head.startswith(PARQUET) and tail.endswith(PARQUET)):
+            found = f"{_guess(head)}, without PAR1 at both ends"
+    elif kind in ("json", "geojson"):
+        if not start.startswith((b"[", b"{")):
+            found = f"{_guess(head)}, which begins with neither [ nor {{"
+        elif not tail.rstrip().endswith((b"]", b"}")):
+            found = "one that is cut off: it ends with neither ] nor }"
+    elif head.startswith(PARQUET) or b"\0" in head or start.startswith((b"<?xml", b"%PDF", b'{"', b"[{")):
+        found = _guess(head)
+    if found:
+        _refuse(where, f"{expected}; found {found}", head)
+
+
+def _text(head: bytes) -> bytes:
+    """``head`` without byte order mark and leading blanks."""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()
+
+
+def _guess(head: bytes) -> str:
+    """What a file that begins with ``head`` probably is, in words."""
+    text = _text(head)
+    if HTML.match(text):
+        return "an HTML page"
+    for magic, name in {
+        GZIP: "a gzip file",
+        PARQUET: "a parquet file",
+        b"%PDF": "a PDF file",
+        b"\xd0\xcf\x11\xe0": "an old Office file (.xls)",
+        b"<?xml": "an XML document",
+        b"{": "a JSON answer, often an error message",
+        b"[": "a JSON answer",
+    }.items():
+        if text.startswith(magic):
+            return name
+    return "binary data" if b"\0" in head else "text"
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size:,} bytes"
+
+
+def _refuse(where: str, problem: str, head: bytes) -> NoReturn:
+    shown = f"; first bytes: {head[:60]!r}" if head else ""
+    raise FileInvalid(
+        where,
+        f"expected {problem}{shown}.",
+        "Open the source's landing page: if the publisher has moved or changed the file, change the source's entry in "
+        "edu_pipeline/sources/catalogue.toml; else fetch it again. The previous release stays in use.",
+    )

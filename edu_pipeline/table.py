@@ -1,0 +1,175 @@
+"""Declaring tables: the marker that makes a transform a table, and the registry of all tables.
+
+Belongs here: what a table is beyond its columns (layer, inputs, tolerances, how it is stored), and finding
+the modules that declare one. Does not belong here: Dagster (``assets/factory.py``), the way of the data
+(``load.py``), columns (``contracts.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+import polars as pl
+
+from edu_pipeline import contracts, normalise
+from edu_pipeline.contracts import Contract, specs
+from edu_pipeline.sources.catalogue import File, files_by_parameter
+
+LAYERS = ("reference", "geographic", "socio_economic", "educational", "specialty", "sectorisation", "views")
+"""The layers, in the order in which data flows."""
+
+Transform = TypeVar("Transform", bound=Callable[..., pl.LazyFrame])
+Needs = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its contract, the transform that makes its rows, and how it is loaded.
+
+    Attributes:
+        contract: columns, key and rules.
+        transform: pure function, one lazy frame per parameter; a parameter's name is that of a source's file
+            (``File.parameter``) or of another table; a parameter with the default None may be absent upstream.
+        needs: upstream columns that the transform uses and that are no column of the contract, per parameter; a
+            name that begins with ``^`` is a pattern of slugs.
+        newest_by: column by which, of rows with one key, the greatest is kept; the others go to quarantine.
+        max_refused: share of rows in quarantine from which the load fails.
+        max_unknown: share of rows with an unknown reference from which the load fails.
+        min_kept: share of the previous load's rows below which the load fails.
+        large: whether a large difference is published by exchanging the table's single partition.
+    """
+
+    contract: type[Contract]
+    transform: Callable[..., pl.LazyFrame]
+    needs: Mapping[str, Needs]
+    newest_by: str | None
+    max_refused: float
+    max_unknown: float
+    min_kept: float
+    large: bool
+
+    @property
+    def name(self) -> str:
+        """The table's name, which is the transform's and the module's."""
+        return self.transform.__name__
+
+    @property
+    def layer(self) -> str:
+        """The layer, which is the name of the module's package."""
+        return self.transform.__module__.split(".")[-2]
+
+    @cached_property
+    def description(self) -> str:
+        """What the table is: the docstring of its contract."""
+        return inspect.cleandoc(self.contract.__doc__ or "")
+
+    @cached_property
+    def key(self) -> list[str]:
+        """The primary key's columns."""
+        return self.contract.primary_key()
+
+    @cached_property
+    def parameters(self) -> dict[str, bool]:
+        """The transform's parameters, and whether each may be absent."""
+        return {
+            name: parameter.default is None for name, parameter in inspect.signature(self.transform).parameters.items()
+        }
+
+    @cached_property
+    def files(self) -> dict[str, File]:
+        """The upstream files that it reads, by parameter."""
+        return {name: files_by_parameter()[name] for name in self.parameters if name in files_by_parameter()}
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """The tables that it reads: parameters, and those that its references point to."""
+        read = [name for name in self.parameters if name not in self.files]
+        known = [name for spec in specs(self.contract).values() for name in spec.references]
+        return [name for name in dict.fromkeys(read + known) if name != self.name]
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """The ids of the sources that it reads."""
+        return list(dict.fromkeys(file.source for file in self.files.values()))
+
+    @cached_property
+    def code_version(self) -> str:
+        """Hash of the code that makes the rows: the table's module, and what all tables share."""
+        digest = hashlib.sha256()
+        for module in (inspect.getmodule(self.transform), contracts, normalise, *_helpers(self.transform)):
+            assert module is not None
+            digest.update(inspect.getsource(module).encode())
+        return digest.hexdigest()[:12]
+
+    @property
+    def path(self) -> Path:
+        """The file that declares it."""
+        return Path(inspect.getfile(self.transform))
+
+
+def _helpers(transform: Callable[..., pl.LazyFrame]) -> list[ModuleType]:
+    """Modules of ``edu_pipeline.vocabulary`` that the transform's module imports from."""
+    values = vars(inspect.getmodule(transform)).values()
+    homes = {str(getattr(value, "__module__", None) or getattr(value, "__name__", "")) for value in values}
+    names = sorted(name for name in homes if name.startswith("edu_pipeline.vocabulary"))
+    return [importlib.import_module(name) for name in names]
+
+
+_registry: dict[str, Table] = {}
+
+
+def table(
+    contract: type[Contract],
+    *,
+    needs: Mapping[str, Needs] | None = None,
+    newest_by: str | None = None,
+    max_refused: float = 0.01,
+    max_unknown: float = 0.02,
+    min_kept: float = 0.8,
+    large: bool = False,
+) -> Callable[[Transform], Transform]:
+    """Declare the decorated transform to be the table of its name. It returns the function unchanged.
+
+    For the arguments see ``Table``.
+    """
+
+    def declare(transform: Transform) -> Transform:
+        declared = Table(
+            contract=contract, transform=transform, needs=needs or {}, newest_by=newest_by, max_refused=max_refused,
+            max_unknown=max_unknown, min_kept=min_kept, large=large,
+        )  # fmt: skip
+        module = transform.__module__.split(".")[-1]
+        assert module == declared.name, f"the table {declared.name} must be declared in {declared.name}.py"
+        _registry[declared.name] = declared
+        return transform
+
+    return declare
+
+
+@lru_cache(maxsize=1)
+def tables() -> dict[str, Table]:
+    """Every declared table by name, layer by layer, each after those that it reads."""
+    for layer in LAYERS[:-1]:
+        package = importlib.import_module(f"edu_pipeline.assets.{layer}")
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    ordered: dict[str, Table] = {}
+
+    def add(name: str) -> None:
+        if name not in ordered:
+            for upstream in _registry[name].tables:
+                add(upstream)
+            ordered[name] = _registry[name]
+
+    for name in sorted(_registry, key=lambda name: (LAYERS.index(_registry[name].layer), name)):
+        add(name)
+    return ordered

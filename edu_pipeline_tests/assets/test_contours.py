@@ -1,0 +1,138 @@
+"""commune_boundaries and communes_limitrophes: on a few literal contours, and on the publisher's real file."""
+
+import gzip
+import json
+from collections import defaultdict
+from decimal import Decimal
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
+
+import polars as pl
+import pytest
+import shapely
+from pyproj import Geod
+
+from edu_pipeline.assets.geographic.commune_boundaries import commune_boundaries
+from edu_pipeline.assets.geographic.communes_limitrophes import communes_limitrophes
+from edu_pipeline.publish.conform import Conformed, conform
+from edu_pipeline.table import tables
+from edu_pipeline_tests.real_files import produced, upstream
+
+SQUARE = "POLYGON((2 45,2.1 45,2.1 45.1,2 45.1,2 45))"
+WITH_HOLE = "POLYGON((2 45,2.1 45,2.1 45.1,2 45.1,2 45),(2.02 45.02,2.04 45.02,2.04 45.04,2.02 45.04,2.02 45.02))"
+BOW_TIE = "POLYGON((2 45,2.1 45.1,2.1 45,2 45.1,2 45))"
+SPIKE = "POLYGON((2 45,2.1 45,2.1 45.1,2.1 45.2,2.1 45.1,2 45.1,2 45))"
+
+
+def on_the_ellipsoid(shape: Any) -> float:
+    """Area in km² by the geodesic, the way other than the transform's."""
+    oriented = shapely.orient_polygons(shape)
+    return float(abs(Geod(ellps="WGS84").geometry_area_perimeter(oriented)[0])) / 1e6
+
+
+def boundaries(*contours: str | None) -> Conformed:
+    """The table made of contours given as WKT (or as they are, if it is none)."""
+    written = [
+        shapely.to_wkb(shapely.set_srid(shapely.from_wkt(contour), 4326), hex=True, include_srid=True)
+        if contour and contour != "0102"
+        else contour
+        for contour in contours
+    ]
+    frame = pl.LazyFrame(
+        {
+            "code_commune": [f"01{number:03}" for number in range(1, len(contours) + 1)],
+            "nom_commune": ["L'Abergement-Clémenciat"] * len(contours),
+            "geometry": pl.Series(written, dtype=pl.String),
+        }
+    )
+    return conform(commune_boundaries(frame), tables()["commune_boundaries"])
+
+
+@pytest.mark.parametrize(
+    ("contour", "parts", "area"),
+    [
+        (SQUARE, 1, SQUARE),
+        (f"MULTIPOLYGON({SQUARE.removeprefix('POLYGON')})", 1, SQUARE),
+        (WITH_HOLE, 1, WITH_HOLE),
+        (SPIKE, 1, SQUARE),
+        (BOW_TIE, 2, "MULTIPOLYGON(((2 45,2.05 45.05,2 45.1,2 45)),((2.1 45,2.1 45.1,2.05 45.05,2.1 45)))"),
+    ],
+)
+def test_contours_become_valid_multipolygons(contour: str, parts: int, area: str) -> None:
+    result = boundaries(contour)
+    assert result.refused.height == 0
+    shape = shapely.from_wkb(result.frame["geometry"].item())
+    assert (shape.geom_type, shapely.get_srid(shape), shape.is_valid) == ("MultiPolygon", 4326, True)
+    assert shapely.get_num_geometries(shape) == parts
+    assert float(result.frame["surface_km2"].item()) == pytest.approx(
+        on_the_ellipsoid(shapely.from_wkt(area)), abs=0.02
+    )
+
+
+def test_what_has_no_area_is_refused_as_it_came() -> None:
+    result = boundaries(SQUARE, "POINT(2 45)", None, "0102")
+    assert result.frame["code_commune"].to_list() == ["01001"]
+    assert result.refused["key"].to_list() == ["01002", "01003", "01004"]
+    assert [json.loads(row)["geometry"] for row in result.refused["row"]] == [
+        shapely.to_wkb(shapely.set_srid(shapely.Point(2, 45), 4326), hex=True, include_srid=True), None, "0102",
+    ]  # fmt: skip
+
+
+def square(column: int, row: int) -> str:
+    west, south, east, north = 2 + column / 10, 45 + row / 10, 2 + (column + 1) / 10, 45 + (row + 1) / 10
+    return f"POLYGON(({west} {south},{east} {south},{east} {north},{west} {north},{west} {south}))"
+
+
+def test_neighbours_by_border_and_by_corner_but_not_across_water() -> None:
+    contours = boundaries(square(0, 0), square(1, 0), square(1, 1), square(5, 5)).frame.lazy()
+    result = conform(communes_limitrophes(contours), tables()["communes_limitrophes"])
+    assert result.refused.height == 0
+    assert result.frame.rows() == [
+        ("01001", ["01002", "01003"], 2),
+        ("01002", ["01001", "01003"], 2),
+        ("01003", ["01001", "01002"], 2),
+        ("01004", [], 0),
+    ]
+
+
+@lru_cache(maxsize=1)
+def published() -> dict[str, Any]:
+    """The real contours by code, read without any of the product's code."""
+    text = gzip.decompress((upstream() / "contours-communes/communes-100m.geojson.gz").read_bytes())
+    return {row["properties"]["code"]: shapely.geometry.shape(row["geometry"]) for row in json.loads(text)["features"]}
+
+
+def test_all_real_contours() -> None:
+    result = produced("commune_boundaries")
+    assert result.refused.height == 0
+    assert result.frame.height == len(published()) == 3912
+    shapes = shapely.from_wkb(result.frame["geometry"].to_list())
+    assert shapely.is_valid(shapes).all()
+    assert set(shapely.get_type_id(shapes)) == {shapely.GeometryType.MULTIPOLYGON}
+    for code, area, shape in zip(*result.frame["code_commune", "surface_km2"], shapes, strict=True):
+        assert shapely.equals(shape, published()[code])
+        assert float(area) == pytest.approx(on_the_ellipsoid(published()[code]), abs=0.012)
+    areas = dict(result.frame.select("code_commune", "surface_km2").rows())
+    assert areas["75056"] == Decimal("105.35")  # officially 105.4 km²
+
+
+def test_all_real_neighbours() -> None:
+    at: dict[tuple[float, float], set[str]] = defaultdict(set)
+    for code, shape in published().items():
+        for longitude, latitude in shapely.get_coordinates(shape):
+            at[round(longitude, 5), round(latitude, 5)].add(code)
+    pairs = {pair for codes in at.values() for pair in combinations(sorted(codes), 2)}
+    result = produced("communes_limitrophes")
+    assert result.refused.height == 0
+    assert result.frame.height == 3912
+    found = set(
+        result.frame.explode("insee_voisins", empty_as_null=True).drop_nulls().select("insee", "insee_voisins").rows()
+    )
+    assert {(one, other) for one, other in found if one < other} == pairs
+    assert found == pairs | {(other, one) for one, other in pairs}
+    assert len(pairs) == 11_050
+    paris = result.frame.filter(pl.col("insee") == "75056")
+    assert paris["nb_voisins"].item() == 29
+    assert (result.frame["nb_voisins"] == result.frame["insee_voisins"].list.len()).all()
+    assert set(result.frame.filter(pl.col("nb_voisins") == 0)["insee"]) == {"97110", "97130", "97131"}

@@ -1,0 +1,119 @@
+"""What the tests share: one private PostgreSQL for the whole run, and a fresh migrated database per test.
+
+The process that starts pytest makes and stops the cluster; with pytest-xdist its workers use the same one,
+each with databases of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from upath import UPath
+
+from edu_pipeline.cluster import Cluster
+from edu_pipeline.database import Database
+from edu_pipeline.migrate import migrate
+from edu_pipeline.settings import settings
+from edu_pipeline.sources.archive import Archive
+from edu_pipeline_tests.stand_in import StandIn
+
+CLUSTER = "EDU_TESTS_CLUSTER"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the cluster in the process that started the run; its workers find it in the environment."""
+    if not hasattr(config, "workerinput"):
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the cluster is stopped
+        for name in [name for name in os.environ if name.startswith("EDU_") and name != "EDU_UPSTREAM"]:
+            del os.environ[name]
+        home = Path(tempfile.mkdtemp(prefix="edu-pipeline-tests-"))
+        home.chmod(0o755)
+        Cluster(home, durable=False).start()
+        os.environ[CLUSTER] = str(home)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop it again, and leave nothing."""
+    if not hasattr(config, "workerinput") and CLUSTER in os.environ:
+        home = Path(os.environ.pop(CLUSTER))
+        Cluster(home, durable=False).stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The private cluster of this run."""
+    return Cluster(Path(os.environ[CLUSTER]), durable=False)
+
+
+@pytest.fixture(scope="session")
+def template(cluster: Cluster) -> Iterator[str]:
+    """A migrated database that every test's own is copied from."""
+    with _new_database(cluster, "template1") as name:
+        migrate(Database(cluster.url(name), "educational_data"))
+        yield name
+
+
+@pytest.fixture
+def empty_database(cluster: Cluster) -> Iterator[Database]:
+    """A database with nothing in it."""
+    with _new_database(cluster, "template1") as name:
+        yield Database(cluster.url(name), "educational_data")
+
+
+@pytest.fixture
+def database(cluster: Cluster, template: str) -> Iterator[Database]:
+    """A migrated database, its tables empty, in the schema ``educational_data``."""
+    with _new_database(cluster, template) as name:
+        yield Database(cluster.url(name), "educational_data")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    """An empty archive in a folder."""
+    return Archive(UPath(tmp_path / "archive"))
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, archive: Archive, database: Database) -> StandIn:
+    """A directory in place of the publishers, a fresh archive and a migrated database."""
+    return StandIn(tmp_path / "upstream", archive, database)
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test sees the private state of the checkout, nor the settings of another test."""
+    monkeypatch.setenv("EDU_HOME", str(tmp_path_factory.mktemp("home")))
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+class _new_database:
+    """A database copied from ``origin``, dropped at the end."""
+
+    def __init__(self, cluster: Cluster, origin: str) -> None:
+        self.admin, self.origin = cluster.url("postgres"), origin
+        self.name = f"test_{uuid.uuid4().hex[:12]}"
+
+    def __enter__(self) -> str:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self._execute(create.format(sql.Identifier(self.name), sql.Identifier(self.origin)))
+        return self.name
+
+    def __exit__(self, *_: object) -> None:
+        self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self.name)))
+
+    def _execute(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.admin, autocommit=True) as connection:
+            connection.execute(statement)

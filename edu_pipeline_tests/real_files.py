@@ -1,0 +1,58 @@
+"""The publishers' real files as test input: a directory that ``EDU_UPSTREAM`` names.
+
+The project never copies them in; where there are none, the tests that want them are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from edu_pipeline.publish.conform import Conformed, conform
+from edu_pipeline.sources.catalogue import File
+from edu_pipeline.sources.intake import take_in
+from edu_pipeline.sources.readers import read
+from edu_pipeline.table import tables
+
+
+def upstream() -> Path:
+    """The directory of the real files; the test is skipped where there is none."""
+    named = os.environ.get("EDU_UPSTREAM", "")
+    if not named or not Path(named).is_dir():
+        pytest.skip("EDU_UPSTREAM names no directory of the publishers' real files")
+    return Path(named)
+
+
+def real_file(file: File) -> Path | None:
+    """The real file that stands in for ``file``, the greatest name if there are several; None if there is none."""
+    folder = upstream() / file.source
+    found = sorted(path for path in folder.glob("*") if re.fullmatch(file.name, path.name))
+    return found[-1] if found else None
+
+
+@cache
+def produced(name: str) -> Conformed:
+    """The rows of table ``name`` made from the real files, its tables first; no database is involved."""
+    table = tables()[name]
+    inputs: dict[str, pl.LazyFrame | None] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for parameter, optional in table.parameters.items():
+            if parameter not in table.files:
+                inputs[parameter] = produced(parameter).frame.lazy()
+                continue
+            file = table.files[parameter]
+            path = real_file(file)
+            if path is None:
+                if not optional:
+                    pytest.skip(f"EDU_UPSTREAM has no file of {file.source} ({file.part})")
+                inputs[parameter] = None
+                continue
+            raw = read(path, file, Path(scratch), file.source)
+            inputs[parameter] = take_in(table, parameter, raw, file, path.name, file.source).frame
+        return conform(table.transform(**inputs), table)

@@ -1,0 +1,98 @@
+"""A directory that stands in for the publishers, filled file by file, and loads from it into a real database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, LiteralString
+
+from edu_pipeline.database import Database
+from edu_pipeline.load import Options, Outcome, load
+from edu_pipeline.publish import ledger
+from edu_pipeline.sources.archive import Archive
+from edu_pipeline.sources.catalogue import catalogue
+from edu_pipeline.sources.fetch import fetch
+from edu_pipeline.table import tables
+
+SALES = "dvf-indicateurs-communes"
+SALES_HEADER = "INSEE_COM,annee,nb_mutations,NbMaisons,NbApparts,PropMaison,PropAppart,PrixMoyen,Prixm2Moyen,SurfaceMoy"
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """The publishers, as a directory; and the pipeline that reads from it."""
+
+    folder: Path
+    archive: Archive
+    database: Database
+
+    def put(self, source: str, name: str, content: str | bytes) -> None:
+        """Publish a file."""
+        path = self.folder / source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def put_communes(self, count: int = 30) -> list[str]:
+        """Publish ``count`` communes of the Ain and what they refer to; their codes."""
+        codes = [f"01{number:03d}" for number in range(1, count + 1)]
+        commune = {
+            "codeDepartement": "01", "codeRegion": "84", "codesPostaux": ["01000"], "population": 860,
+            "siren": "210100012", "codeEpci": "200069193",
+            "centre": {"type": "Point", "coordinates": [4.93, 46.15]},
+        }  # fmt: skip
+        paris = commune | {"nom": "Paris 16e Arrondissement", "code": "75116", "codeDepartement": "75"}
+        paris = {name: value for name, value in paris.items() if name not in ("siren", "codeEpci")}
+        communes = [commune | {"nom": f"Commune {code}", "code": code} for code in codes]
+        communes.append(commune | {"nom": "Paris", "code": "75056", "codeDepartement": "75", "codeRegion": "11"})
+        self.put("geo-api-communes", "communes.json", json.dumps(communes))
+        self.put("geo-api-communes", "arrondissements-municipaux.json", json.dumps([paris | {"codeRegion": "11"}]))
+        departements = [
+            {"nom": "Ain", "code": "01", "codeRegion": "84"},
+            {"nom": "Paris", "code": "75", "codeRegion": "11"},
+        ]
+        self.put("geo-api-departements", "departements.json", json.dumps(departements))
+        self.put(
+            "departement-academie",
+            "departement_academie.csv",
+            "code_departement;departement;code_academie;academie;code_region_academique;region_academique;derived_from\n"
+            "01;AIN;10;LYON;01;AUVERGNE-RHONE-ALPES;x\n75;PARIS;01;PARIS;10;ILE-DE-FRANCE;x\n",
+        )
+        self.put(
+            "insee-table-passage",
+            "passage_1999_2024.csv",
+            "geo_ini,geo_fin,cod_ini,cod_fin,annee,typemodif,ratio\n2018,2019,01999,01001,2019-01-01,f,1.0\n",
+        )
+        return codes
+
+    def put_sales(self, rows: list[str], header: str = SALES_HEADER) -> None:
+        """Publish the property sales; a row is what follows the header's columns, e.g. ``01001,2024,4,...``."""
+        self.put(SALES, "communesdvf2024.csv", "\n".join([header, *rows, ""]))
+
+    def load(self, *names: str, accept_shrink: bool = False, force: bool = False) -> Outcome:
+        """Fetch the sources of the tables and load them in this order; the outcome of the last."""
+        for name in names:
+            for source in tables()[name].sources:
+                fetch(catalogue()[source], self.archive, str(self.folder))
+            options = Options(force=force, accept_shrink=frozenset([name] if accept_shrink else []))
+            outcome = load(tables()[name], self.database, self.archive, options)
+        return outcome
+
+    def load_communes(self) -> None:
+        """Load the communes and what they refer to."""
+        self.load("departements", "passage_communes", "info_communes")
+
+    def rows(self, statement: LiteralString) -> list[tuple[Any, ...]]:
+        """What a query returns."""
+        with self.database.connect() as connection:
+            return connection.execute(statement).fetchall()
+
+    def failed(self, name: str) -> ledger.Load | None:
+        """The newest failed load of a table, from the ledger."""
+        with self.database.connect() as connection:
+            return ledger.newest(connection, self.database.schema, "failed").get(name)
+
+
+def sale(code: str, houses: int = 4, price: str = "290575") -> str:
+    """A row of the property sales: houses only, in the order of the 2024 file, not swapped."""
+    return f"{code},2024,{houses},{houses},0,100,0,{price},3258,96"

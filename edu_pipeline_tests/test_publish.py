@@ -1,0 +1,266 @@
+"""Publishing into a real database: what a load writes, and what a reader sees of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import date
+
+import polars as pl
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from psycopg import sql
+
+from edu_pipeline import contracts as c
+from edu_pipeline.contracts import Contract
+from edu_pipeline.database import Database
+from edu_pipeline.errors import TableBusy
+from edu_pipeline.publish import writing
+from edu_pipeline.publish.conform import conform
+from edu_pipeline.publish.copying import copy_in, copy_out
+from edu_pipeline.publish.difference import difference
+from edu_pipeline.table import Table
+from edu_pipeline_tests.stand_in import StandIn, sale
+
+
+class Everything(Contract):
+    """One column of every kind."""
+
+    cle = c.text("Key.", key=True)
+    texte = c.text("Text.")
+    entier = c.integer("Integer.")
+    decimal = c.numeric("Decimal.")
+    reel = c.real("Real.")
+    oui = c.boolean("Flag.")
+    jour = c.date("Day.")
+    liste = c.texts("Texts.")
+
+
+def everything(rows: list[dict[str, object]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={name: column.dtype for name, column in Everything.columns().items()})
+
+
+def a_table(contract: type[Contract], name: str, large: bool = False) -> Table:
+    def transform(x: pl.LazyFrame) -> pl.LazyFrame:
+        return x
+
+    transform.__name__ = name
+    return Table(contract, transform, {}, None, 0.01, 0.02, 0.8, large)
+
+
+def create(connection: psycopg.Connection[tuple[object, ...]], contract: type[Contract], name: str) -> None:
+    columns = [sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(s.sql)) for n, s in c.specs(contract).items()]
+    connection.execute(
+        sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY (cle))").format(sql.Identifier(name), sql.SQL(", ").join(columns))
+    )
+
+
+texts = st.text(st.characters(exclude_characters="\0\x1f", exclude_categories=["Cs"]), min_size=1)
+row = st.fixed_dictionaries(
+    {
+        "cle": texts,
+        "texte": st.none() | texts,
+        "entier": st.none() | st.integers(-(2**31), 2**31 - 1),
+        "decimal": st.none() | st.decimals(-999, 999, places=2),
+        "reel": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        "oui": st.none() | st.booleans(),
+        "jour": st.none() | st.dates(date(1800, 1, 1), date(2200, 1, 1)),
+        "liste": st.none() | st.lists(texts, max_size=3),
+    }
+)
+
+
+@given(rows=st.lists(row, min_size=1, max_size=8, unique_by=lambda row: str(row["cle"])))
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_goes_in_comes_out_and_differs_in_nothing(
+    database: Database, tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]]
+) -> None:
+    frame = everything(rows)
+    with database.connect() as connection:
+        create(connection, Everything, "everything")
+        assert copy_in(connection, sql.Identifier("everything"), frame) == frame.height
+        back = copy_out(connection, "everything", Everything, tmp_path_factory.mktemp("scratch"))
+        assert back.collect().sort("cle").equals(frame.sort("cle"))
+        found = difference(frame, back, ["cle"])
+        assert (found.size, found.published) == (0, frame.height)
+        connection.rollback()
+
+
+def test_difference_counts_what_was_added_changed_and_removed() -> None:
+    old = pl.DataFrame({"k": ["a", "b", "c", "d"], "v": [1, None, 3, None], "l": [["x"], [], None, ["y", "z"]]})
+    new = pl.DataFrame({"k": ["a", "b", "c", "e"], "v": [1, None, 4, 5], "l": [["x"], None, None, ["y"]]})
+    found = difference(new, old.lazy(), ["k"])
+    assert (found.added, found.changed, found.removed, found.published) == (1, 2, 1, 4)
+    assert sorted(found.fresh["k"]) == ["b", "c", "e"]
+    assert sorted(found.stale["k"]) == ["b", "c", "d"]
+
+
+def test_only_the_difference_is_written(stand_in: StandIn) -> None:
+    codes = stand_in.put_communes(40)
+    stand_in.load_communes()
+    stand_in.put_sales([sale(code) for code in codes])
+    stand_in.load("mutations_immo_latest")
+    written = "SELECT code_commune, xmin::text FROM mutations_immo_latest"
+    before = dict(stand_in.rows(written))
+    stand_in.put_sales([*(sale(code) for code in codes[1:-1]), sale(codes[-1], houses=7), sale("75056")])
+    done = stand_in.load("mutations_immo_latest").load
+    assert (done.added, done.changed, done.removed, done.strategy) == (1, 1, 1, "delta")
+    after = dict(stand_in.rows(written))
+    assert {code for code in after if before.get(code) != after[code]} == {codes[-1], "75056"}
+
+
+def test_unchanged_files_are_not_loaded_again(stand_in: StandIn) -> None:
+    codes = stand_in.put_communes()
+    stand_in.load_communes()
+    stand_in.put_sales([sale(code) for code in codes])
+    assert not stand_in.load("mutations_immo_latest").skipped
+    loads = stand_in.rows("SELECT count(*) FROM edu_pipeline.loads")
+    stand_in.put_sales([sale(code) for code in codes])
+    assert stand_in.load("mutations_immo_latest").skipped
+    assert stand_in.rows("SELECT count(*) FROM edu_pipeline.loads") == loads
+
+
+def test_a_forced_load_mends_a_table_that_has_drifted(stand_in: StandIn) -> None:
+    codes = stand_in.put_communes()
+    stand_in.load_communes()
+    stand_in.put_sales([sale(code) for code in codes])
+    stand_in.load("mutations_immo_latest")
+    with stand_in.database.connect() as connection:
+        connection.execute("UPDATE mutations_immo_latest SET prix_moyen = 1 WHERE code_commune = '01001'")
+        connection.execute("DELETE FROM mutations_immo_latest WHERE code_commune = '01002'")
+    done = stand_in.load("mutations_immo_latest", force=True).load
+    assert (done.added, done.changed, done.removed) == (1, 1, 0)
+
+
+class Crimes(Contract):
+    """A large table."""
+
+    cle = c.text("Key.", key=True)
+    annee = c.integer("Year.", key=True)
+    nombre = c.integer("Count.")
+
+
+def crimes(count: int, nombre: int) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"cle": [str(number) for number in range(count)], "annee": [2024] * count, "nombre": [nombre] * count},
+        schema_overrides={"annee": pl.Int32, "nombre": pl.Int32},
+    )
+
+
+@pytest.fixture
+def large(database: Database) -> Table:
+    """A partitioned table with 20,000 rows and two indexes."""
+    table = a_table(Crimes, "crimes", large=True)
+    with database.connect() as connection:
+        connection.execute(
+            "CREATE TABLE crimes (cle text, annee integer, nombre integer, PRIMARY KEY (cle, annee)) "
+            "PARTITION BY LIST (annee);"
+            "CREATE INDEX ON crimes (nombre); CREATE TABLE crimes__rows PARTITION OF crimes DEFAULT"
+        )
+    publish(database, table, crimes(20_000, 1))
+    return table
+
+
+def publish(database: Database, table: Table, new: pl.DataFrame) -> str:
+    with database.connect() as connection:
+        writing.sweep(connection, table)
+        rows = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table.name))).fetchall()
+        old = pl.DataFrame(rows, schema=new.schema, orient="row")
+        return writing.write(connection, table, new, difference(new, old.lazy(), table.key))
+
+
+def test_a_large_difference_exchanges_the_partition(database: Database, large: Table) -> None:
+    with database.connect() as connection:
+        oid = connection.execute("SELECT 'crimes'::regclass::oid").fetchone()
+        indexes = connection.execute("SELECT count(*) FROM pg_index WHERE indrelid = 'crimes'::regclass").fetchone()
+    assert publish(database, large, crimes(20_000, 2)) == "exchange"
+    with database.connect() as connection:
+        assert connection.execute("SELECT 'crimes'::regclass::oid").fetchone() == oid
+        assert connection.execute("SELECT min(nombre), count(*) FROM crimes").fetchone() == (2, 20_000)
+        ((current, _),) = [pair for pair in writing.partitions(connection, large).items() if pair[1]]
+        own = connection.execute("SELECT count(*) FROM pg_index WHERE indrelid = to_regclass(%s)", [current]).fetchone()
+        assert own == indexes == (2,)
+
+
+def test_a_small_difference_of_a_large_table_is_a_delta(database: Database, large: Table) -> None:
+    new = crimes(20_000, 1).with_columns(
+        nombre=pl.when(pl.col("cle") == "7").then(9).otherwise("nombre").cast(pl.Int32)
+    )
+    assert publish(database, large, new) == "delta"
+
+
+def test_what_exchanges_leave_is_swept_at_the_next(database: Database, large: Table) -> None:
+    for nombre in (2, 3, 4):
+        publish(database, large, crimes(20_000, nombre))
+    with database.connect() as connection:
+        assert len(writing.partitions(connection, large)) == 2
+        writing.sweep(connection, large)
+        assert list(writing.partitions(connection, large).values()) == [True]
+
+
+def test_a_reader_sees_old_or_new_and_never_waits_for_an_exchange(database: Database, large: Table) -> None:
+    seen: set[tuple[object, ...]] = set()
+    waits: list[float] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        with database.connect() as connection:
+            connection.autocommit = True
+            while not stop.is_set():
+                begin = time.perf_counter()
+                found = connection.execute("SELECT min(nombre), max(nombre), count(*) FROM crimes").fetchone()
+                waits.append(time.perf_counter() - begin)
+                assert found is not None
+                seen.add(found)
+                time.sleep(0.002)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for nombre in (2, 3):
+            assert publish(database, large, crimes(20_000, nombre)) == "exchange"
+    finally:
+        stop.set()
+        reader.join()
+    assert seen == {(n, n, 20_000) for n in (1, 2, 3)}
+    assert len(waits) > 20
+
+
+def test_an_exchange_behind_a_long_reader_gives_way(
+    database: Database, large: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "LOCK_TRIES", 2)
+    with database.connect() as reader:
+        reader.execute("SELECT count(*) FROM crimes")
+        with pytest.raises(TableBusy, match="expected its lock within 2 tries"):
+            publish(database, large, crimes(20_000, 2))
+    with database.connect() as connection:
+        assert connection.execute("SELECT min(nombre) FROM crimes").fetchone() == (1,)
+
+
+def test_a_killed_load_leaves_the_old_rows(database: Database, large: Table) -> None:
+    with pytest.raises(psycopg.OperationalError), database.connect() as connection:
+        writing.sweep(connection, large)
+        frame = crimes(20_000, 2)
+        rows = connection.execute("SELECT * FROM crimes").fetchall()
+        old = pl.DataFrame(rows, schema=frame.schema, orient="row")
+        writing.write(connection, large, frame, difference(frame, old.lazy(), large.key))
+        with database.connect() as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+        connection.execute("SELECT 1")
+    with database.connect() as connection:
+        assert connection.execute("SELECT min(nombre), count(*) FROM crimes").fetchone() == (1, 20_000)
+    assert publish(database, large, crimes(20_000, 3)) == "exchange"
+
+
+def test_rounding_is_that_of_postgresql(database: Database) -> None:
+    values = ["2.675", "-2.675", "0.005", "1.005", "99.995", "12.344"]
+    table = a_table(Everything, "everything")
+    frame = everything([{"cle": value} for value in values]).with_columns(decimal=pl.col("cle"))
+    ours = conform(frame.lazy(), table).frame["decimal"].to_list()
+    with database.connect() as connection:
+        theirs = [connection.execute("SELECT %s::numeric(5,2)", [value]).fetchone() for value in values]
+    assert [(value,) for value in ours] == theirs
