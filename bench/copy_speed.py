@@ -73,7 +73,7 @@ def compare(url: str, psql: Path, name: str, frame: pl.DataFrame, folder: Path) 
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS rows")
         connection.execute(sql.SQL("CREATE TABLE rows ({})").format(columns))
-        copy_in(connection, sql.Identifier("rows"), frame)
+        copy_in(connection, sql.Identifier("rows"), frame.lazy())
         with file.open("wb") as out, connection.cursor().copy("COPY rows TO STDOUT (FORMAT csv)") as copy:
             out.writelines(copy)
         command = [str(psql), "-qX", url, "-c", f"\\copy rows FROM '{file}' (FORMAT csv)"]
@@ -81,7 +81,7 @@ def compare(url: str, psql: Path, name: str, frame: pl.DataFrame, folder: Path) 
             connection.execute("TRUNCATE rows")
             floor.append(timed(lambda: subprocess.run(command, check=True)))
             connection.execute("TRUNCATE rows")
-            ours.append(timed(lambda: copy_in(connection, sql.Identifier("rows"), frame)))
+            ours.append(timed(lambda: copy_in(connection, sql.Identifier("rows"), frame.lazy())))
     return statistics.median(floor), statistics.median(ours)
 
 

@@ -89,6 +89,18 @@ def migrate() -> None:
 
 
 @app.command()
+def start_over(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Drop the target schema with its ledger and make it anew, empty; analytics and the archive stay."""
+    from edu_pipeline.migrate import start_over as begin_anew
+
+    database = _target()
+    if not yes:
+        typer.confirm(f"Drop the schema {database.schema} of {database.place} with all its rows?", abort=True)
+    begin_anew(database)
+    out.print(f"{database.schema}: empty")
+
+
+@app.command()
 def rebuild(accept_shrink: AcceptShrink = None) -> None:
     """Fetch every source, load every table, refresh every view, whether or not anything is new."""
     from edu_pipeline import runs
@@ -119,6 +131,8 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         _print_json(found)
         return
+    if any(entry.invented for entry in found):
+        out.print("[bold yellow]Invented data of the sample publisher: no school, person or figure here is real.[/]\n")
     grid = _grid("table", ">rows", ">added", ">changed", ">removed", ">refused", "loaded at", "release")
     layer = None
     for entry in found:

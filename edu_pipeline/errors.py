@@ -95,6 +95,10 @@ class NoRows(EduError):
     """A file or a transform gave no row at all."""
 
 
+class OriginMixed(EduError):
+    """Invented data of the sample publisher and data of real publishers would stand in one schema."""
+
+
 class TooManyRefused(EduError):
     """More rows break the contract than the table tolerates."""
 

@@ -25,6 +25,7 @@ from edu_pipeline.errors import (
     EXAMPLES,
     EduError,
     NoRows,
+    OriginMixed,
     SourceMissing,
     TableBusy,
     TableShrank,
@@ -32,7 +33,7 @@ from edu_pipeline.errors import (
     UnknownReference,
 )
 from edu_pipeline.publish import ledger, writing
-from edu_pipeline.publish.conform import Conformed, conform
+from edu_pipeline.publish.conform import REFUSED, Conformed, conform
 from edu_pipeline.publish.copying import copy_out
 from edu_pipeline.publish.difference import difference
 from edu_pipeline.publish.ledger import Load
@@ -89,6 +90,7 @@ def load(
     with database.connect() as connection:
         version = inputs_version(table, releases, ledger.last_change(connection, database.schema))
         previous = ledger.newest(connection, database.schema).get(table.name)
+        invented = _origin(table, releases, ledger.is_invented(connection, database.schema), database.schema)
     if previous and previous.inputs_version == version and not options.force:
         return Outcome(previous, skipped=True)
     attempt = Load(
@@ -99,22 +101,25 @@ def load(
         releases={source: release.id for source, release in releases.items()},
         inputs_version=version,
         code_version=table.code_version,
+        invented=invented,
         run_id=run_id,
     )
-    refused = pl.DataFrame(schema={"key": pl.String, "reasons": pl.List(pl.String), "row": pl.String})
+    refused = pl.DataFrame(schema=REFUSED)
     try:
         with tempfile.TemporaryDirectory(prefix="edu_pipeline-") as scratch, database.connect() as connection:
             _lock(connection, database.schema, table)
             writing.sweep(connection, table)
             frames, hidden = _inputs(table, connection, archive, releases, Path(scratch))
-            conformed = conform(table.transform(**frames), table)
+            conformed = conform(table.transform(**frames), table, Path(scratch))
             refused = conformed.refused
             where = f"table {table.name}, {_described(releases)}"
+            if releases or not table.files:
+                _check_rows(conformed, where)
             _check_refused(table, conformed, where)
-            unknown = _unknown(table, connection, conformed.frame, where)
+            unknown = _unknown(table, connection, conformed, where)
             published = copy_out(connection, table.name, table.contract, Path(scratch))
             found = difference(conformed.frame, published, table.key)
-            _check_volume(table, conformed.frame.height, found.published, options, where)
+            _check_volume(table, conformed.rows, found.published, options, where)
             strategy = writing.write(connection, table, conformed.frame, found)
             if found.size:
                 connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
@@ -122,7 +127,7 @@ def load(
                 attempt,
                 state="published",
                 strategy=strategy,
-                rows=conformed.frame.height,
+                rows=conformed.rows,
                 added=found.added,
                 changed=found.changed,
                 removed=found.removed,
@@ -131,7 +136,8 @@ def load(
                 unknown=unknown,
             )
             ledger.record(connection, done, refused, releases)
-        return Outcome(done, skipped=False, preview=conformed.frame.head(PREVIEW))
+            preview = conformed.frame.head(PREVIEW).collect()
+        return Outcome(done, skipped=False, preview=preview)
     except Exception as error:
         failed = replace(attempt, refused=refused.height, error=str(error))
         with suppress(EduError, psycopg.Error), database.connect() as connection:
@@ -151,6 +157,20 @@ def _releases(table: Table, archive: Archive) -> dict[str, Release]:
                 f"Fetch it: materialize raw/{source.replace('-', '_')}, or `edu-pipeline refresh {table.name}`.",
             )
     return {source: release for source, release in found.items() if release is not None}
+
+
+def _origin(table: Table, releases: Mapping[str, Release], held: bool | None, schema: str) -> bool | None:
+    """Whether the releases are of the sample publisher, which all data of a schema must be or none."""
+    origins = {release.invented for release in releases.values()}
+    if len(origins | ({held} if held is not None else set())) > 1 and origins:
+        names = {True: "invented data of the sample publisher", False: "data of real publishers", None: "nothing yet"}
+        raise OriginMixed(
+            f"table {table.name}",
+            f"expected what the schema {schema} holds, {names[held]}; found {_described(releases)}, which is "
+            f"{' and '.join(names[origin] for origin in sorted(origins))}.",
+            "Use another EDU_SCHEMA or EDU_DATABASE_URL, or empty this one first: `edu-pipeline start-over`.",
+        )
+    return any(origins) if origins else None
 
 
 def inputs_version(table: Table, releases: Mapping[str, Release], versions: Mapping[str, int]) -> str:
@@ -213,12 +233,15 @@ def _described(releases: Mapping[str, Release]) -> str:
     return ", ".join(f"{source} {release.label}" for source, release in releases.items()) or "from other tables"
 
 
-def _check_refused(table: Table, conformed: Conformed, where: str) -> None:
-    good, refused = conformed.frame.height, conformed.refused.height
-    if good + refused == 0:
+def _check_rows(conformed: Conformed, where: str) -> None:
+    if conformed.rows + conformed.refused.height == 0:
         raise NoRows(
             where, "expected rows, found none (a header alone).", "Look at the publisher's page; the old rows stay."
         )
+
+
+def _check_refused(table: Table, conformed: Conformed, where: str) -> None:
+    good, refused = conformed.rows, conformed.refused.height
     if refused > table.max_refused * (good + refused):
         examples = conformed.refused.head(EXAMPLES).select("key", pl.col("reasons").list.join("; ")).rows()
         raise TooManyRefused(
@@ -229,20 +252,23 @@ def _check_refused(table: Table, conformed: Conformed, where: str) -> None:
         )
 
 
-def _unknown(table: Table, connection: Connection, frame: pl.DataFrame, where: str) -> dict[str, int]:
+def _unknown(table: Table, connection: Connection, conformed: Conformed, where: str) -> dict[str, int]:
     """How many rows per column point to a key that is in none of the tables that the contract names."""
     unknown: dict[str, int] = {}
     for column, spec in specs(table.contract).items():
         if not spec.references:
             continue
-        own = frame[table.key[0]].to_list() if table.name in spec.references else []
-        known = {*own, *(value for name in spec.references for value in _keys(connection, name))}
-        orphans = frame.filter(~pl.col(column).is_in(list(known)))[column]
-        if len(orphans) > table.max_unknown * frame.height:
+        known = {value for name in spec.references for value in _keys(connection, name)}
+        values = conformed.frame.select(pl.col(column).alias("value")).filter(~pl.col("value").is_in(list(known)))
+        orphans = values.collect(engine="streaming")["value"]
+        if table.name in spec.references and len(orphans):
+            own = conformed.frame.select(table.key[0]).collect()[table.key[0]]
+            orphans = orphans.filter(~orphans.is_in(own.implode()))
+        if len(orphans) > table.max_unknown * conformed.rows:
             raise UnknownReference(
                 where,
                 f"expected {column} to be a key of {' or '.join(spec.references)} ({len(known):,} keys) in all but "
-                f"{table.max_unknown:.1%} of the rows, found {len(orphans):,} of {frame.height:,} that are not, e.g. "
+                f"{table.max_unknown:.1%} of the rows, found {len(orphans):,} of {conformed.rows:,} that are not, e.g. "
                 f"{', '.join(map(repr, orphans.unique(maintain_order=True).head(EXAMPLES)))}.",
                 f"Load {spec.references[0]} first if it is behind; else mend the file or max_unknown of {table.name}.",
             )

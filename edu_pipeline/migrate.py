@@ -80,6 +80,23 @@ def migrate(database: Database, applied: Callable[[str], None] = lambda name: No
     return done
 
 
+def start_over(database: Database) -> None:
+    """Drop the target schema and what the bookkeeping says of it, and migrate anew; ``analytics`` stays.
+
+    Raises:
+        MigrationFailed: a file did not apply.
+    """
+    with database.connect() as connection, _lock(connection, database.schema):
+        with connection.transaction():
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(database.schema)))
+            if _recorded(connection, database.schema):
+                for name in ("loads", "migrations"):
+                    forget = sql.SQL("DELETE FROM edu_pipeline.{} WHERE target_schema = %s")
+                    connection.execute(forget.format(sql.Identifier(name)), [database.schema])
+        connection.commit()
+    migrate(database)
+
+
 @contextmanager
 def _lock(connection: Connection, schema: str) -> Iterator[None]:
     """One migrate of a schema at a time: a session lock, since every file has its own transaction."""

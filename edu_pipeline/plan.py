@@ -17,7 +17,7 @@ from edu_pipeline.publish import ledger
 from edu_pipeline.settings import Settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.catalogue import catalogue
-from edu_pipeline.sources.fetch import Fetched, fetch
+from edu_pipeline.sources.fetch import Fetched, fetch_if_any
 from edu_pipeline.table import tables
 
 AT_ONCE = 4
@@ -66,9 +66,9 @@ def plan(settings: Settings, database: Database, archive: Archive, names: Iterab
 
 
 def _fetch_all(sources: list[str], settings: Settings, archive: Archive) -> tuple[dict[str, Fetched], dict[str, str]]:
-    def fetched(source: str) -> Fetched | EduError:
+    def fetched(source: str) -> Fetched | EduError | None:
         try:
-            return fetch(catalogue()[source], archive, settings.upstream)
+            return fetch_if_any(catalogue()[source], archive, settings.upstream)
         except EduError as error:
             return error
 

@@ -5,7 +5,7 @@ Belongs here: gathering it as plain records. Does not belong here: showing it (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from psycopg import sql
@@ -27,6 +27,7 @@ class TableStatus:
             or ``waits for its asset`` (the table is there, no code fills it yet).
         rows: counted now.
         releases: source to release of the rows; empty for what is made from other tables.
+        invented: whether the schema holds data of the sample publisher.
         loaded_at: end of the last load that published.
         added, changed, removed, refused: rows, at that load; None where there was none.
         error: failure text of the last attempt.
@@ -37,6 +38,7 @@ class TableStatus:
     state: str
     rows: int
     releases: dict[str, str]
+    invented: bool
     loaded_at: datetime | None
     added: int | None
     changed: int | None
@@ -84,8 +86,12 @@ def table_status(database: Database) -> list[TableStatus]:
         counts = _counts(database, names)
         published = ledger.newest(connection, database.schema) if names else {}
         failed = ledger.newest(connection, database.schema, "failed") if names else {}
+        invented = bool(names and ledger.is_invented(connection, database.schema))
     names.sort(key=lambda name: (LAYERS.index(layer_of[name]) if name in layer_of else len(LAYERS), name))
-    return [_of(name, layer_of.get(name), counts[name], published.get(name), failed.get(name)) for name in names]
+    return [
+        replace(_of(name, layer_of.get(name), counts[name], published.get(name), failed.get(name)), invented=invented)
+        for name in names
+    ]
 
 
 def _of(
@@ -101,6 +107,7 @@ def _of(
         state=state,
         rows=rows,
         releases=dict(published.releases) if published else {},
+        invented=False,
         loaded_at=published.finished_at if published else None,
         added=published.added if published else None,
         changed=published.changed if published else None,

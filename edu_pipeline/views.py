@@ -21,6 +21,7 @@ from edu_pipeline.database import Database
 from edu_pipeline.load import Options, Outcome
 from edu_pipeline.migrate import migrations
 from edu_pipeline.publish import ledger
+from edu_pipeline.publish.conform import REFUSED
 from edu_pipeline.publish.ledger import Load
 from edu_pipeline.table import tables
 
@@ -101,6 +102,5 @@ def refresh(view: View, database: Database, options: Options | None = None, run_
             strategy="refresh",
             rows=counted[0],
         )
-        none_refused = pl.DataFrame(schema={"key": pl.String, "reasons": pl.List(pl.String), "row": pl.String})
-        identifier = ledger.record(connection, done, none_refused, {})
+        identifier = ledger.record(connection, done, pl.DataFrame(schema=REFUSED), {})
         return Outcome(replace(done, id=identifier), skipped=False)

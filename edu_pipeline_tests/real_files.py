@@ -14,11 +14,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from edu_pipeline.publish.conform import Conformed, conform
 from edu_pipeline.sources.catalogue import File
 from edu_pipeline.sources.intake import take_in
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import tables
+from edu_pipeline_tests.conformed import Conformed, conform
 
 
 def upstream() -> Path:

@@ -449,6 +449,7 @@ def test_what_was_handed_in_stays_when_the_publisher_is_asked(
     workbook = {"supplied": True, "name": r"ival.*\.csv", "optional": True}
     source = a_source(main={"url": "https://www.insee.fr/main.csv", "name": r"main\.csv"}, a=workbook, b=workbook)
     httpserver.expect_request("/www.insee.fr/main.csv").respond_with_data(CSV_2)
+    httpserver.expect_request("/supplied/a-source/").respond_with_data("none", status=404)
     (directory / "main.csv").write_bytes(CSV)
     (directory / "ival-2024.csv").write_bytes(b"uai;taux\n")
     handed_in = fetch(source, archive, str(directory.parent)).release
@@ -458,6 +459,27 @@ def test_what_was_handed_in_stays_when_the_publisher_is_asked(
     assert content(archive, live.release) == CSV_2
     assert content(archive, live.release, "b") == b"uai;taux\n"
     assert len(live.release.files) == 2
+
+
+def test_a_mirror_may_have_what_no_publisher_offers(
+    httpserver: HTTPServer, archive: Archive, get: Callable[..., Fetched]
+) -> None:
+    source = a_source(main={"supplied": True, "name": r"pcs\d+\.csv"})
+    httpserver.expect_request("/supplied/a-source/").respond_with_json(["lisez-moi.txt", "pcs2003.csv", "pcs2020.csv"])
+    httpserver.expect_request("/supplied/a-source/pcs2020.csv").respond_with_data(CSV)
+    release = get(source).release
+    assert content(archive, release) == CSV
+    assert release.parts == {"main": "pcs2020.csv"}
+    assert not release.invented
+
+
+def test_what_the_sample_publisher_sends_is_marked_as_invented(
+    httpserver: HTTPServer, archive: Archive, get: Callable[..., Fetched]
+) -> None:
+    source = a_source(main={"url": "https://www.insee.fr/main.csv"})
+    httpserver.expect_request("/www.insee.fr/main.csv").respond_with_data(CSV, headers={"X-Invented-Data": "yes"})
+    assert get(source).release.invented
+    assert archive.newest("a-source").invented  # type: ignore[union-attr]
 
 
 def test_a_source_that_is_only_handed_in_needs_no_network(archive: Archive, directory: Path) -> None:

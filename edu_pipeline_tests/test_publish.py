@@ -19,10 +19,10 @@ from edu_pipeline.contracts import Contract
 from edu_pipeline.database import Database
 from edu_pipeline.errors import TableBusy
 from edu_pipeline.publish import writing
-from edu_pipeline.publish.conform import conform
 from edu_pipeline.publish.copying import copy_in, copy_out
 from edu_pipeline.publish.difference import difference
 from edu_pipeline.table import Table
+from edu_pipeline_tests.conformed import conform
 from edu_pipeline_tests.stand_in import StandIn, sale
 
 
@@ -81,10 +81,10 @@ def test_what_goes_in_comes_out_and_differs_in_nothing(
     frame = everything(rows)
     with database.connect() as connection:
         create(connection, Everything, "everything")
-        assert copy_in(connection, sql.Identifier("everything"), frame) == frame.height
+        assert copy_in(connection, sql.Identifier("everything"), frame.lazy()) == frame.height
         back = copy_out(connection, "everything", Everything, tmp_path_factory.mktemp("scratch"))
         assert back.collect().sort("cle").equals(frame.sort("cle"))
-        found = difference(frame, back, ["cle"])
+        found = difference(frame.lazy(), back, ["cle"])
         assert (found.size, found.published) == (0, frame.height)
         connection.rollback()
 
@@ -92,10 +92,36 @@ def test_what_goes_in_comes_out_and_differs_in_nothing(
 def test_difference_counts_what_was_added_changed_and_removed() -> None:
     old = pl.DataFrame({"k": ["a", "b", "c", "d"], "v": [1, None, 3, None], "l": [["x"], [], None, ["y", "z"]]})
     new = pl.DataFrame({"k": ["a", "b", "c", "e"], "v": [1, None, 4, 5], "l": [["x"], None, None, ["y"]]})
-    found = difference(new, old.lazy(), ["k"])
+    found = difference(new.lazy(), old.lazy(), ["k"])
     assert (found.added, found.changed, found.removed, found.published) == (1, 2, 1, 4)
-    assert sorted(found.fresh["k"]) == ["b", "c", "e"]
-    assert sorted(found.stale["k"]) == ["b", "c", "d"]
+    assert sorted(found.fresh.collect()["k"]) == ["b", "c", "e"]
+    assert sorted(found.stale.collect()["k"]) == ["b", "c", "d"]
+
+
+@given(
+    old=st.lists(row, max_size=6, unique_by=lambda row: str(row["cle"])),
+    new=st.lists(row, max_size=6, unique_by=lambda row: str(row["cle"])),
+    kept=st.sets(st.integers(0, 5)),
+)
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_difference_is_that_of_comparing_row_by_row(
+    old: list[dict[str, object]], new: list[dict[str, object]], kept: set[int]
+) -> None:
+    for number in kept & set(range(len(old))):  # rows in common, and rows that share a key only
+        if old[number]["cle"] not in {row["cle"] for row in new}:
+            new = [*new, old[number] if number % 2 else old[number] | {"texte": "changed", "liste": None}]
+    before, after = ({row["cle"]: row for row in everything(rows).to_dicts()} for rows in (old, new))
+    found = difference(everything(new).lazy(), everything(old).lazy(), ["cle"])
+    assert found.added == len(after.keys() - before.keys())
+    assert found.removed == len(before.keys() - after.keys())
+    assert found.changed == len([key for key in before.keys() & after.keys() if before[key] != after[key]])
+    assert found.published == len(old)
+
+
+def test_rows_that_differ_by_the_order_of_their_values_differ() -> None:
+    old = pl.DataFrame({"k": ["a", "b"], "x": ["1", None], "y": [None, "1"], "z": ["p", "q"], "w": ["q", "p"]})
+    new = old.select("k", x="y", y="x", z="w", w="z")
+    assert difference(new.lazy(), old.lazy(), ["k"]).changed == 2
 
 
 def test_only_the_difference_is_written(stand_in: StandIn) -> None:
@@ -169,7 +195,7 @@ def publish(database: Database, table: Table, new: pl.DataFrame) -> str:
         writing.sweep(connection, table)
         rows = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table.name))).fetchall()
         old = pl.DataFrame(rows, schema=new.schema, orient="row")
-        return writing.write(connection, table, new, difference(new, old.lazy(), table.key))
+        return writing.write(connection, table, new.lazy(), difference(new.lazy(), old.lazy(), table.key))
 
 
 def test_a_large_difference_exchanges_the_partition(database: Database, large: Table) -> None:
@@ -247,7 +273,7 @@ def test_a_killed_load_leaves_the_old_rows(database: Database, large: Table) -> 
         frame = crimes(20_000, 2)
         rows = connection.execute("SELECT * FROM crimes").fetchall()
         old = pl.DataFrame(rows, schema=frame.schema, orient="row")
-        writing.write(connection, large, frame, difference(frame, old.lazy(), large.key))
+        writing.write(connection, large, frame.lazy(), difference(frame.lazy(), old.lazy(), large.key))
         with database.connect() as other:
             other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
         connection.execute("SELECT 1")

@@ -18,7 +18,7 @@ from edu_pipeline.migrate import described_columns
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.catalogue import Source, catalogue
-from edu_pipeline.sources.fetch import Fetched, fetch
+from edu_pipeline.sources.fetch import Fetched, fetch_if_any
 from edu_pipeline.table import Table
 from edu_pipeline.views import View, refresh
 
@@ -31,6 +31,11 @@ CHECKS = {
     "references": "Codes point to rows that exist, but for a tolerated few.",
     "volume": "There are rows, and not far fewer than at the load before.",
 }
+
+
+INVENTED = "INVENTED by the sample publisher: nothing of it is real"
+
+SUPPLIED = "The file that an operator hands in is there; without it the table is empty, no value is invented."
 
 
 def raw_key(source: str) -> dg.AssetKey:
@@ -52,7 +57,9 @@ def raw_asset(source: Source) -> dg.AssetsDefinition:
     )
     def raw(context: dg.AssetExecutionContext, archive: ArchiveResource) -> dg.MaterializeResult[Any]:
         with _failures(context):
-            fetched = fetch(source, archive.archive(), settings().upstream)
+            fetched = fetch_if_any(source, archive.archive(), settings().upstream)
+        if fetched is None:
+            return dg.MaterializeResult(metadata={"release": "none: no file was handed in"})
         return dg.MaterializeResult(
             metadata=release_metadata(fetched), data_version=dg.DataVersion(fetched.release.sha256[:12])
         )
@@ -66,6 +73,7 @@ def release_metadata(fetched: Fetched) -> dict[str, Any]:
     return {
         "release": release.id,
         "new": fetched.new,
+        "data": INVENTED if release.invented else "the publisher's",
         "sha256": release.sha256,
         "bytes": sum(file.bytes for file in release.files),
         "files": dg.MetadataValue.md("\n".join(f"- `{file.name}` from {file.url}" for file in release.files)),
@@ -85,7 +93,9 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         kinds={"postgres", "polars"},
         tags={"layer": table.layer, **_source_tags(table)},
         code_version=table.code_version,
-        check_specs=[dg.AssetCheckSpec(name, asset=table.name, description=text) for name, text in CHECKS.items()],
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=table.name, description=text) for name, text in _checks(table).items()
+        ],
         metadata={
             "dagster/column_schema": _column_schema(table),
             "dagster/table_name": f"{settings().target_schema}.{table.name}",
@@ -110,7 +120,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         except dg.Failure as failure:
             yield _failed_check(failure)
             raise
-        yield from _passed_checks(outcome)
+        yield from _passed_checks(table, outcome)
         yield dg.MaterializeResult(metadata=_metadata(outcome))
 
     return materialize
@@ -179,16 +189,36 @@ def _failed_check(failure: dg.Failure) -> dg.AssetCheckResult:
     )
 
 
-def _passed_checks(outcome: Outcome) -> Iterator[dg.AssetCheckResult]:
+def _checks(table: Table) -> dict[str, str]:
+    """The checks of a table, and what each says when it is green."""
+    return CHECKS | ({"supplied": SUPPLIED} if _is_supplied(table) else {})
+
+
+def _is_supplied(table: Table) -> bool:
+    return bool(table.sources) and all(catalogue()[source].optional for source in table.sources)
+
+
+def _passed_checks(table: Table, outcome: Outcome) -> Iterator[dg.AssetCheckResult]:
     done = outcome.load
     yield dg.AssetCheckResult(check_name="contract", passed=True, metadata={"refused": done.refused})
     yield dg.AssetCheckResult(check_name="references", passed=True, metadata={"unknown": dict(done.unknown)})
     yield dg.AssetCheckResult(check_name="volume", passed=True, metadata={"rows": done.rows or 0})
+    if _is_supplied(table):
+        yield dg.AssetCheckResult(
+            check_name="supplied",
+            passed=bool(done.releases),
+            severity=dg.AssetCheckSeverity.WARN,
+            description=None
+            if done.releases
+            else f"No file of {', '.join(table.sources)}: see docs/editorial-files.md.",
+        )
 
 
 def _metadata(outcome: Outcome) -> dict[str, Any]:
     done = outcome.load
     found: dict[str, Any] = {"skipped": outcome.skipped, "dagster/row_count": done.rows}
+    if done.invented:
+        found["data"] = INVENTED
     if outcome.skipped:
         return found
     changes = {"added": done.added, "changed": done.changed, "removed": done.removed}

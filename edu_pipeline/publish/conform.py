@@ -3,6 +3,9 @@
 Belongs here: text to the contract's types, rounding, the contract's rules, duplicates, and the reason of
 every refusal in words. Does not belong here: how many refusals a load survives (``load.py``), and writing
 them down (``ledger.py``).
+
+The rows pass in batches, and the good ones wait in Parquet files: five million rows take no more memory than
+a hundred thousand.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import dataframely as dy
 import polars as pl
@@ -23,8 +27,16 @@ from edu_pipeline.table import Table
 ROW = "row_number"
 """Name of the column that numbers the rows while they are sorted into good and refused ones."""
 
+BATCH = 100_000
+"""Rows that are looked at together."""
+
 EXACT_DIGITS = 10
 """Decimal places that are kept before a NUMERIC column is rounded to its own."""
+
+REFUSED = pl.Schema({"key": pl.String(), "reasons": pl.List(pl.String()), "row": pl.String()})
+"""Columns of the quarantine: the key as text, every reason, the row as JSON."""
+
+NO_COMPLAINT = pl.DataFrame(schema={ROW: pl.get_index_type(), "reason": pl.String})
 
 
 @dataclass(frozen=True)
@@ -32,42 +44,86 @@ class Conformed:
     """Rows that fulfil the contract, and those that do not.
 
     Attributes:
-        frame: the contract's columns with its types, one row per key.
+        frame: the contract's columns with its types, one row per key; it reads files in the scratch folder.
+        rows: how many these are.
         refused: ``key`` (text), ``reasons`` (list of text) and ``row`` (JSON) of every other row.
     """
 
-    frame: pl.DataFrame
+    frame: pl.LazyFrame
+    rows: int
     refused: pl.DataFrame
 
 
-def conform(produced: pl.LazyFrame, table: Table) -> Conformed:
+def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
     """Sort the rows that a transform produced into those that fulfil the table's contract and those that do not.
+
+    Args:
+        scratch: folder for the good rows; it must live as long as their frame is used.
 
     Raises:
         polars.exceptions.ColumnNotFoundError: the transform did not produce a column of the contract.
     """
+    folder = scratch / f"{table.name}-conformed"
+    folder.mkdir()
+    refused = [pl.DataFrame(schema=REFUSED)]
+    rows = seen = 0
+    chosen = produced.select(list(table.contract.columns()))
+    for number, batch in enumerate(chosen.collect_batches(chunk_size=BATCH, maintain_order=True, engine="streaming")):
+        good, bad = _sorted_out(batch.with_row_index(ROW, offset=seen), table)
+        seen += batch.height
+        rows += good.height
+        refused.append(bad)
+        good.write_parquet(folder / f"{number:06d}.parquet", compression="lz4")
+    if not seen:
+        empty = table.contract.create_empty()
+        return Conformed(empty.lazy(), 0, refused[0])
+    frame = pl.scan_parquet(folder / "*.parquet")
+    losers = _duplicates(frame, table)
+    if losers.height:
+        refused.append(_quarantine(losers.drop("reason"), losers.select(ROW, "reason"), table))
+        frame = frame.join(losers.lazy(), on=ROW, how="anti", maintain_order="left")
+    return Conformed(frame.drop(ROW), rows - losers.height, pl.concat(refused))
+
+
+def _sorted_out(given: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of a batch that fulfil the contract, numbered; and the quarantine of the others."""
     columns = table.contract.columns()
-    given = produced.select(list(columns)).with_row_index(ROW).collect(engine="streaming")
     cast = given.select(ROW, *(_cast(name, column, given.schema[name]) for name, column in columns.items()))
     complaints = [NO_COMPLAINT, *_not_castable(given, cast, columns)]
-    castable = _without(cast, complaints)
-    complaints += _superseded(castable, table)
-    good, failure = _numbered(table.contract).filter(_without(castable, complaints))
-    complaints += _broken_rules(failure.details(), table)
-    return Conformed(good.drop(ROW), _quarantine(given, pl.concat(complaints), table))
-
-
-def _without(rows: pl.DataFrame, complaints: list[pl.DataFrame]) -> pl.DataFrame:
-    return rows.join(pl.concat(complaints), on=ROW, how="anti", maintain_order="left")
-
-
-NO_COMPLAINT = pl.DataFrame(schema={ROW: pl.get_index_type(), "reason": pl.String})
+    castable = cast.join(pl.concat(complaints), on=ROW, how="anti", maintain_order="left")
+    good, failure = _row_by_row(table.contract).filter(castable)
+    if len(failure):
+        complaints += _broken_rules(failure.details(), table)
+    return good, _quarantine(given, pl.concat(complaints), table)
 
 
 @lru_cache
-def _numbered(contract: type[Contract]) -> type[Contract]:
-    """The contract with a column for the row's number, so that refused rows are known by it."""
-    return types.new_class(contract.__name__, (contract,), exec_body=lambda body: body.update({ROW: dy.Any()}))
+def _row_by_row(contract: type[Contract]) -> type[Contract]:
+    """The contract with a column for the row's number, by which refused rows are known, and without what a batch
+    alone cannot tell: that its keys occur once in the table."""
+    own = {name: column.with_properties(primary_key=False) for name, column in contract.columns().items()}
+    return types.new_class(contract.__name__, (contract,), exec_body=lambda body: body.update(own | {ROW: dy.Any()}))
+
+
+def _duplicates(frame: pl.LazyFrame, table: Table) -> pl.DataFrame:
+    """Rows that do not stay because of another one with their key, with the ``reason``.
+
+    The newest one stays (the first of equally new ones) if the table says by which column; else none does.
+    """
+    hashes = frame.select(ROW, pl.struct(table.key).hash().alias("hash")).collect(engine="streaming")
+    suspects = hashes.filter(pl.col("hash").is_duplicated()).select(ROW)
+    rows = frame.join(suspects.lazy(), on=ROW, how="semi").collect(engine="streaming")
+    rows = rows.filter(pl.struct(table.key).is_duplicated())
+    if table.newest_by is None:
+        return rows.with_columns(reason=_complaint(table.key, "a key that occurs once", rows.schema))
+    newest_first = rows.sort([table.newest_by, ROW], descending=[True, False], nulls_last=True)
+    return newest_first.filter(pl.int_range(pl.len()).over(table.key) > 0).with_columns(
+        reason=pl.format(
+            f"{', '.join(table.key)}: expected one row, found several; kept the one with the greatest "
+            f"{table.newest_by}, this one has {{}}",
+            pl.col(table.newest_by).cast(pl.String).fill_null("none"),
+        ),
+    )
 
 
 def _cast(name: str, column: dy.Column, given: pl.DataType) -> pl.Expr:
@@ -117,35 +173,15 @@ def _kind(column: dy.Column) -> str:
     return spec(column).sql
 
 
-def _superseded(castable: pl.DataFrame, table: Table) -> Iterator[pl.DataFrame]:
-    """Of rows with one key, all but the newest (the first of equally new ones), if the table says by which column."""
-    if table.newest_by is None:
-        return
-    newest_first = castable.sort([table.newest_by, ROW], descending=[True, False], nulls_last=True)
-    older = newest_first.filter(pl.int_range(pl.len()).over(table.key) > 0)
-    yield older.select(
-        ROW,
-        reason=pl.format(
-            f"{', '.join(table.key)}: expected one row, found several; kept the one with the greatest "
-            f"{table.newest_by}, this one has {{}}",
-            pl.col(table.newest_by).cast(pl.String).fill_null("none"),
-        ),
-    )
-
-
 def _broken_rules(details: pl.DataFrame, table: Table) -> Iterator[pl.DataFrame]:
     """Rows that break a rule of the contract, one complaint per rule."""
     columns = table.contract.columns()
     for rule in [name for name in details.columns if name not in columns and name != ROW]:
         broken = details.filter(pl.col(rule) == "invalid")
-        if rule == "primary_key":  # of a key that is not there, its own rule says so
-            broken = broken.drop_nulls(table.key)
         if broken.height:
             column, _, check = rule.rpartition("|")
             if column:
                 complaint = _complaint([column], _expectation(check, columns[column]), details.schema)
-            elif rule == "primary_key":
-                complaint = _complaint(table.key, "a key that occurs once", details.schema)
             else:
                 declared = getattr(table.contract, rule)
                 concerned = list(dict.fromkeys(declared.make(table.contract).expr.meta.root_names()))

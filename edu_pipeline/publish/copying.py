@@ -18,31 +18,37 @@ from edu_pipeline.database import Connection
 SLICE = 10_000
 """Rows per write: large enough for the speed of ``psql \\copy``, small enough to bound the memory."""
 
+BATCH = 100_000
+"""Rows that are in memory at a time."""
+
 SEPARATOR = "\x1f"
 """Stands between the elements of an array on its way out of the database (a control character: in no text)."""
 
 
-def copy_in(connection: Connection, into: sql.Composable, frame: pl.DataFrame) -> int:
+def copy_in(connection: Connection, into: sql.Composable, frame: pl.LazyFrame) -> int:
     """Append the rows of ``frame`` to the table ``into``, columns by name.
 
     Returns:
-        The number of rows that the server counted, which is the frame's height.
+        The number of rows, which the server has counted too.
 
     Raises:
         psycopg.Error: the server refused a row.
         RuntimeError: the server counted other rows than were sent.
     """
-    columns = sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+    schema = frame.collect_schema()
+    columns = sql.SQL(", ").join(map(sql.Identifier, schema.names()))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(into, columns)
-    encoded = [_to_text(name, kind) for name, kind in frame.schema.items()]
+    encoded = frame.select(_to_text(name, kind) for name, kind in schema.items())
+    sent = 0
     with connection.cursor() as cursor:
         with cursor.copy(statement) as copy:
-            for part in frame.iter_slices(SLICE):
-                text = part.select(encoded).write_csv(include_header=False, quote_style="non_numeric")
-                copy.write(text.encode())
-        if cursor.rowcount != frame.height:
-            raise RuntimeError(f"COPY took {cursor.rowcount} rows of {frame.height} that were sent")
-    return frame.height
+            for batch in encoded.collect_batches(chunk_size=BATCH, engine="streaming"):
+                for part in batch.iter_slices(SLICE):
+                    copy.write(part.write_csv(include_header=False, quote_style="non_numeric").encode())
+                sent += batch.height
+        if cursor.rowcount != sent:
+            raise RuntimeError(f"COPY took {cursor.rowcount} rows of {sent} that were sent")
+    return sent
 
 
 def _to_text(name: str, kind: pl.DataType) -> pl.Expr:

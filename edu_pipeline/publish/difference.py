@@ -1,15 +1,23 @@
 """What a load changes: the new rows against those that are published.
 
-Belongs here: anti-joins on all columns, NULL equal to NULL. Does not belong here: reading or writing rows.
+Belongs here: telling rows apart by two hashes of all their columns, NULL equal to NULL. Does not belong here:
+reading or writing rows.
+
+Two 64-bit hashes stand for a row, so that the comparison of two times five million rows takes 200 MB; that two
+different rows of one comparison have both in common has a probability below 1e-20.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from edu_pipeline.publish.copying import SEPARATOR
+
+HASHES = ["first_hash", "second_hash"]
+ROW = "row_number"
 
 
 @dataclass(frozen=True)
@@ -23,8 +31,8 @@ class Difference:
         published: how many rows there were.
     """
 
-    fresh: pl.DataFrame
-    stale: pl.DataFrame
+    fresh: pl.LazyFrame
+    stale: pl.LazyFrame
     added: int
     changed: int
     removed: int
@@ -36,21 +44,32 @@ class Difference:
         return self.added + self.changed + self.removed
 
 
-def difference(new: pl.DataFrame, published: pl.LazyFrame, key: list[str]) -> Difference:
+def difference(new: pl.LazyFrame, published: pl.LazyFrame, key: Sequence[str]) -> Difference:
     """Compare ``new`` with the ``published`` rows of the same columns and types, by ``key``."""
-    old = published.collect(engine="streaming")
-    lists = [name for name, kind in new.schema.items() if isinstance(kind, pl.List)]
-    comparable = pl.col(lists).list.join(SEPARATOR)
-    ours, theirs = new.with_columns(comparable).with_row_index("row_number"), old.with_columns(comparable)
-    unmatched = ours.join(theirs, on=new.columns, how="anti", nulls_equal=True)["row_number"]
-    fresh = new[unmatched.sort()]
-    stale = theirs.join(ours, on=new.columns, how="anti", nulls_equal=True).select(key)
-    changed = fresh.join(stale, on=key, how="semi").height
+    ours, theirs = _hashed(new), _hashed(published)
+    fresh = ours.join(theirs, on=HASHES, how="anti").select(ROW)
+    stale = theirs.join(ours, on=HASHES, how="anti").select(ROW)
+    fresh_rows, stale_keys = _rows(new, fresh), _rows(published, stale).select(key)
+    changed = 0
+    if fresh.height and stale.height:
+        changed = _hashed(fresh_rows.select(key)).join(_hashed(stale_keys), on=HASHES, how="semi").height
     return Difference(
-        fresh=fresh,
-        stale=stale,
+        fresh=fresh_rows,
+        stale=stale_keys,
         added=fresh.height - changed,
         changed=changed,
         removed=stale.height - changed,
-        published=old.height,
+        published=theirs.height,
     )
+
+
+def _hashed(rows: pl.LazyFrame) -> pl.DataFrame:
+    """The hashes of every row, with its number."""
+    lists = [name for name, kind in rows.collect_schema().items() if isinstance(kind, pl.List)]
+    comparable = pl.struct(pl.exclude(lists), pl.col(lists).list.join(SEPARATOR))
+    hashes = [comparable.hash(seed).alias(name) for seed, name in enumerate(HASHES, 1)]
+    return rows.select(hashes).collect(engine="streaming").with_row_index(ROW)
+
+
+def _rows(rows: pl.LazyFrame, numbers: pl.DataFrame) -> pl.LazyFrame:
+    return rows.with_row_index(ROW).join(numbers.lazy(), on=ROW, how="semi", maintain_order="left").drop(ROW)

@@ -35,6 +35,7 @@ class Load:
     releases: Mapping[str, str]
     inputs_version: str
     code_version: str
+    invented: bool | None = None
     run_id: str | None = None
     strategy: str | None = None
     rows: int | None = None
@@ -80,7 +81,7 @@ def record(connection: Connection, load: Load, refused: pl.DataFrame, releases: 
     kept = refused.head(FAILED_SAMPLE) if load.state == "failed" else refused
     if kept.height:
         rows = kept.select(pl.lit(found[0]).alias("load_id"), "key", "reasons", "row")
-        copy_in(connection, sql.SQL("edu_pipeline.refused_rows"), rows)
+        copy_in(connection, sql.SQL("edu_pipeline.refused_rows"), rows.lazy())
     return found[0]
 
 
@@ -96,6 +97,14 @@ def newest(connection: Connection, schema: str, state: str = "published") -> dic
     ).format(sql.SQL(", ").join(map(sql.Identifier, [*COLUMNS, "id", "finished_at"])))
     with connection.cursor(row_factory=class_row(Load)) as cursor:
         return {load.table_name: load for load in cursor.execute(statement, [schema, state])}
+
+
+def is_invented(connection: Connection, schema: str) -> bool | None:
+    """Whether the target schema holds data of the sample publisher; None as long as nothing from a file is loaded."""
+    found = connection.execute(
+        "SELECT bool_or(invented) FROM edu_pipeline.loads WHERE target_schema = %s AND state = 'published'", [schema]
+    ).fetchone()
+    return bool(found[0]) if found and found[0] is not None else None
 
 
 def last_change(connection: Connection, schema: str) -> dict[str, int]:

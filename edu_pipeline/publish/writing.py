@@ -30,7 +30,7 @@ LOCK_TRIES = 100
 """How often the exchange tries for its lock, half a second apart on average, before it gives up."""
 
 
-def write(connection: Connection, table: Table, new: pl.DataFrame, found: Difference) -> str:
+def write(connection: Connection, table: Table, new: pl.LazyFrame, found: Difference) -> str:
     """Make the published rows those of ``new``; the caller commits.
 
     Returns:
@@ -50,7 +50,7 @@ def write(connection: Connection, table: Table, new: pl.DataFrame, found: Differ
 
 def _delta(connection: Connection, table: Table, found: Difference) -> None:
     name, stale = sql.Identifier(table.name), sql.Identifier(f"{table.name}__stale")
-    if found.stale.height:
+    if found.changed + found.removed:
         columns = sql.SQL(", ").join(map(sql.Identifier, table.key))
         create = sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
         connection.execute(create.format(stale, columns, name))
@@ -62,7 +62,7 @@ def _delta(connection: Connection, table: Table, found: Difference) -> None:
     copy_in(connection, name, found.fresh)
 
 
-def _exchange(connection: Connection, table: Table, new: pl.DataFrame) -> None:
+def _exchange(connection: Connection, table: Table, new: pl.LazyFrame) -> None:
     """Load and index a table beside the partition, then detach the old one and attach it."""
     parent, incoming = sql.Identifier(table.name), sql.Identifier(_next_partition(connection, table))
     (current,) = [name for name, attached in partitions(connection, table).items() if attached]

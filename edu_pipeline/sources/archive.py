@@ -54,6 +54,7 @@ class ReceivedFile:
         final_url: what answered, after redirects.
         publisher: what the publisher's interface says of the data (``data_processed``, ``records_count``, ...).
         mirror: the mirror that answered in the publisher's place.
+        invented: whether it is of the sample publisher.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ReceivedFile:
     last_modified: str | None = None
     publisher: Mapping[str, Any] = field(default_factory=dict, hash=False)
     mirror: str | None = None
+    invented: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,11 @@ class Release:
     def label(self) -> str:
         """What messages call it: ``2026-11-23 a1b2c3d4e5f6``."""
         return f"{self.retrieved_at:%Y-%m-%d} {self.sha256[:12]}"
+
+    @property
+    def invented(self) -> bool:
+        """Whether a file of it is of the sample publisher."""
+        return any(file.invented for file in self.files)
 
     def file(self, part: str) -> ReceivedFile | None:
         """The file that holds ``part``; None if this release has none."""

@@ -98,6 +98,11 @@ class Source(_Entry):
         """The id with underscores: name of the raw asset and of a transform's parameter."""
         return slug(self.id)
 
+    @property
+    def optional(self) -> bool:
+        """Whether the tables do without the whole source, as they do without editorial files."""
+        return all(file.optional for file in self.files.values())
+
 
 @lru_cache(maxsize=1)
 def catalogue() -> dict[str, Source]:

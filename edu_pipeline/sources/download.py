@@ -153,6 +153,10 @@ LIVE = Policy()
 """The publishers themselves."""
 
 
+INVENTED_HEADER = "X-Invented-Data"
+"""Header of every answer of the sample publisher."""
+
+
 @dataclass(frozen=True)
 class Downloaded:
     """A file that arrived whole.
@@ -162,6 +166,7 @@ class Downloaded:
         url: what was asked for, without secrets, as the publisher's address even if a mirror answered.
         final_url: what answered after redirects, without secrets.
         file_name: the name that Content-Disposition gives it, else the last segment of ``final_url``; as sent.
+        invented: whether the server says that it is the sample publisher.
     """
 
     path: Path
@@ -172,6 +177,7 @@ class Downloaded:
     sha256: str
     etag: str | None
     last_modified: str | None
+    invented: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,6 +235,7 @@ def download(
                 sha256=sha256,
                 etag=response.headers.get("ETag"),
                 last_modified=response.headers.get("Last-Modified"),
+                invented=INVENTED_HEADER in response.headers,
             )
 
     try:

@@ -30,6 +30,12 @@ log = logging.getLogger(__name__)
 
 DATA_GOUV = "https://www.data.gouv.fr/api/1/datasets/{dataset}/"
 OPENDATASOFT = "https://{portal}/api/explore/v2.1/catalog/datasets/{dataset}"
+INVENTED_MARKER = "sample.json"
+"""A directory that stands in for the publishers and has this file is the sample publisher's."""
+
+SUPPLIED = "https://supplied/{source}/"
+"""Where a mirror, which answers under ``/<host>/<path>``, has the files that no publisher offers."""
+
 YEARS = 5
 """How many years ``{year}`` in a URL is tried for, the current one first."""
 
@@ -118,6 +124,21 @@ def fetch(
             ) from error
 
 
+def fetch_if_any(source: Source, archive: Archive, upstream: str | None) -> Fetched | None:
+    """As ``fetch``; None if there is nothing and the tables do without the source.
+
+    Raises:
+        EduError: see ``fetch``.
+    """
+    try:
+        return fetch(source, archive, upstream)
+    except SourceMissing:
+        if not source.optional:
+            raise
+        newest = archive.newest(source.id)
+        return Fetched(newest, new=False) if newest else None
+
+
 def _release(source: Source, archive: Archive, previous: Release | None, got: list[_Got], folder: Path) -> Fetched:
     """The release of what was got; the previous one, if nothing in it is new."""
     unchanged = [entry for entry in got if entry.path is None]
@@ -171,6 +192,7 @@ def _from_directory(source: Source, upstream: Path, folder: Path) -> list[_Got]:
                 "edu_pipeline/sources/catalogue.toml.",
             )
     got = []
+    invented = (upstream / INVENTED_MARKER).exists()
     for number, (name, files) in enumerate(chosen.items()):
         copy = folder / f"received-{number}"
         shutil.copyfile(base / name, copy)
@@ -179,7 +201,7 @@ def _from_directory(source: Source, upstream: Path, folder: Path) -> list[_Got]:
         with copy.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         address = (base / name).absolute().as_uri()
-        received = ReceivedFile(name, address, address, copy.stat().st_size, sha256)
+        received = ReceivedFile(name, address, address, copy.stat().st_size, sha256, invented=invented)
         got.append(_Got(received, tuple(file.part for file in files), copy))
     return got
 
@@ -214,10 +236,10 @@ class _Publishers:
         shared: dict[str, tuple[_Origin, list[File]]] = {}
         for file in self._source.files.values():
             try:
-                if file.supplied:
+                origin = self._supplied_at_mirror(file) if file.supplied else self._origin(file)
+                if origin is None:
                     kept.setdefault(self._supplied_before(file), []).append(file.part)
                 else:
-                    origin = self._origin(file)
                     shared.setdefault(origin.url, (origin, []))[1].append(file)
             except (SourceMissing, DownloadFailed) as error:
                 left_out.append(_optional([file], error))
@@ -259,8 +281,22 @@ class _Publishers:
             last_modified=answer.last_modified,
             publisher=origin.publisher,
             mirror=self._mirror,
+            invented=answer.invented,
         )
         return _Got(received, parts, answer.path)
+
+    def _supplied_at_mirror(self, file: File) -> _Origin | None:
+        """What a mirror has of a file that no publisher offers, under ``/supplied/<source>/``; None if it has none."""
+        if self._mirror is None:
+            return None
+        base = SUPPLIED.format(source=file.source)
+        try:
+            names = [str(name) for name in self._json(base, file, list) if re.fullmatch(file.name, str(name))]
+        except DownloadFailed as error:
+            if error.status != 404:
+                raise
+            names = []
+        return _Origin(base + max(names), max(names)) if names else None
 
     def _supplied_before(self, file: File) -> ReceivedFile:
         """The file that an operator handed in for an earlier release: no publisher has a newer one."""
@@ -348,8 +384,8 @@ class _Publishers:
             "Open the source's landing page, and change the URL in edu_pipeline/sources/catalogue.toml.",
         )
 
-    def _json(self, url: str, file: File) -> dict[str, Any]:
-        """The object that an interface answers with, asked once."""
+    def _json(self, url: str, file: File, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
+        """What an interface answers with, an object or a list; asked once."""
         if url not in self._answers:
             where = _where(file)
             path = self._folder / "answer.json"
@@ -360,16 +396,15 @@ class _Publishers:
                 answer = json.loads(raw)
             except ValueError:
                 answer = None
-            if not isinstance(answer, dict):
+            if not isinstance(answer, kind):
                 raise FileInvalid(
                     where,
-                    f"expected a JSON object from {shown(url)}; found {len(raw):,} bytes that begin with {raw[:60]!r}.",
+                    f"expected a JSON {'object' if kind is dict else 'list'} from {shown(url)}; "
+                    f"found {len(raw):,} bytes that begin with {raw[:60]!r}.",
                     "Fetch it again later; if it lasts, look at the publisher's page on its interface.",
                 )
             self._answers[url] = answer
-        answer = self._answers[url]
-        assert isinstance(answer, dict)
-        return answer
+        return self._answers[url]
 
 
 def _optional(files: list[File], error: EduError) -> EduError:

@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from edu_pipeline.publish.conform import Conformed, conform
 from edu_pipeline.sources.catalogue import File, files_by_parameter
 from edu_pipeline.sources.intake import take_in
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import tables
+from edu_pipeline_tests.conformed import Conformed, conform
 from edu_pipeline_tests.real_files import upstream
 
 Row = dict[str, str]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from edu_pipeline.publish.conform import Conformed
 from edu_pipeline_tests.assets.inputs import by_uai, conformed, from_text, real_rows
+from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import produced
 
 SOURCE = "fr_en_annuaire_education"

@@ -8,9 +8,9 @@ import pytest
 
 from edu_pipeline.assets.geographic.info_communes import info_communes
 from edu_pipeline.assets.geographic.relevant_communes import relevant_communes
-from edu_pipeline.publish.conform import Conformed, conform
 from edu_pipeline.table import tables
 from edu_pipeline.vocabulary import arrondissements
+from edu_pipeline_tests.conformed import Conformed, conform
 from edu_pipeline_tests.real_files import produced, upstream
 
 Row = tuple[Any, ...]

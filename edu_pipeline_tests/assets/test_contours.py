@@ -15,8 +15,8 @@ from pyproj import Geod
 
 from edu_pipeline.assets.geographic.commune_boundaries import commune_boundaries
 from edu_pipeline.assets.geographic.communes_limitrophes import communes_limitrophes
-from edu_pipeline.publish.conform import Conformed, conform
 from edu_pipeline.table import tables
+from edu_pipeline_tests.conformed import Conformed, conform
 from edu_pipeline_tests.real_files import produced, upstream
 
 SQUARE = "POLYGON((2 45,2.1 45,2.1 45.1,2 45.1,2 45))"

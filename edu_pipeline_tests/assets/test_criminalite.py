@@ -12,9 +12,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from edu_pipeline.publish.conform import Conformed
 from edu_pipeline.table import tables
 from edu_pipeline_tests.assets.inputs import conformed, from_text
+from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import produced, real_file
 
 TABLE, SOURCE, MEANS = "criminalite_2024", "ssmsi_communale", "crime_indicateur_avg"

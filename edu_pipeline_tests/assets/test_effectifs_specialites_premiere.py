@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from edu_pipeline.publish.conform import Conformed
 from edu_pipeline.vocabulary import specialites
 from edu_pipeline_tests.assets.inputs import conformed, from_text, real_rows
+from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import produced
 
 TABLE, SOURCE = "effectifs_specialites_premiere", "fr_en_effectifs_specialites_triplettes_1ere_generale"

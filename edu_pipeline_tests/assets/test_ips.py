@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from edu_pipeline.publish.conform import Conformed
 from edu_pipeline_tests.assets.inputs import (
     by_uai,
     conformed,
@@ -16,6 +15,7 @@ from edu_pipeline_tests.assets.inputs import (
     taken_in,
     total,
 )
+from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import produced, upstream
 
 LYCEES, COLLEGES = "fr_en_ips_lycees_ap2023", "fr_en_ips_colleges_ap2023"

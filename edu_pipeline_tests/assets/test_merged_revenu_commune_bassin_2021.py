@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from edu_pipeline.publish.conform import Conformed
 from edu_pipeline.table import tables
 from edu_pipeline_tests.assets.inputs import Row, conformed, from_text
+from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import produced, real_file
 
 TABLE = "merged_revenu_commune_bassin_2021"

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from edu_pipeline.publish.conform import Conformed
 from edu_pipeline.table import tables
 from edu_pipeline.vocabulary import specialites
 from edu_pipeline_tests.assets.inputs import Row, by_uai, conformed, from_text
+from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import produced, real_file
 
 FIRST, SECOND = "specialites_lycees", "enseignements_optionnels_seconde"

@@ -11,9 +11,9 @@ import polars as pl
 from edu_pipeline.assets.reference.departements import departements
 from edu_pipeline.assets.reference.passage_communes import passage_communes
 from edu_pipeline.assets.reference.pcs_libelle import pcs_libelle
-from edu_pipeline.publish.conform import conform
 from edu_pipeline.table import tables
 from edu_pipeline.vocabulary import regions
+from edu_pipeline_tests.conformed import conform
 from edu_pipeline_tests.real_files import produced, upstream
 
 

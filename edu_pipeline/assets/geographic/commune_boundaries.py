@@ -31,17 +31,13 @@ class CommuneBoundaries(c.Contract):
 def commune_boundaries(contours_communes: pl.LazyFrame) -> pl.LazyFrame:
     """Make every contour a valid MultiPolygon and measure it; what has no area stays as it is, to be refused."""
 
-    def mended(frame: pl.DataFrame) -> pl.DataFrame:
-        given = shapely.from_wkb(frame["geometry"].to_numpy(), on_invalid="ignore")
-        valid = shapely.make_valid(given, method="structure", keep_collapsed=False)
-        areas = [[part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"] for shape in valid]
-        contours = geopandas.GeoSeries([shapely.MultiPolygon(parts) if parts else None for parts in areas], crs=4326)
-        hexadecimal = shapely.to_wkb(shapely.set_srid(contours.values, 4326), hex=True, include_srid=True, byte_order=1)
-        return frame.with_columns(
-            geometry=pl.coalesce(pl.Series(hexadecimal, dtype=pl.String), "geometry"),
-            surface_km2=pl.Series((contours.to_crs(EQUAL_AREA).area / 1e6).to_numpy(), nan_to_null=True),
-        )
-
-    return contours_communes.map_batches(
-        mended, schema={**contours_communes.collect_schema(), "surface_km2": pl.Float64}
+    frame = contours_communes.collect()
+    given = shapely.from_wkb(frame["geometry"].to_numpy(), on_invalid="ignore")
+    valid = shapely.make_valid(given, method="structure", keep_collapsed=False)
+    areas = [[part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"] for shape in valid]
+    contours = geopandas.GeoSeries([shapely.MultiPolygon(parts) if parts else None for parts in areas], crs=4326)
+    hexadecimal = shapely.to_wkb(shapely.set_srid(contours.values, 4326), hex=True, include_srid=True, byte_order=1)
+    return frame.lazy().with_columns(
+        geometry=pl.coalesce(pl.Series(hexadecimal, dtype=pl.String), "geometry"),
+        surface_km2=pl.Series((contours.to_crs(EQUAL_AREA).area / 1e6).to_numpy(), nan_to_null=True),
     )

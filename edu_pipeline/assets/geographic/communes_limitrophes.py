@@ -24,17 +24,14 @@ class CommunesLimitrophes(c.Contract):
 def communes_limitrophes(commune_boundaries: pl.LazyFrame) -> pl.LazyFrame:
     """Pair the contours that have a point in common, other than each with itself."""
 
-    def neighbours(frame: pl.DataFrame) -> pl.DataFrame:
-        contours = geopandas.GeoSeries.from_wkb(frame["geometry"].to_list())
-        one, other = contours.sindex.query(contours, predicate="intersects")
-        pairs = pl.DataFrame({"insee": frame["code_commune"][one], "voisin": frame["code_commune"][other]})
-        return pairs.group_by("insee").agg(
-            insee_voisins=pl.col("voisin").filter(pl.col("voisin") != pl.col("insee")).unique().sort()
-        )
-
+    frame = commune_boundaries.select("code_commune", "geometry").collect()
+    contours = geopandas.GeoSeries.from_wkb(frame["geometry"].to_list())
+    one, other = contours.sindex.query(contours, predicate="intersects")
+    pairs = pl.LazyFrame({"insee": frame["code_commune"][one], "voisin": frame["code_commune"][other]})
+    neighbours = pl.col("voisin").filter(pl.col("voisin") != pl.col("insee")).unique().sort()
     return (
-        commune_boundaries.select("code_commune", "geometry")
-        .map_batches(neighbours, schema={"insee": pl.String, "insee_voisins": pl.List(pl.String)})
+        pairs.group_by("insee")
+        .agg(insee_voisins=neighbours)
         .with_columns(nb_voisins=pl.col("insee_voisins").list.len())
         .sort("insee")
     )

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS edu_pipeline.loads (
     started_at timestamptz NOT NULL,
     finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     releases jsonb NOT NULL,
+    invented boolean,
     inputs_version text NOT NULL,
     code_version text NOT NULL,
     run_id text,
@@ -58,7 +59,7 @@ CREATE TABLE IF NOT EXISTS edu_pipeline.loads (
     error text
 );
 CREATE INDEX IF NOT EXISTS loads_by_table ON edu_pipeline.loads (target_schema, table_name, id DESC);
-COMMENT ON TABLE edu_pipeline.loads IS 'The ledger: one row per load of a table or refresh of a view. releases: source to release; inputs_version: hash of releases, upstream loads and code; hidden: cells per column that the publisher hides; unknown: rows per column whose reference is not known.';
+COMMENT ON TABLE edu_pipeline.loads IS 'The ledger: one row per load of a table or refresh of a view. releases: source to release; invented: whether these are of the sample publisher, NULL without releases; inputs_version: hash of releases, upstream loads and code; hidden: cells per column that the publisher hides; unknown: rows per column whose reference is not known.';
 
 CREATE TABLE IF NOT EXISTS edu_pipeline.refused_rows (
     load_id bigint NOT NULL REFERENCES edu_pipeline.loads ON DELETE CASCADE,

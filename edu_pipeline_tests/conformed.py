@@ -1,0 +1,29 @@
+"""Conforming on tiny frames: what ``publish.conform`` does, with the rows in memory."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from edu_pipeline.publish import conform as product
+from edu_pipeline.table import Table
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """The good rows and the quarantine, as ``publish.conform.Conformed`` has them."""
+
+    frame: pl.DataFrame
+    refused: pl.DataFrame
+
+
+def conform(produced: pl.LazyFrame, table: Table) -> Conformed:
+    """Conform ``produced`` to the contract of ``table``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        found = product.conform(produced, table, Path(scratch))
+        frame = found.frame.collect()
+        assert frame.height == found.rows
+        return Conformed(frame, found.refused)
