@@ -45,7 +45,7 @@ def main() -> None:
         app()
     except EduError as error:
         err.print(f"[red]{type(error).__name__}[/red]", end="")
-        err.print(str(error).removeprefix(type(error).__name__), markup=False)
+        err.print(str(error).removeprefix(type(error).__name__), markup=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -147,7 +147,7 @@ def status(as_json: AsJson = False) -> None:
     out.print(grid)
     for entry in found:
         if entry.error:
-            out.print(f"{entry.table}: {entry.error}", markup=False)
+            out.print(f"{entry.table}: {entry.error}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -190,7 +190,7 @@ def _target() -> Database:
 
 def _end(failures: dict[str, str]) -> None:
     for name, text in failures.items():
-        err.print(f"{name}: {text}", markup=False, style="red")
+        err.print(f"{name}: {text}", markup=False, style="red", soft_wrap=True)
     raise typer.Exit(1 if failures else 0)
 
 

@@ -31,7 +31,8 @@ class Plan:
     Attributes:
         new: source to its new release.
         failures: source to the text of why it could not be fetched; its newest release stays in use.
-        stale: tables and views whose inputs or code have changed since their last load, and those behind them.
+        stale: tables and views whose inputs or code have changed since their last load, and those behind them that
+            were ever loaded.
     """
 
     new: dict[str, Fetched]
@@ -56,11 +57,11 @@ def plan(settings: Settings, database: Database, archive: Archive, names: Iterab
         releases = {source: release for source in table.sources if (release := archive.newest(source))}
         version = load.inputs_version(table, releases, versions)
         old = name not in done or done[name].inputs_version != version
-        if (old and name in chosen) or not stale.isdisjoint(table.tables):
+        if (old and name in chosen) or (name in done and not stale.isdisjoint(table.tables)):
             stale.add(name)
     for name, view in views.views().items():
         old = name not in done or done[name].inputs_version != views.inputs_version(view, versions)
-        if (old and name in chosen) or not stale.isdisjoint(view.inputs):
+        if (old and name in chosen) or (name in done and not stale.isdisjoint(view.inputs)):
             stale.add(name)
     return Plan(new, failures, stale)
 
