@@ -125,9 +125,10 @@ def refresh(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show per table: rows, release, when it was loaded, and what the last load changed."""
+    from edu_pipeline.sources.archive import Archive
     from edu_pipeline.status import table_status
 
-    found = table_status(_target())
+    found = table_status(_target(), Archive(settings().archive_root))
     if as_json:
         _print_json(found)
         return

@@ -44,6 +44,10 @@ class SourceMissing(EduError):
     """No release of a source: neither in the archive nor at its publisher."""
 
 
+class NotInStandIn(SourceMissing):
+    """The directory that stands in for the publishers has no file of a source: tables that need it wait."""
+
+
 class DownloadFailed(EduError):
     """The publisher answered, and not with the file; a retry will not mend it."""
 

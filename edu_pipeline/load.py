@@ -38,6 +38,7 @@ from edu_pipeline.publish.copying import copy_out
 from edu_pipeline.publish.difference import difference
 from edu_pipeline.publish.ledger import Load
 from edu_pipeline.sources.archive import Archive, Release
+from edu_pipeline.sources.catalogue import File
 from edu_pipeline.sources.intake import take_in
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
@@ -86,7 +87,8 @@ def load(
         EduError: see ``errors``; the table is as it was, as it is after any other exception.
     """
     options = options or Options()
-    releases = _releases(table, archive)
+    releases = releases_of(table, archive)
+    _check_files(table, releases)
     with database.connect() as connection:
         version = inputs_version(table, releases, ledger.last_change(connection, database.schema))
         previous = ledger.newest(connection, database.schema).get(table.name)
@@ -145,18 +147,31 @@ def load(
         raise
 
 
-def _releases(table: Table, archive: Archive) -> dict[str, Release]:
-    """The newest release of every source that the table reads."""
+def releases_of(table: Table, archive: Archive) -> dict[str, Release]:
+    """The newest release of every source that the table reads, as far as the archive has one."""
     found = {source: archive.newest(source) for source in table.sources}
-    for source, release in found.items():
-        needed = [name for name, file in table.files.items() if file.source == source and not table.parameters[name]]
-        if release is None and needed:
-            raise SourceMissing(
-                f"table {table.name}",
-                f"expected a release of {source} in the archive {archive.root}, found none.",
-                f"Fetch it: materialize raw/{source.replace('-', '_')}, or `edu-pipeline refresh {table.name}`.",
-            )
     return {source: release for source, release in found.items() if release is not None}
+
+
+def missing_files(table: Table, releases: Mapping[str, Release]) -> list[File]:
+    """The files without which the table cannot be loaded, and which no release has."""
+    return [
+        file
+        for parameter, file in table.files.items()
+        if not table.parameters[parameter]
+        and (file.source not in releases or releases[file.source].file(file.part) is None)
+    ]
+
+
+def _check_files(table: Table, releases: Mapping[str, Release]) -> None:
+    if missing := missing_files(table, releases):
+        names = ", ".join(f"{file.source} ({file.part})" for file in missing)
+        raise SourceMissing(
+            f"table {table.name}",
+            f"expected a release with {names} in the archive, found none.",
+            f"Fetch it: materialize raw/{missing[0].parameter.split('__')[0]}, or `edu-pipeline refresh {table.name}`; "
+            f"under EDU_UPSTREAM its name must match {missing[0].name!r}.",
+        )
 
 
 def _origin(table: Table, releases: Mapping[str, Release], held: bool | None, schema: str) -> bool | None:
@@ -204,7 +219,7 @@ def _inputs(
     """The transform's arguments, and how many cells per column the publishers hide."""
     frames: dict[str, pl.LazyFrame | None] = {}
     hidden: dict[str, int] = {}
-    for parameter, optional in table.parameters.items():
+    for parameter in table.parameters:
         if parameter not in table.files:
             frames[parameter] = copy_out(connection, parameter, tables()[parameter].contract, scratch)
             continue
@@ -212,12 +227,6 @@ def _inputs(
         release = releases.get(file.source)
         received = release.file(file.part) if release else None
         if release is None or received is None:
-            if not optional:
-                raise SourceMissing(
-                    f"{file.source}{' ' + release.label if release else ''}",
-                    f"expected the file of part {file.part!r} ({file.name}), found none in the release.",
-                    "Fetch the source again, or hand the file in under EDU_UPSTREAM.",
-                )
             frames[parameter] = None
             continue
         where = f"{file.source} {release.label}"

@@ -32,7 +32,7 @@ class Plan:
         new: source to its new release.
         failures: source to the text of why it could not be fetched; its newest release stays in use.
         stale: tables and views whose inputs or code have changed since their last load, and those behind them that
-            were ever loaded.
+            were ever loaded; not those that no release has a file for.
     """
 
     new: dict[str, Fetched]
@@ -54,7 +54,9 @@ def plan(settings: Settings, database: Database, archive: Archive, names: Iterab
         versions = ledger.last_change(connection, database.schema)
     stale: set[str] = set()
     for name, table in tables().items():
-        releases = {source: release for source in table.sources if (release := archive.newest(source))}
+        releases = load.releases_of(table, archive)
+        if load.missing_files(table, releases):
+            continue
         version = load.inputs_version(table, releases, versions)
         old = name not in done or done[name].inputs_version != version
         if (old and name in chosen) or (name in done and not stale.isdisjoint(table.tables)):

@@ -5,12 +5,15 @@ Belongs here: gathering it as plain records. Does not belong here: showing it (`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from psycopg import sql
 
 from edu_pipeline.database import Database
+from edu_pipeline.load import missing_files, releases_of
 from edu_pipeline.publish import ledger
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.catalogue import catalogue
@@ -24,7 +27,8 @@ class TableStatus:
 
     Attributes:
         state: ``loaded``, ``failed`` (the last attempt; the rows are those of the load before), ``never loaded``,
-            or ``waits for its asset`` (the table is there, no code fills it yet).
+            ``waits for a file of <source>`` (no release in the archive has it), or ``waits for its asset`` (the table
+            is there, no code fills it yet).
         rows: counted now.
         releases: source to release of the rows; empty for what is made from other tables.
         invented: whether the schema holds data of the sample publisher.
@@ -67,7 +71,7 @@ class SourceStatus:
     bytes: int | None
 
 
-def table_status(database: Database) -> list[TableStatus]:
+def table_status(database: Database, archive: Archive) -> list[TableStatus]:
     """Every table and view of the target schema, by layer, those without an asset last.
 
     Raises:
@@ -89,9 +93,22 @@ def table_status(database: Database) -> list[TableStatus]:
         invented = bool(names and ledger.is_invented(connection, database.schema))
     names.sort(key=lambda name: (LAYERS.index(layer_of[name]) if name in layer_of else len(LAYERS), name))
     return [
-        replace(_of(name, layer_of.get(name), counts[name], published.get(name), failed.get(name)), invented=invented)
+        replace(
+            _of(name, layer_of.get(name), counts[name], published.get(name), failed.get(name)),
+            invented=invented,
+            **_waiting(name, archive, published),
+        )
         for name in names
     ]
+
+
+def _waiting(name: str, archive: Archive, published: Mapping[str, ledger.Load]) -> dict[str, Any]:
+    """The state of a table that was never loaded, if that is for want of a file."""
+    if name in published or name not in tables():
+        return {}
+    table = tables()[name]
+    sources = sorted({file.source for file in missing_files(table, releases_of(table, archive))})
+    return {"state": f"waits for a file of {', '.join(sources)}"} if sources else {}
 
 
 def _of(

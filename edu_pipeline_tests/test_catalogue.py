@@ -21,6 +21,8 @@ FILES = [file for source in SOURCES for file in source.files.values()]
 UNUSED = {
     "insee-bpe/typequ_2023.csv": "labels of the facility types, for people: the table's columns are named by hand",
     "insee-rp/meta_dossier_complet.csv": "labels of the census variables, for people",
+    "insee-rp/base-cc-logement-2021-7cols.csv": "an extract of 7 columns: a test adds the others, the table wants them",
+    "fr-en-sections-internationales/fr-en-sections-internationales.xlsx": "an extract of 4 columns without the level",
 }
 """Files of the sources' folders that no part reads, and why."""
 
@@ -28,6 +30,8 @@ NO_COPY = {
     "insee_rp__diplomes": "no copy of the publisher's file (81 MB) could be had",
     "insee_rp__population": "no copy of the publisher's file could be had",
     "insee_rp__emploi": "no copy of the publisher's file could be had",
+    "insee_rp__logement": "only an extract of 7 columns could be had",
+    "fr_en_sections_internationales": "only an extract of 4 columns could be had",
 }
 """Required files that the folder of real files may lack, and why."""
 

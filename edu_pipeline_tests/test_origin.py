@@ -21,7 +21,7 @@ def test_real_data_is_refused_beside_invented_data_and_the_reverse(stand_in: Sta
     stand_in.load_communes()
     stand_in.put_sales([sale(code) for code in codes])
     assert stand_in.load(TABLE).load.invented is True
-    assert all(entry.invented for entry in table_status(stand_in.database))
+    assert all(entry.invented for entry in table_status(stand_in.database, stand_in.archive))
 
     marker.unlink()
     stand_in.put_sales([sale(code, houses=9) for code in codes])
@@ -37,7 +37,7 @@ def test_real_data_is_refused_beside_invented_data_and_the_reverse(stand_in: Sta
         )  # the same bytes are the same release: forget the invented one
     stand_in.load_communes()
     assert stand_in.load(TABLE).load.invented is False
-    assert not any(entry.invented for entry in table_status(stand_in.database))
+    assert not any(entry.invented for entry in table_status(stand_in.database, stand_in.archive))
 
     marker.write_text("{}")
     stand_in.put_sales([sale(code, houses=7) for code in codes])

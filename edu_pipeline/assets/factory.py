@@ -13,11 +13,11 @@ import dagster as dg
 
 from edu_pipeline.contracts import spec
 from edu_pipeline.errors import EduError, NoRows, TableShrank, UnknownReference, is_transient
-from edu_pipeline.load import Outcome, load
+from edu_pipeline.load import Outcome, load, missing_files, releases_of
 from edu_pipeline.migrate import described_columns
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.settings import settings
-from edu_pipeline.sources.catalogue import Source, catalogue
+from edu_pipeline.sources.catalogue import File, Source, catalogue
 from edu_pipeline.sources.fetch import Fetched, fetch_if_any
 from edu_pipeline.table import Table
 from edu_pipeline.views import View, refresh
@@ -59,7 +59,7 @@ def raw_asset(source: Source) -> dg.AssetsDefinition:
         with _failures(context):
             fetched = fetch_if_any(source, archive.archive(), settings().upstream)
         if fetched is None:
-            return dg.MaterializeResult(metadata={"release": "none: no file was handed in"})
+            return dg.MaterializeResult(metadata={"release": "none: there is no file"})
         return dg.MaterializeResult(
             metadata=release_metadata(fetched), data_version=dg.DataVersion(fetched.release.sha256[:12])
         )
@@ -112,6 +112,10 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         archive: ArchiveResource,
         run_options: RunOptions,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+        missing = missing_files(table, releases_of(table, archive.archive()))
+        if missing:
+            yield from _waiting(table, missing)
+            return
         try:
             with _failures(context):
                 outcome = load(
@@ -187,6 +191,14 @@ def _failed_check(failure: dg.Failure) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=name, passed=False, description=failure.description, metadata=failure.metadata
     )
+
+
+def _waiting(table: Table, missing: list[File]) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    """What a table yields that no release has a file for: nothing is loaded, and its checks say so."""
+    text = f"It waits for a file of {', '.join(sorted({file.source for file in missing}))}: no release has one."
+    for name in _checks(table):
+        yield dg.AssetCheckResult(check_name=name, passed=False, severity=dg.AssetCheckSeverity.WARN, description=text)
+    yield dg.MaterializeResult(metadata={"waits": text})
 
 
 def _checks(table: Table) -> dict[str, str]:

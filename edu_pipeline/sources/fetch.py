@@ -20,7 +20,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from edu_pipeline.errors import EXAMPLES, ArchiveUnusable, DownloadFailed, EduError, FileInvalid, SourceMissing
+from edu_pipeline.errors import (
+    EXAMPLES,
+    ArchiveUnusable,
+    DownloadFailed,
+    EduError,
+    FileInvalid,
+    NotInStandIn,
+    SourceMissing,
+)
 from edu_pipeline.sources.archive import RELEASE_JSON, Archive, Incoming, ReceivedFile, Release
 from edu_pipeline.sources.catalogue import DataGouv, File, Opendatasoft, Source
 from edu_pipeline.sources.download import LIVE, NotModified, Policy, download, probe, shown
@@ -125,16 +133,18 @@ def fetch(
 
 
 def fetch_if_any(source: Source, archive: Archive, upstream: str | None) -> Fetched | None:
-    """As ``fetch``; None if there is nothing and the tables do without the source.
+    """As ``fetch``; the newest release of the archive, or None, if there is no file and that is no failure: because
+    the tables do without the source, or because a directory stands in for other publishers than this.
 
     Raises:
         EduError: see ``fetch``.
     """
     try:
         return fetch(source, archive, upstream)
-    except SourceMissing:
-        if not source.optional:
+    except SourceMissing as error:
+        if not source.optional and not isinstance(error, NotInStandIn):
             raise
+        log.info("%s", error)
         newest = archive.newest(source.id)
         return Fetched(newest, new=False) if newest else None
 
@@ -170,27 +180,21 @@ def _release(source: Source, archive: Archive, previous: Release | None, got: li
 def _from_directory(source: Source, upstream: Path, folder: Path) -> list[_Got]:
     """Copies of the files that the directory ``upstream`` has for ``source``."""
     base = upstream / source.id
-    if not base.is_dir():
-        raise SourceMissing(
-            source.id,
-            f"expected a folder {base}; the stand-in for the publishers has no files for this source.",
-            "Put the files there, or unset EDU_UPSTREAM to use the real publisher.",
-        )
-    names = sorted(path.name for path in base.iterdir() if path.is_file() and not path.name.startswith("."))
+    names = sorted(path.name for path in base.glob("*") if path.is_file() and not path.name.startswith("."))
     chosen: dict[str, list[File]] = {}
     for file in source.files.values():
         matching = [name for name in names if re.fullmatch(file.name, name)]
         if matching:
             chosen.setdefault(matching[-1], []).append(file)
-    absent = [file for file in source.files.values() if not any(file in files for files in chosen.values())]
-    for file in absent:
-        if not file.optional or not chosen:
-            raise SourceMissing(
-                _where(file),
-                f"expected a file whose name matches {file.name!r} in {base}; found {_listed(names)}.",
-                "Put the file there under such a name, or correct the name's pattern in "
-                "edu_pipeline/sources/catalogue.toml.",
-            )
+        elif not file.optional:
+            log.info("%s: %s has no file that matches %r", _where(file), base, file.name)
+    if not chosen:
+        patterns = " or ".join(repr(file.name) for file in source.files.values())
+        raise NotInStandIn(
+            source.id,
+            f"expected a file whose name matches {patterns} in {base}; found {_listed(names)}.",
+            "Put the file there under such a name, or unset EDU_UPSTREAM to use the real publisher.",
+        )
     got = []
     invented = (upstream / INVENTED_MARKER).exists()
     for number, (name, files) in enumerate(chosen.items()):

@@ -1,4 +1,4 @@
-"""What ONISEP's two lists of courses have in common: columns, courses in one text, several sites of one school.
+"""What ONISEP's files have in common: lists in one text, dates, postal codes, several sites of one school.
 
 Not here: the names of the courses (`specialites.py` for the specialties of première).
 """
@@ -22,6 +22,12 @@ def five_digits(code: pl.Expr) -> pl.Expr:
 def iso_date(day: pl.Expr) -> pl.Expr:
     """`31/01/2023` as `2023-01-31`, so that the greatest is the latest; anything else stays, to be refused."""
     return day.str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "${3}-${2}-${1}")
+
+
+def filled(items: pl.Expr) -> pl.Expr:
+    """A list of texts without outer blanks and empty ones; NULL where nothing is left."""
+    kept = items.list.eval(pl.element().str.strip_chars().filter(pl.element().str.contains(r"\S")))
+    return pl.when(kept.list.len() > 0).then(kept)
 
 
 def one_row_per_uai(rows: pl.LazyFrame, lists: Sequence[str]) -> pl.LazyFrame:

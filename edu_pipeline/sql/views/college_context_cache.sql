@@ -64,7 +64,7 @@ SELECT
         'code_academie', 'academie', 'code_region_academique', 'region_academique', 'secteur'
     ] AS results,
     commune.population,
-    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'commune'] AS local_services,
+    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'commune', 'annee'] AS local_services,
     CASE
         WHEN crime.ratio < 0.8 THEN 'faible'
         WHEN crime.ratio > 1.2 THEN 'élevé'

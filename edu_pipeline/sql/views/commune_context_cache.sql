@@ -70,7 +70,7 @@ SELECT
     commune.latitude,
     commune.longitude,
     anecdote.anecdote,
-    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'commune'] AS local_services,
+    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'commune', 'annee'] AS local_services,
     CASE
         WHEN crime.ratio < 0.8 THEN 'faible'
         WHEN crime.ratio > 1.2 THEN 'élevé'
@@ -142,10 +142,10 @@ COMMENT ON COLUMN commune_context_cache.crime_annee IS 'Year of the crime column
 COMMENT ON COLUMN commune_context_cache.crime_indicateurs IS
     'The published indicators by name: taux_pour_mille and the averages moyenne_departement and moyenne_france (unit: per 1,000 inhabitants; Cambriolages de logement: per 1,000 dwellings), unite_de_compte.';
 COMMENT ON COLUMN commune_context_cache.immobilier IS 'Sales of houses and flats, the columns of mutations_immo_latest (units: sales, %, €, €/m², m²).';
-COMMENT ON COLUMN commune_context_cache.niveau_education IS 'People of 15 or older not at school by highest diploma, the columns of niveau_education_2021 (units: people; part_*: %).';
-COMMENT ON COLUMN commune_context_cache.population_age IS 'Population by age and its evolution, the columns of population_evolution_age (units: inhabitants; evolution_*: %).';
+COMMENT ON COLUMN commune_context_cache.niveau_education IS 'People of 15 or older not at school by highest diploma, and people at school by age, the columns of niveau_education_2021 (units: people; part_*, taux_*: %).';
+COMMENT ON COLUMN commune_context_cache.population_age IS 'Population by age and its evolution, the columns of population_evolution_age (units: people; part_*, evolution_*: %).';
 COMMENT ON COLUMN commune_context_cache.revenu IS 'Incomes of the commune and of its bassin de vie, the columns of merged_revenu_commune_bassin_2021 (units: € a year, %).';
-COMMENT ON COLUMN commune_context_cache.activite_economique IS 'Activity of people of 15 to 64 and jobs, the columns of activite_economique_2022 (units: people, jobs; taux_*: %).';
+COMMENT ON COLUMN commune_context_cache.activite_economique IS 'Activity of people of 15 to 64 and jobs, the columns of activite_economique_2022 (units: people, jobs; taux_*, part_*: %).';
 COMMENT ON COLUMN commune_context_cache.logement IS 'Dwellings, the columns of logement_2021 (units: dwellings; taux_*: %).';
 COMMENT ON COLUMN commune_context_cache.neighbours IS
     'The communes that touch it: a list of {code_commune, nom_commune}, by code; an arrondissement has its city''s. Empty or NULL where none is known.';

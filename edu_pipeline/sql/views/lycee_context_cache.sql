@@ -70,7 +70,7 @@ SELECT
         'code_region', 'region', 'secteur'
     ] AS results,
     commune.population,
-    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'commune'] AS local_services,
+    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'commune', 'annee'] AS local_services,
     CASE
         WHEN crime.ratio < 0.8 THEN 'faible'
         WHEN crime.ratio > 1.2 THEN 'élevé'
