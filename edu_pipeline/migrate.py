@@ -69,7 +69,7 @@ def migrate(database: Database, applied: Callable[[str], None] = lambda name: No
     files = migrations()
     with database.connect() as connection, _lock(connection, database.schema):
         recorded = _recorded(connection, database.schema)
-        _check(files, recorded)
+        _check(files, _recorded(connection, None))
         for file in files:
             if recorded.get(file.name) != file.checksum or (file.repeatable and not _exists(connection, file)):
                 _apply(connection, database.schema, file)
@@ -112,10 +112,15 @@ def _lock(connection: Connection, schema: str) -> Iterator[None]:
             connection.commit()
 
 
-def _recorded(connection: Connection, schema: str) -> dict[str, str]:
+def _recorded(connection: Connection, schema: str | None) -> dict[str, str]:
+    """The files that were applied to ``schema`` with their checksums; None: to any, since schemas share bookkeeping."""
     if connection.execute("SELECT to_regclass('edu_pipeline.migrations')").fetchone() == (None,):
         return {}
-    rows = connection.execute("SELECT name, checksum FROM edu_pipeline.migrations WHERE target_schema = %s", [schema])
+    rows = connection.execute(
+        "SELECT name, checksum FROM edu_pipeline.migrations WHERE target_schema = %(schema)s OR %(schema)s::text "
+        "IS NULL ORDER BY applied_at DESC",
+        {"schema": schema},
+    )
     return {str(name): str(checksum) for name, checksum in rows}
 
 
@@ -126,7 +131,7 @@ def _check(files: list[Migration], recorded: dict[str, str]) -> None:
         if file is None:
             raise MigrationInvalid(
                 f"migration {name}",
-                "expected the file that was applied to this schema, found none.",
+                "expected the file that was applied to this database, found none.",
                 "Check out the version of edu_pipeline that this database was migrated with, or a newer one.",
             )
         if file.checksum != checksum and not file.repeatable:

@@ -93,6 +93,13 @@ def test_an_edited_applied_file_is_named(database: Database, monkeypatch: pytest
         migrate(database)
 
 
+def test_another_schema_of_the_database_counts_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [replace(file, text=file.text + "-- edited\n") if "100" in file.name else file for file in migrations()]
+    monkeypatch.setattr(module, "migrations", lambda: files)
+    with pytest.raises(MigrationInvalid, match=r"migration 100_bookkeeping\.sql: expected the text that was applied"):
+        migrate(Database(database.url, "autre_schema"))
+
+
 def test_a_missing_applied_file_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [file for file in migrations() if not file.name.startswith("105")]
     monkeypatch.setattr(module, "migrations", lambda: files)
