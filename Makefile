@@ -2,29 +2,16 @@
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint types bench stop clean lock upstream
+.PHONY: help setup demo ui test lint types bench bench-national stop clean lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install everything: PostgreSQL and PostGIS if they are missing, and .venv
 	@scripts/setup
 
-demo: upstream setup ## fill a database of its own from EDU_UPSTREAM
-	$(bin)/edu-pipeline db start
-	$(bin)/edu-pipeline migrate
-	$(bin)/edu-pipeline rebuild
-	$(bin)/edu-pipeline status
-	@echo "The database is filled. 'make ui' opens Dagster on it, 'make stop' stops its server."
-
-upstream:
-	@case "$(EDU_UPSTREAM)" in \
-	  "") echo "make demo: until there is a sample publisher, EDU_UPSTREAM must name a directory of upstream" \
-	    "files, <source>/<file>:  make demo EDU_UPSTREAM=/path/to/upstream" >&2; exit 1 ;; \
-	  http://*|https://*) ;; \
-	  *) test -d "$(EDU_UPSTREAM)" || { \
-	    echo "make demo: EDU_UPSTREAM: expected a directory; '$(EDU_UPSTREAM)' is none." >&2; exit 1; } ;; \
-	esac
+demo: setup ## fill a database of its own: with invented data, or from EDU_UPSTREAM
+	@scripts/demo
 
 ui: setup ## Dagster's UI
 	$(bin)/edu-pipeline ui
@@ -42,7 +29,11 @@ types: setup ## mypy
 bench: setup ## how fast tables are copied
 	$(bin)/python bench/copy_speed.py
 
-stop: ## stop the private database server
+bench-national: setup ## a rebuild at national size against its floor
+	$(bin)/python bench/national.py
+
+stop: ## stop the private database server and the sample publisher
+	$(bin)/edu-pipeline sample stop
 	$(bin)/edu-pipeline db stop
 
 clean: ## remove .venv and caches; the data in .local stay

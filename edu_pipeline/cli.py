@@ -21,6 +21,7 @@ from rich.table import Table as Grid
 from edu_pipeline.cluster import Cluster
 from edu_pipeline.database import Database, target
 from edu_pipeline.errors import EduError
+from edu_pipeline.sample.commands import sample
 from edu_pipeline.settings import PROJECT, settings
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 db = typer.Typer(no_args_is_help=True, help="The private PostgreSQL cluster of this checkout.")
 app.add_typer(db, name="db")
+app.add_typer(sample, name="sample")
 WIDE = None if sys.stdout.isatty() else 200
 """Width of what is printed into a file or a pipe, where nobody can widen the window."""
 

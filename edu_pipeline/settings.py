@@ -26,7 +26,9 @@ RESERVED_SCHEMAS = {"public", "user_mgmt", "analytics", "edu_pipeline", "dagster
 class Settings(BaseSettings):
     """What can be set from outside. Field ``x`` is the variable ``EDU_X``."""
 
-    model_config = SettingsConfigDict(env_prefix="EDU_", env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="EDU_", env_file=(PROJECT / ".env", ".env"), extra="ignore", populate_by_name=True
+    )
 
     home: Path = Field(
         default_factory=lambda: PROJECT if (PROJECT / "pyproject.toml").exists() else Path.cwd(),

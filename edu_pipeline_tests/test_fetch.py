@@ -384,6 +384,7 @@ def test_a_missing_file_fails_and_an_optional_one_is_left_out(
     urls = {part: {"url": f"https://www.insee.fr/{part}.csv"} for part in ("a", "b")}
     with pytest.raises(DownloadFailed, match=r"a-source \(b\): .*HTTP status 404"):
         get(a_source(**urls))
+    caplog.set_level("INFO", logger="edu_pipeline")
     assert get(a_source(a=urls["a"], b={**urls["b"], "optional": True})).release.parts == {"a": "a.csv"}
     assert "a-source (b): left out, being optional" in caplog.text
 

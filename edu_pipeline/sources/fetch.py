@@ -416,7 +416,7 @@ def _optional(files: list[File], error: EduError) -> EduError:
     is_absent = not isinstance(error, DownloadFailed) or error.status in (404, 410)
     if not is_absent or not all(file.optional for file in files):
         raise error
-    log.warning("%s: left out, being optional: %s", _where(*files), error)
+    log.info("%s: left out, being optional: %s", _where(*files), error)
     return error
 
 

@@ -1,0 +1,106 @@
+"""What the sample's server is asked, and the forms in which it answers.
+
+Belongs here: a request and an answer as values, JSON, a file with its date and tag. Does not belong here: who answers
+what (`portal.py`, `hosts.py`), sockets (`server.py`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".geojson": "application/geo+json",
+    ".gz": "application/gzip",
+    ".json": "application/json; charset=utf-8",
+    ".parquet": "application/vnd.apache.parquet",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".zip": "application/zip",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request.
+
+    Attributes:
+        host: whom it is for: the first segment of the path.
+        path: the rest of the path, with its slash, percent signs undone.
+        query: the parameters; of a repeated one the last counts.
+        headers: the request's headers, by names in lower case.
+    """
+
+    host: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parsed(cls, target: str, headers: Mapping[str, str]) -> Asked:
+        """The request for ``/<host>/<path>?<query>``."""
+        parts = urlsplit(target)
+        host, _, rest = parts.path.lstrip("/").partition("/")
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        return cls(host.lower(), "/" + unquote(rest), query, {name.lower(): text for name, text in headers.items()})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer. A body that is an open file is sent in pieces and closed, an iterator's pieces as they come."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | io.BufferedReader | Iterator[bytes] = b""
+
+
+def as_json(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None, compressed: bool = False
+) -> Answer:
+    """An answer in JSON; ``compressed`` with gzip whether or not that was asked for."""
+    body = json.dumps(content, ensure_ascii=False).encode()
+    described = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
+    if compressed:
+        body, described["Content-Encoding"] = gzip.compress(body, compresslevel=1, mtime=0), "gzip"
+    return Answer(status, described, body)
+
+
+def not_found(problem: str) -> Answer:
+    """404, with what was expected."""
+    return as_json({"message": problem}, 404)
+
+
+def as_file(path: Path, published_at: datetime, asked: Asked, tagged: bool = True) -> Answer:
+    """A file as a web server gives it out: with its date, and 304 to those who have it already.
+
+    Args:
+        tagged: whether this server sends ETags.
+    """
+    stream = path.open("rb")
+    status = os.fstat(stream.fileno())
+    headers = {"Last-Modified": format_datetime(published_at.astimezone(UTC), usegmt=True)}
+    if tagged:
+        headers["ETag"] = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    if _has_it(asked, headers.get("ETag"), published_at):
+        stream.close()
+        return Answer(304, headers)
+    return Answer(200, headers | {"Content-Type": TYPES.get(path.suffix, "application/octet-stream")}, stream)
+
+
+def _has_it(asked: Asked, tag: str | None, published_at: datetime) -> bool:
+    """Whether the request's conditions say that the client has this state of the file."""
+    if tag and (known := asked.headers.get("if-none-match")):
+        return tag in [entry.strip().removeprefix("W/") for entry in known.split(",")]
+    try:
+        since = parsedate_to_datetime(asked.headers.get("if-modified-since", ""))
+    except (TypeError, ValueError):
+        return False
+    return published_at <= (since if since.tzinfo else since.replace(tzinfo=UTC))

@@ -1,0 +1,139 @@
+"""What describes the country itself: geo.api.gouv.fr, the contours of the communes, the départements' académies.
+
+Belongs here: their files, in their forms. Does not belong here: the country (`world.py`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import shapely
+
+from edu_pipeline.normalise import unaccented
+from edu_pipeline.sample.publication import publication, write_csv
+from edu_pipeline.sample.world import World
+
+COMMUNE_FIELDS = {
+    "nom": "nom",
+    "code": "code",
+    "code_departement": "codeDepartement",
+    "code_region": "codeRegion",
+    "codes_postaux": "codesPostaux",
+    "siren": "siren",
+    "code_epci": "codeEpci",
+    "population": "population",
+    "centre": "centre",
+    "surface": "surface",
+}
+"""Names of the API's fields by the world's, in its order; what has no value it leaves out."""
+
+HECTARES_PER_SQUARE_DEGREE = 1_235_000
+"""At the equator: 111.32 km by 110.95 km."""
+
+DEPP_NAMES = {
+    "04": "ALPES-DE-HTE-PROVENCE",
+    "21": "COTE D'OR",
+    "22": "COTES D'ARMOR",
+    "74": "HAUTE SAVOIE",
+    "76": "SEINE MARITIME",
+    "975": "ST-PIERRE-ET-MIQUELON",
+    "988": "NOUVELLE CALEDONIE",
+}
+"""How the DEPP writes the départements that it does not write as INSEE does, capitals apart."""
+
+
+@publication("geo-api-communes", "communes.json")
+def communes(world: World, path: Path) -> None:
+    """The answer to /communes with zone=metro,drom,com: Paris, Lyon and Marseille whole.
+
+    A new release leaves the populations of these cities alone, which are those of their arrondissements.
+    """
+    surface = pl.Series(shapely.area(world.contours.geometry.to_numpy())) * HECTARES_PER_SQUARE_DEGREE
+    frame = world.communes.with_columns(
+        surface=(surface * pl.col("latitude").radians().cos()).round(2),
+    )
+    is_city = pl.col("code").is_in(world.arrondissements["code_commune_parent"].unique().implode())
+    moved = world.moved(frame, "geo-api-communes", "population")["population"]
+    population = pl.when(is_city).then("population").otherwise(moved)
+    _write_json(_with_fields(frame.with_columns(population=population)), path)
+
+
+@publication("geo-api-communes", "arrondissements-municipaux.json")
+def arrondissements(world: World, path: Path) -> None:
+    """The answer to /communes?type=arrondissement-municipal, which does not say of which commune they are."""
+    second = pl.when(pl.col("code") == "75116").then(pl.lit("75116"))
+    sizes = world.cell_sizes.rename({"code": "code_commune_parent"})
+    parts = pl.len().over("code_commune_parent")
+    frame = (
+        world.arrondissements.join(sizes, on="code_commune_parent")
+        .with_columns(
+            codes_postaux=pl.concat_list("code_postal", second).list.drop_nulls(),
+            surface=pl.col("width") * pl.col("height") / parts * HECTARES_PER_SQUARE_DEGREE
+            * pl.col("latitude").radians().cos(),
+        )
+        .with_columns(pl.col("surface").round(2))
+        .sort("code")
+    )  # fmt: skip
+    _write_json(_with_fields(frame), path)
+
+
+@publication("geo-api-departements", "departements.json")
+def departements(world: World, path: Path) -> None:
+    """The answer to /departements with zone=metro,drom,com: the region is only a code."""
+    fields = {"nom": "nom", "code": "code", "code_region": "codeRegion"}
+    overseas = pl.col("code_region") == pl.col("code")
+    _write_json(world.departements.sort(overseas, "code").select(list(fields)).rename(fields).to_dicts(), path)
+
+
+@publication("contours-communes", "communes-100m.geojson.gz")
+def contours(world: World, path: Path) -> None:
+    """The contours generalised to 100 m, with vertices to 5 decimals, of communes only."""
+    geometries = shapely.to_geojson(world.contours.geometry.to_numpy())
+    with path.open("wb") as packed, gzip.GzipFile("", "wb", compresslevel=1, fileobj=packed, mtime=0) as out:
+        out.write(b'{"type":"FeatureCollection","features":[')
+        between = ""
+        for geometry, code, name in zip(geometries, world.contours["code"], world.contours["nom"], strict=True):
+            properties = _json({"code": code, "nom": name})
+            feature = f'{between}{{"type":"Feature","geometry":{geometry},"properties":{properties}}}'
+            out.write(feature.encode("utf-8"))
+            between = ","
+        out.write(b"]}")
+
+
+@publication("departement-academie", "departement_academie.csv")
+def academies(world: World, path: Path) -> None:
+    """The table derived from two exports of the DEPP: capitals without accents; not all collectivities are in it."""
+
+    def capitals(name: str) -> pl.Expr:
+        return unaccented(pl.col(name)).str.to_uppercase()
+
+    frame = world.departements.drop_nulls("code_academie").select(
+        pl.col("code").alias("code_departement"),
+        pl.coalesce(pl.col("code").replace_strict(DEPP_NAMES, default=None), capitals("nom")).alias("departement"),
+        "code_academie",
+        capitals("nom_academie").alias("academie"),
+        "code_region_academique",
+        capitals("nom_region_academique").alias("region_academique"),
+        pl.lit("invented sample").alias("derived_from"),
+    )
+    write_csv(frame, path, line_end="\r\n")
+
+
+def _with_fields(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """One object per row with the API's fields, without those that have no value; nobody's postal codes are []."""
+    centre = pl.struct(type=pl.lit("Point"), coordinates=pl.concat_list("longitude", "latitude"))
+    fields = {name: field for name, field in COMMUNE_FIELDS.items() if name in frame.columns or name == "centre"}
+    rows = frame.with_columns(centre=centre).select(list(fields)).rename(fields).to_dicts()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def _write_json(content: list[dict[str, Any]], path: Path) -> None:
+    path.write_text(_json(content), encoding="utf-8")
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,138 @@
+"""INSEE's Filosofi 2021: income and poverty of households by commune and by bassin de vie.
+
+Belongs here: the zip archive with its members, the figures and which of them are hidden. Does not belong here: the
+zones (`geographies.py`, and `insee.py` for their own file).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from edu_pipeline.sample.geographies import places_of, zones_of
+from edu_pipeline.sample.publication import publication, write_csv, write_zip
+from edu_pipeline.sample.world import World
+from edu_pipeline.vocabulary import arrondissements
+
+SOURCE = "insee-filosofi-2021"
+GEOGRAPHY = 2023
+MISSING = ("971", "973", "976")
+UNKNOWN = 4
+"""Communes with nd in every cell, beside those without people."""
+MEDIAN_FROM, SHARES_FROM = 48, 900
+"""Number of households from which the median is published, and the rest."""
+RATES_FROM = {
+    "TP6021": 1100, "TP60AGE121": 9000, "TP60AGE221": 5000, "TP60AGE321": 4500, "TP60AGE421": 4800, "TP60AGE521": 5200,
+    "TP60AGE621": 9500, "TP60TOL121": 3500, "TP60TOL221": 2000,
+}  # fmt: skip
+"""Number of households from which a rate of poverty is published."""
+RATE_FACTORS = {
+    "TP60AGE121": 1.45, "TP60AGE221": 1.25, "TP60AGE321": 1.15, "TP60AGE421": 1.0, "TP60AGE521": 0.75,
+    "TP60AGE621": 0.6, "TP60TOL121": 0.4, "TP60TOL221": 1.7,
+}  # fmt: skip
+"""How many times the commune's rate that of an age or a tenure is."""
+PARTS = {
+    "PTSA21": 66.0, "PCHO21": 3.0, "PBEN21": 4.5, "PPEN21": 29.0, "PPAT21": 9.5, "PPFAM21": 2.0, "PPMINI21": 2.2,
+    "PPLOGT21": 1.4, "PIMPOT21": -17.6,
+}  # fmt: skip
+"""Parts of disposable income in percent, which add up to 100."""
+COLUMNS = (
+    "CODGEO", "NBMENFISC21", "NBPERSMENFISC21", "MED21", "PIMP21", *RATES_FROM, "PACT21", "PTSA21", "PCHO21", "PBEN21",
+    "PPEN21", "PPAT21", "PPSOC21", "PPFAM21", "PPMINI21", "PPLOGT21", "PIMPOT21", "D121", "D921", "RD21",
+)  # fmt: skip
+
+
+@publication(SOURCE, "base-cc-filosofi-2021-geo2023-histo_CSV.zip")
+def income(world: World, path: Path) -> None:
+    """Members by level: communes (cities with arrondissements both ways), bassins de vie, départements. Decimal comma,
+    s for secret, nd for not available; no Guadeloupe, Guyane and Mayotte."""
+    places = places_of(world, GEOGRAPHY).filter(~pl.col("code_departement").is_in(MISSING))
+    zones = zones_of(world, places).select("code", "BV2022", "DEP")
+    whole = places.join(zones, on="code").filter(~pl.col("code").is_in(list(arrondissements.COMMUNES)))
+    members: dict[str, bytes | Path] = {}
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
+        for level in ("COM", "BV2022", "DEP"):
+            name = f"cc_filosofi_2021_{level}.csv"
+            areas = places if level == "COM" else _merged(whole, level)
+            write_csv(_figures(world, areas, level), Path(scratch) / name)
+            members[name] = Path(scratch) / name
+        meta = Path(scratch) / "meta_cc_filosofi_2021.csv"
+        write_csv(pl.DataFrame({"COD_VAR": COLUMNS, "LIB_VAR": "Variable inventée de l'échantillon"}), meta)
+        members[meta.name] = meta
+        write_zip(path, members)
+
+
+def _merged(communes: pl.DataFrame, level: str) -> pl.DataFrame:
+    """The zones that the communes make up, with their people and the mean social level of these."""
+    people = pl.col("population")
+    return (
+        communes.group_by(code=level)
+        .agg(niveau=(pl.col("niveau") * people).sum() / people.sum(), population=people.sum())
+        .with_columns(pl.col("niveau").fill_nan(100.0).round(3))
+        .sort("code")
+    )
+
+
+def _figures(world: World, areas: pl.DataFrame, level: str) -> pl.DataFrame:
+    """The figures of the areas as text, hidden where there are too few households."""
+    numbers = world.moved(_numbers(world, areas, level), SOURCE, "MED21", "TP6021", "D121", "D921")
+    households = pl.col("NBMENFISC21")
+    smallest = dict.fromkeys(COLUMNS[1:4], MEDIAN_FROM) | dict.fromkeys(COLUMNS[4:], SHARES_FROM) | RATES_FROM
+    people = areas["population"].to_numpy()
+    without = people == 0
+    if level == "COM":
+        small = np.flatnonzero((people > 0) & (people < 500))
+        without[world.rng(SOURCE, "nd").choice(small, min(UNKNOWN, len(small)), replace=False)] = True
+    return numbers.with_columns(unknown=pl.Series(without)).select(
+        "CODGEO",
+        *(
+            pl.when("unknown").then(pl.lit("nd"))
+            .when(households < smallest[name]).then(pl.lit("s"))
+            .otherwise(_text(numbers, name)).alias(name)
+            for name in COLUMNS[1:]
+        ),
+    )  # fmt: skip
+
+
+def _text(numbers: pl.DataFrame, name: str) -> pl.Expr:
+    """A count as it is, a share with one decimal after a comma."""
+    text = pl.col(name).cast(pl.String)
+    return text.str.replace(".", ",", literal=True) if numbers[name].dtype.is_float() else text
+
+
+def _numbers(world: World, areas: pl.DataFrame, level: str) -> pl.DataFrame:
+    rng = world.rng(SOURCE, level)
+    count = areas.height
+    people = areas["population"].to_numpy()
+    richer = (areas["niveau"].to_numpy() - 100) / 30
+    households = np.round(people / np.clip(rng.normal(2.25, 0.1, count), 1.9, 2.6))
+    median = 22_600 * np.exp(0.16 * richer + rng.normal(0, 0.06, count))
+    first = median * np.clip(rng.normal(0.52, 0.02, count) + 0.02 * richer, 0.4, 0.65)
+    ninth = median * np.clip(rng.normal(1.75, 0.07, count) + 0.10 * richer, 1.4, 2.6)
+    poor = np.clip(15 - 6 * richer + rng.normal(0, 1.5, count), 5, 45)
+    columns = {
+        "NBMENFISC21": households.astype(np.int64),
+        "NBPERSMENFISC21": np.round(people * 0.965).astype(np.int64),
+        "MED21": _tens(median),
+        "PIMP21": np.round(np.clip(56 + 9 * richer + rng.normal(0, 3, count), 20, 85)),
+        "TP6021": np.round(poor),
+        "D121": _tens(first),
+        "D921": _tens(ninth),
+        "RD21": (ninth / first).round(1),
+    }
+    for name, factor in RATE_FACTORS.items():
+        columns[name] = np.round(np.clip(poor * factor + rng.normal(0, 1, count), 1, 70))
+    parts = {name: share * rng.lognormal(0, 0.08, count) for name, share in PARTS.items()}
+    total = sum(parts.values())
+    columns |= {name: (values / total * 100).round(1) for name, values in parts.items()}
+    columns["PACT21"] = (columns["PTSA21"] + columns["PCHO21"] + columns["PBEN21"]).round(1)
+    columns["PPSOC21"] = (columns["PPFAM21"] + columns["PPMINI21"] + columns["PPLOGT21"]).round(1)
+    return pl.DataFrame({"CODGEO": areas["code"], **{name: columns[name] for name in COLUMNS[1:]}})
+
+
+def _tens(values: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.int64]:
+    """Euros, rounded to tens."""
+    return (np.round(values / 10) * 10).astype(np.int64)

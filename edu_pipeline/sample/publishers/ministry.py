@@ -1,0 +1,255 @@
+"""The ministry's directory of schools (annuaire de l'éducation).
+
+Belongs here: the 72 columns of the directory. Does not belong here: the ministry's figures about schools, which are in
+the modules `ministry_*.py`, one per subject.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pyproj
+
+from edu_pipeline.sample import education, ideo
+from edu_pipeline.sample.publication import dataset
+from edu_pipeline.sample.world import World
+
+SOURCE = "fr-en-annuaire-education"
+
+HEADER = (
+    "Identifiant_de_l_etablissement;Nom_etablissement;Type_etablissement;Statut_public_prive;Adresse_1;Adresse_2;"
+    "Adresse_3;Code_postal;Code_commune;Nom_commune;Code_departement;Code_academie;Code_region;Ecole_maternelle;"
+    "Ecole_elementaire;Voie_generale;Voie_technologique;Voie_professionnelle;Telephone;Fax;Web;Mail;Restauration;"
+    "Hebergement;ULIS;Apprentissage;Segpa;Section_arts;Section_cinema;Section_theatre;Section_sport;"
+    "Section_internationale;Section_europeenne;Lycee_Agricole;Lycee_militaire;Lycee_des_metiers;Post_BAC;"
+    "Appartenance_Education_Prioritaire;GRETA;SIREN_SIRET;Nombre_d_eleves;Fiche_onisep;position;Type_contrat_prive;"
+    "Libelle_departement;Libelle_academie;Libelle_region;coordX_origine;coordY_origine;epsg_origine;"
+    "nom_circonscription;latitude;longitude;precision_localisation;date_ouverture;date_maj_ligne;etat;"
+    "ministere_tutelle;multi_uai;rpi_concentre;rpi_disperse;code_nature;libelle_nature;Code_type_contrat_prive;PIAL;"
+    "etablissement_mere;type_rattachement_etablissement_mere;code_circonscription;code_zone_animation_pedagogique;"
+    "libelle_zone_animation_pedagogique;code_bassin_formation;libelle_bassin_formation"
+)
+LABELS = {label.lower(): label for label in HEADER.split(";")}
+"""Label by machine name, which is the label in lower case."""
+
+UPDATED = date(2026, 9, 1)
+"""Day of the first release, which nearly all rows bear."""
+
+TWICE, LEAST_TWICE = 74, 4
+"""Number of codes that are there twice, at the national scale and at least."""
+CLOSED = 0.0015
+"""Share of the collèges that have closed since the last figures: the directory has open schools only."""
+
+SECOND_DEGREE = ("Collège", "Lycée", "EREA")
+
+FLAGS = {
+    "restauration": (("Ecole", *SECOND_DEGREE), 0.7),
+    "hebergement": (("Ecole", *SECOND_DEGREE), 0.08),
+    "ulis": (("Ecole", *SECOND_DEGREE), 0.15),
+    "apprentissage": (SECOND_DEGREE, 0.25),
+    "segpa": (SECOND_DEGREE, 0.12),
+    "section_arts": (SECOND_DEGREE, 0.11),
+    "section_cinema": (SECOND_DEGREE, 0.04),
+    "section_theatre": (SECOND_DEGREE, 0.05),
+    "section_sport": (SECOND_DEGREE, 0.34),
+    "section_europeenne": (SECOND_DEGREE, 0.22),
+    "lycee_militaire": (SECOND_DEGREE, 0.0),
+    "lycee_des_metiers": (SECOND_DEGREE, 0.07),
+    "post_bac": (SECOND_DEGREE, 0.23),
+    "greta": (SECOND_DEGREE, 0.35),
+    "rpi_concentre": (("Ecole", *SECOND_DEGREE), 0.015),
+}
+"""Types of schools for which a flag is filled in, and share of these for which it is 1."""
+
+PROJECTIONS = {
+    "971": 5490, "972": 5490, "973": 2972, "974": 2975, "975": 4467, "976": 4471, "986": 32701, "987": 3297,
+    "988": 3163,
+}  # fmt: skip
+"""EPSG code of the legal projection, by département overseas; Lambert 93 elsewhere."""
+LAMBERT_93 = 2154
+
+
+@dataset(SOURCE, labels=LABELS)
+def directory(world: World) -> pl.DataFrame:
+    """Every open school, by code; some codes twice: the second row is a site that was updated no later."""
+    rng = world.rng("directory")
+    colleges = world.colleges["uai"]
+    closed = rng.choice(colleges.to_numpy(), max(1, round(CLOSED * colleges.len())), replace=False)
+    schools = world.schools.filter(~pl.col("uai").is_in(closed.tolist()))
+    rows = _rows(world, schools).with_columns(multi_uai=pl.lit("0"))
+    rows = world.moved(rows, SOURCE, "nombre_d_eleves").with_columns(
+        date_maj_ligne=pl.when(education.touched(world, SOURCE, rows))
+        .then(pl.lit(UPDATED + timedelta(days=world.release(SOURCE))))
+        .otherwise(pl.lit(UPDATED))
+    )
+    return _with_second_sites(world, rows).select(*LABELS)
+
+
+def _rows(world: World, schools: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the schools, one each, but for what tells rows of one code apart."""
+    rng = world.rng("directory", "rows")
+    count = schools.height
+    type_, public = pl.col("type"), pl.col("public")
+    second_degree = type_.is_in(SECOND_DEGREE)
+    service = type_ == "Service Administratif"
+    health = type_ == "Médico-social"
+    contract = pl.Series(rng.random(count) < 0.8) & ~health
+    located = pl.col("longitude").is_not_null()
+    phone = pl.format("01 99 00 {} {}", *(pl.Series(rng.integers(10, 100, count)) for _ in range(2)))
+    agricultural = pl.col("uai").is_in(
+        world.lycees.filter(education.is_agricultural(world, world.lycees))["uai"].implode()
+    )
+    flags = {
+        name: pl.when(type_.is_in(types)).then(_flag(pl.Series(rng.random(count) < share)))
+        for name, (types, share) in FLAGS.items()
+    }
+    sections = education.international_sections(world)["uai"].unique()
+    with_quotes = type_ + pl.int_range(pl.len()).over("type").cast(pl.String) == "Médico-social1"
+    return (
+        schools.join(ideo.identifiers(world), on="uai", how="left", maintain_order="left")
+        .join(_original_coordinates(schools), on="uai", how="left", maintain_order="left")
+        .join(_heads(schools), on="uai", how="left", maintain_order="left")
+        .with_columns(
+            identifiant_de_l_etablissement="uai",
+            nom_etablissement=pl.col("nom")
+            + pl.when(with_quotes).then(pl.lit(' "Les Essais" ; le site')).otherwise(pl.lit("")),
+            type_etablissement="type",
+            statut_public_prive=pl.when(~service).then(pl.when(public).then(pl.lit("Public")).otherwise(pl.lit("Privé"))),
+            adresse_1="adresse",
+            adresse_2=pl.when(second_degree & pl.Series(rng.random(count) < 0.4)).then(
+                pl.format("BP {}", pl.Series(rng.integers(1, 500, count)))
+            ),
+            adresse_3=pl.when(~second_degree).then(
+                pl.concat_str("code_postal", education.bare_capitals(pl.col("nom_place")), separator=" ")
+            ),
+            code_commune="code_place",
+            nom_commune="nom_place",
+            code_departement=education.three_characters(pl.col("code_departement")),
+            ecole_maternelle=_of_primary_school(pl.col("nom").str.contains("maternelle|primaire")),
+            ecole_elementaire=_of_primary_school(pl.col("nom").str.contains("élémentaire|primaire")),
+            **{
+                name: pl.when(second_degree).then(_flag(pl.col(name).fill_null(False)))
+                for name in ("voie_generale", "voie_technologique", "voie_professionnelle")
+            },
+            telephone=phone,
+            fax=pl.when(second_degree & pl.Series(rng.random(count) < 0.9)).then(phone),
+            web=pl.when(second_degree).then(pl.format("https://{}.exemple.invalid/", pl.col("uai").str.to_lowercase())),
+            mail=pl.format("ce.{}@exemple.invalid", "uai"),
+            section_internationale=pl.when(second_degree).then(_flag(pl.col("uai").is_in(sections.implode()))),
+            lycee_agricole=pl.when(second_degree).then(_flag(agricultural)),
+            appartenance_education_prioritaire=pl.when(public & type_.is_in(["Ecole", "Collège"])).then(
+                pl.when(pl.col("niveau") < 80).then(pl.lit("REP+")).when(pl.col("niveau") < 90).then(pl.lit("REP"))
+            ),
+            siren_siret=pl.when(~service).then(pl.format("99{}00011", pl.col("uai").str.head(7))),
+            nombre_d_eleves=pl.when(type_ == "Ecole").then("eleves"),
+            fiche_onisep=pl.when(second_degree | (type_ == "Information et orientation")).then(
+                pl.format(f"{ideo.PAGES}/etablissement/slug/{{}}", "ens")
+            ),
+            position=pl.when(located).then(pl.format("{}, {}", "latitude", "longitude")),
+            type_contrat_prive=pl.when(public).then(pl.lit("SANS OBJET"))
+            .when(contract).then(pl.lit("CONTRAT D'ASSOCIATION TOUTES CLASSES")).otherwise(pl.lit("HORS CONTRAT")),
+            code_type_contrat_prive=pl.when(public).then(pl.lit("99")).when(contract).then(pl.lit("30"))
+            .otherwise(pl.lit("10")),
+            libelle_departement="nom_departement",
+            libelle_academie="nom_academie",
+            libelle_region="nom_region",
+            precision_localisation=pl.when(located).then(pl.Series(rng.choice(["Numéro de rue", "Rue", "Ville"], count,
+                                                                              p=[0.75, 0.17, 0.08]))),
+            etat=pl.lit("OUVERT"),
+            ministere_tutelle=pl.when(health).then(pl.lit("SANTE ET SOLIDARITE NATIONALE"))
+            .when(agricultural).then(pl.lit("AGRICULTURE")).otherwise(pl.lit("MINISTERE DE L'EDUCATION NATIONALE")),
+            **flags,
+            **dict.fromkeys(
+                ("rpi_disperse", "etablissement_mere", "type_rattachement_etablissement_mere",
+                 "code_zone_animation_pedagogique", "libelle_zone_animation_pedagogique"),
+                pl.lit(None, pl.String),
+            ),
+        )
+    )  # fmt: skip
+
+
+def _flag(condition: pl.Expr | pl.Series) -> pl.Expr:
+    """1 and 0, as text."""
+    return pl.when(condition).then(pl.lit("1")).otherwise(pl.lit("0"))
+
+
+def _of_primary_school(condition: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col("type") == "Ecole").then(_flag(condition))
+
+
+def _original_coordinates(schools: pl.DataFrame) -> pl.DataFrame:
+    """uai, coordx_origine, coordy_origine, epsg_origine of the schools that have a position."""
+    parts = []
+    for epsg in (LAMBERT_93, *dict.fromkeys(PROJECTIONS.values())):
+        own = pl.col("code_departement").replace_strict(PROJECTIONS, default=LAMBERT_93) == epsg
+        part = schools.filter(own & pl.col("longitude").is_not_null())
+        transform = pyproj.Transformer.from_crs(4326, epsg, always_xy=True).transform
+        east, north = transform(part["longitude"].to_numpy(), part["latitude"].to_numpy())
+        parts.append(
+            part.select(
+                "uai",
+                coordx_origine=pl.Series(np.asarray(east)).round(1),
+                coordy_origine=pl.Series(np.asarray(north)).round(1),
+                epsg_origine=pl.lit(f"EPSG:{epsg}"),
+            )
+        )
+    return pl.concat(parts)
+
+
+def _heads(schools: pl.DataFrame) -> pl.DataFrame:
+    """uai, and who is in charge of the school: inspection district, support group, training area, each one of the
+    département's, by the commune's number."""
+    number = pl.col("code_place").str.tail(3).cast(pl.Int64)
+
+    def of_departement(candidates: pl.DataFrame, *columns: str) -> pl.DataFrame:
+        lists = candidates.group_by("code_departement", maintain_order=True).agg(pl.col(columns))
+        found = schools.select("uai", "code_departement", number=number).join(
+            lists, on="code_departement", maintain_order="left", how="left"
+        )
+        index = pl.col("number") % pl.col(columns[0]).list.len()
+        return found.select("uai", *(pl.col(name).list.get(index) for name in columns))
+
+    districts = schools.filter(pl.col("type") == "Service Administratif")
+    colleges = schools.filter((pl.col("type") == "Collège") & pl.col("public"))
+    area = number % 4 + 1
+    return (
+        schools.select(
+            "uai",
+            "type",
+            code_bassin_formation=pl.format("{}1{}{}", "code_academie", pl.col("code_departement").str.tail(1), area),
+            libelle_bassin_formation=pl.format(
+                "{} BASSIN INVENTE {}", education.capitals(pl.col("nom_departement")), area
+            ),
+        )
+        .join(
+            of_departement(
+                districts.select("code_departement", nom_circonscription="nom", code_circonscription="uai"),
+                "nom_circonscription", "code_circonscription",
+            ), on="uai",
+        )
+        .join(of_departement(colleges.select("code_departement", pial="uai"), "pial"), on="uai")
+        .with_columns(
+            pl.when(pl.col("type") == "Ecole").then(pl.col("nom_circonscription", "code_circonscription")),
+            pl.when(pl.col("type").is_in(["Ecole", *SECOND_DEGREE])).then("pial"),
+        )
+        .drop("type")
+    )  # fmt: skip
+
+
+def _with_second_sites(world: World, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows and, behind the first, a second one of some collèges and lycées: a site elsewhere in the commune."""
+    count = max(LEAST_TWICE, education.scaled(world, TWICE))
+    candidates = rows.filter(pl.col("type_etablissement").is_in(["Collège", "Lycée"]))
+    chosen = world.rng("directory", "twice").choice(candidates["uai"].to_numpy(), count, replace=False)
+    twice = pl.col("uai").is_in(chosen.tolist())
+    as_new = pl.int_range(pl.len()) % 4 == 0
+    second = rows.filter(twice).with_columns(
+        nom_etablissement=pl.col("nom_etablissement") + " - annexe",
+        adresse_1=pl.lit("1 rue de l'Annexe"),
+        date_maj_ligne=pl.when(as_new).then("date_maj_ligne").otherwise(pl.col("date_maj_ligne").dt.offset_by("-1d")),
+        site=pl.lit(2),
+    )
+    both = pl.concat([rows.with_columns(site=pl.lit(1)), second]).sort("uai", "site")
+    return both.with_columns(multi_uai=_flag(twice))

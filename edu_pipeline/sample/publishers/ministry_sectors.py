@@ -1,0 +1,255 @@
+"""Which school a street or a commune belongs to: collèges of the whole country, collèges and lycées of Occitanie.
+
+Belongs here: the two files of sectors. A street belongs to the nearest public school of its kind. Does not belong here:
+the streets themselves (`streets.py`), positions of addresses.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import shapely
+
+from edu_pipeline.sample import education
+from edu_pipeline.sample.publication import dataset
+from edu_pipeline.sample.streets import streets_of
+from edu_pipeline.sample.world import World
+
+COLLEGES = "fr-en-carte-scolaire-colleges-publics"
+OCCITANIE = "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"
+
+NOT_COVERED = ("06", "11", "22", "31", "38", "44", "49", "65", "75", "92")
+"""Départements that the file of collèges does not have."""
+NO_UPPER_BOUND = 9999
+BY_PARITY, BY_NUMBER = 0.1, 0.1
+"""Share of the streets of which the two sides, or the two ends, belong to different schools."""
+WITHOUT_SCHOOL = 0.002
+"""Share of the rows without a school."""
+LISTED_STREETS = 3
+"""Of so many streets the file of Occitanie has one."""
+
+COLLEGE_NAMES = (
+    "code_region", "libelle_region", "code_academie", "libelle_academie", "code_departement",
+    "libelle_departement", "code_postal", "code_insee", "libelle_commune", "lieu_dit", "type_et_libelle",
+    "n_de_voie_debut", "indice_de_repetition_debut", "n_de_voie_fin", "indice_de_repetition_fin", "parite",
+    "code_rne", "secteur_unique", "no_ligne",
+)  # fmt: skip
+OCCITANIE_NAMES = (
+    "code_region", "libelle_region", "code_academie", "libelle_academie", "code_departement",
+    "libelle_departement_eleve", "code_postal", "code_insee", "com_name_upper", "lieu_dit", "type_et_libelle",
+    "no_de_voie_debut", "no_de_voie_fin", "numero_de_voie", "indice_de_repetition_debut",
+    "indice_de_repetition_fin", "parite", "code_rne", "libelle_commune", "position", "adresse_uai",
+    "appellation_officielle", "geo_shape", "date_ouverture", "ips_etablissement", "type_etablissement",
+    "numero_voie_et_cote",
+)  # fmt: skip
+SENTENCES = {"PI": "Tous les N°, de", "P": "N° pairs, de", "I": "N° impairs, de"}
+"""How Occitanie writes which side of the street; only the first has been seen."""
+
+
+@dataset(COLLEGES)
+def sectors_of_colleges(world: World) -> pl.DataFrame:
+    """A commune that goes to one collège as a whole (`secteur_unique` O), or a piece of a street of one that does not.
+
+    House numbers are floats, as in 2026; the upper bound 9999 means none.
+    """
+    places = _places(world).filter(~pl.col("code_departement").is_in(NOT_COVERED))
+    rows = _sectors(world, COLLEGES, places, world.colleges.filter("public"))
+    whole = pl.col("nom_afnor").is_null()
+    some = pl.Series(world.rng("sectors").random(rows.height) < WITHOUT_SCHOOL)
+    repetition = pl.Series(world.rng("sectors", "repetition").random(rows.height) < WITHOUT_SCHOOL)
+    return (
+        _described(world, rows)
+        .select(
+            "code_region",
+            "libelle_region",
+            "code_academie",
+            "libelle_academie",
+            education.three_characters(pl.col("code_departement")),
+            "libelle_departement",
+            pl.when(~whole).then("code_postal").alias("code_postal"),
+            code_insee="code_place",
+            libelle_commune=education.capitals(pl.col("nom_place")),
+            lieu_dit=pl.lit(None, pl.String),
+            type_et_libelle="nom_afnor",
+            n_de_voie_debut=pl.col("first").cast(pl.Float64),
+            indice_de_repetition_debut=pl.when(~whole & repetition).then(pl.lit("B")),
+            n_de_voie_fin=pl.col("end").cast(pl.Float64),
+            indice_de_repetition_fin=pl.lit(None, pl.String),
+            parite="side",
+            code_rne=pl.when(whole | ~some).then("uai"),
+            secteur_unique=pl.when(whole).then(pl.lit("O")).otherwise(pl.lit("N")),
+            no_ligne=pl.int_range(1, pl.len() + 1),
+        )
+        .select(COLLEGE_NAMES)
+    )
+
+
+@dataset(OCCITANIE)
+def sectors_of_occitanie(world: World) -> pl.DataFrame:
+    """The same for the collèges and lycées of Occitanie, with the school's address and the contour of the commune.
+
+    The whole communes are INFERRED: the rows that have been seen are all of streets.
+    """
+    places = _places(world).filter(code_region="76")
+    lycees = world.lycees_gt.filter("public", code_region="76")
+    in_part = _with_several(places, lycees)["code"]
+    parts = []
+    for kind, schools in (("COLLEGE", world.colleges.filter("public", code_region="76")), ("LYCEE", lycees)):
+        rows = _sectors(world, OCCITANIE, places, schools, in_part).filter(
+            pl.col("number").is_null() | (pl.col("number") % LISTED_STREETS == 0)
+        )
+        parts.append(rows.with_columns(type_etablissement=pl.lit(kind)))
+    rows = _described(world, pl.concat(parts).sort("type_etablissement", "code_place", "number", "first"))
+    first, end = (pl.col(name).cast(pl.String) for name in ("first", "end"))
+    numbers = pl.format("{} à {}", first.str.zfill(3), end)
+    sentence = pl.col("side").replace_strict(SENTENCES, default=None)
+    schools = world.schools.select(
+        "uai", "longitude", "latitude", "date_ouverture", "niveau", adresse_uai="adresse", appellation_officielle="nom"
+    )
+    return (
+        rows.join(schools, on="uai", how="left", maintain_order="left")
+        .join(_shapes(world, places), left_on="code_place", right_on="code", how="left", maintain_order="left")
+        .with_columns(
+            libelle_departement_eleve="libelle_departement",
+            code_insee="code_place",
+            com_name_upper=pl.col("nom_place").str.to_uppercase(),
+            lieu_dit=pl.lit(None, pl.String),
+            type_et_libelle="nom_afnor",
+            no_de_voie_debut="first",
+            no_de_voie_fin="end",
+            numero_de_voie=numbers,
+            indice_de_repetition_debut=pl.lit(None, pl.String),
+            indice_de_repetition_fin=pl.lit(None, pl.String),
+            parite=sentence,
+            code_rne="uai",
+            libelle_commune="nom_place",
+            position=pl.format("{}, {}", "latitude", "longitude"),
+            date_ouverture=education.french_date(pl.col("date_ouverture")),
+            ips_etablissement=education.without_zero(pl.col("niveau")),
+            numero_voie_et_cote=pl.format("{}  {}", sentence, numbers),
+        )
+        .select(OCCITANIE_NAMES)
+    )
+
+
+def _places(world: World) -> pl.DataFrame:
+    """The places that pupils live in: arrondissements in place of their cities."""
+    cities = world.arrondissements["code_commune_parent"].unique()
+    return world.places.filter(~pl.col("code").is_in(cities.implode()))
+
+
+def _with_several(places: pl.DataFrame, schools: pl.DataFrame) -> pl.DataFrame:
+    """The places in which there are two of the schools, or more."""
+    several = schools.group_by("code_place").len().filter(pl.col("len") > 1)
+    return places.join(several, left_on="code", right_on="code_place", how="semi")
+
+
+def _sectors(
+    world: World, source: str, places: pl.DataFrame, schools: pl.DataFrame, in_part: pl.Series | None = None
+) -> pl.DataFrame:
+    """Every commune or piece of a street with its school; a new release of the source gives some the school of the row
+    before.
+
+    Args:
+        in_part: codes of the places that are divided among several schools; unset: those that have several.
+
+    Columns: code_place, number and nom_afnor of the street, first and end of its house numbers, side (PI, P, I), uai.
+    """
+    schools = schools.join(
+        world.places.select("code", x="longitude", y="latitude"), left_on="code_place", right_on="code"
+    ).with_columns(pl.coalesce("longitude", "x").alias("x"), pl.coalesce("latitude", "y").alias("y"))
+    divided = _with_several(places, schools)
+    if in_part is not None:
+        divided = divided.filter(pl.col("code").is_in(in_part.implode()))
+    whole = _nearest(places.join(divided, on="code", how="anti"), schools, "code_departement").select(
+        code_place="code",
+        number=pl.lit(None, pl.Int64),
+        nom_afnor=pl.lit(None, pl.String),
+        first=pl.lit(None, pl.Int64),
+        end=pl.lit(None, pl.Int64),
+        side=pl.lit(None, pl.String),
+        uai="nearest",
+    )
+    streets = _nearest(streets_of(world, divided), schools, "code_place")
+    draw = pl.Series(world.rng("sectors", "streets").random(streets.height))
+    streets = streets.with_columns(
+        division=pl.when(draw < BY_PARITY).then(pl.lit("parity"))
+        .when(draw < BY_PARITY + BY_NUMBER).then(pl.lit("number")).otherwise(pl.lit("none"))
+    )  # fmt: skip
+    half = pl.col("last") // 2
+    pieces = pl.concat(
+        streets.filter(division=division).select(
+            "code_place", "number", "nom_afnor", first=first.cast(pl.Int64), end=end.cast(pl.Int64), side=pl.lit(side),
+            uai=school,
+        )
+        for division, first, end, side, school in (
+            ("none", pl.lit(1), pl.lit(NO_UPPER_BOUND), "PI", "nearest"),
+            ("parity", pl.lit(1), pl.lit(NO_UPPER_BOUND), "I", "nearest"),
+            ("parity", pl.lit(2), pl.lit(NO_UPPER_BOUND), "P", "second"),
+            ("number", pl.lit(1), half, "PI", "nearest"),
+            ("number", half + 1, pl.lit(NO_UPPER_BOUND), "PI", "second"),
+        )
+    )  # fmt: skip
+    rows = pl.concat([whole, pieces]).sort("code_place", "number", "first", "side")
+    before = pl.coalesce(pl.col("uai").shift(1).over(pl.col("code_place").str.head(3)), "uai")
+    return rows.with_columns(uai=pl.when(education.touched(world, source, rows)).then(before).otherwise("uai"))
+
+
+def _nearest(points: pl.DataFrame, schools: pl.DataFrame, group: str) -> pl.DataFrame:
+    """The points with the codes of the nearest and of the second nearest school of their group (or the nearest again);
+    a point of a group without a school is left out."""
+    parts = []
+    candidates = {name: part for (name,), part in schools.group_by(group)}
+    for (name,), part in points.group_by(group, maintain_order=True):
+        if name not in candidates:
+            continue
+        there = candidates[name].sort("uai")
+        east = _difference(part["longitude"], there["x"]) * np.cos(np.radians(there["y"].to_numpy().mean()))
+        order = np.argsort(east**2 + _difference(part["latitude"], there["y"]) ** 2, axis=1)
+        uai = there["uai"].to_numpy()
+        second = order[:, min(1, order.shape[1] - 1)]
+        parts.append(part.with_columns(nearest=pl.Series(uai[order[:, 0]]), second=pl.Series(uai[second])))
+    empty = points.clear().with_columns(nearest=pl.lit(None, pl.String), second=pl.lit(None, pl.String))
+    return pl.concat([empty, *parts])
+
+
+def _difference(points: pl.Series, schools: pl.Series) -> npt.NDArray[np.float64]:
+    difference: npt.NDArray[np.float64] = points.to_numpy()[:, None] - schools.to_numpy()[None, :]
+    return difference
+
+
+def _described(world: World, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with names of the place, its département, académie and region."""
+    departements = world.departements.select(
+        "code_region",
+        "code_academie",
+        code_departement="code",
+        libelle_region=education.capitals(pl.col("nom_region")),
+        libelle_academie=education.capitals(pl.col("nom_academie")),
+        libelle_departement=education.capitals(pl.col("nom")),
+    )
+    postal = pl.concat(
+        [
+            world.communes.select("code", code_postal=pl.col("codes_postaux").list.first()),
+            world.arrondissements.select("code", "code_postal"),
+        ]
+    )
+    places = world.places.select("code_departement", code_place="code", nom_place="nom").join(
+        postal, left_on="code_place", right_on="code"
+    )
+    return rows.join(places, on="code_place", maintain_order="left").join(
+        departements, on="code_departement", maintain_order="left"
+    )
+
+
+def _shapes(world: World, places: pl.DataFrame) -> pl.DataFrame:
+    """code, geo_shape: the commune's contour in GeoJSON, keys in the portal's order."""
+    contours = world.contours[world.contours["code"].isin(places["code"].to_list())]
+    texts = []
+    for shape in contours.geometry:
+        geometry = shapely.geometry.mapping(shape)
+        texts.append(json.dumps({"coordinates": geometry["coordinates"], "type": geometry["type"]}))
+    return pl.DataFrame({"code": contours["code"].tolist(), "geo_shape": texts})

@@ -1,0 +1,244 @@
+"""The schools of the invented country.
+
+Belongs here: where schools are, their codes, kinds, names and level. Does not belong here: what a publisher measures
+about them (`publishers/`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from edu_pipeline.normalise import UAI_LETTERS
+
+if TYPE_CHECKING:
+    from edu_pipeline.sample.world import World
+
+
+class Variant(NamedTuple):
+    """A nature of school; the flags are those of a lycée's tracks."""
+
+    code_nature: str
+    libelle_nature: str
+    nom: str
+    voie_generale: bool | None = None
+    voie_technologique: bool | None = None
+    voie_professionnelle: bool | None = None
+
+
+class Kind(NamedTuple):
+    """A kind of school, and how the schools of it are made.
+
+    Attributes:
+        national, sample: how many there are at each scale.
+        towns: power of a place's population that its chance of having one grows with.
+        least: inhabitants below which a place has that chance next to never.
+        private: share of private ones.
+        pupils: median number of pupils, 0 where none are counted.
+        level: how much above the level of their place they are.
+        variants: taken in turn by the schools of a département.
+    """
+
+    type: str
+    national: int
+    sample: int
+    towns: float
+    least: int
+    private: float
+    pupils: int
+    level: float
+    variants: tuple[Variant, ...]
+
+
+NURSERY = Variant("101", "ECOLE MATERNELLE", "École maternelle")
+ELEMENTARY = Variant("151", "ECOLE DE NIVEAU ELEMENTAIRE", "École élémentaire")
+PRIMARY = Variant("151", "ECOLE DE NIVEAU ELEMENTAIRE", "École primaire")
+LGT = Variant("300", "LYCEE ENSEIGNT GENERAL ET TECHNOLOGIQUE", "Lycée général et technologique", True, True, False)
+LG = Variant("302", "LYCEE D ENSEIGNEMENT GENERAL", "Lycée général", True, False, False)
+LPO = Variant("306", "LYCEE POLYVALENT", "Lycée polyvalent", True, True, True)
+LPO_TECHNOLOGIQUE = LPO._replace(voie_generale=False)
+LT = Variant("301", "LYCEE D ENSEIGNEMENT TECHNOLOGIQUE", "Lycée technologique", False, True, False)
+LP = Variant("320", "LYCEE PROFESSIONNEL", "Lycée professionnel", False, False, True)
+
+KINDS = (
+    Kind("Ecole", 52_800, 960, 0.75, 0, 0.10, 110, 0, (PRIMARY, ELEMENTARY, NURSERY, PRIMARY)),
+    Kind("Collège", 7_100, 96, 1.1, 2000, 0.24, 440, 0, (Variant("340", "COLLEGE", "Collège"),)),
+    Kind("Lycée", 2_350, 61, 1.1, 4000, 0.33, 820, 6,
+         (LGT, LPO, LG, LPO, LGT, LGT, LPO, LGT, LPO, LG, LGT, LPO, LPO_TECHNOLOGIQUE, LT)),
+    Kind("Lycée", 1_350, 35, 1.1, 4000, 0.32, 340, -15, (LP,)),
+    Kind("EREA", 80, 2, 1.1, 4000, 0, 90, -25, (
+        Variant("370", "ETAB REGIONAL/LYCEE ENSEIGNEMENT ADAPTE", "Établissement régional d'enseignement adapté"),)),
+    Kind("Médico-social", 2_300, 40, 1, 0, 0.9, 45, -5, (
+        Variant("240", "INSTITUT MEDICO-EDUCATIF", "Institut médico-éducatif"),
+        Variant("241", "INSTITUT THERAPEUT. EDUCATIF PEDAGOGIQUE", "Institut thérapeutique éducatif"))),
+    Kind("Service Administratif", 1_600, 24, 1.1, 4000, 0, 0, 0, (
+        Variant("809", "CIRCONSCRIPTIONS INSPECTION EDUC NAT", "Circonscription d'inspection du 1er degré"),)),
+    Kind("Information et orientation", 420, 8, 1.1, 4000, 0, 0, 0, (
+        Variant("841", "CENTRE D INFORMATION ET D ORIENTATION", "Centre d'information et d'orientation"),)),
+)  # fmt: skip
+
+NAMESAKES = (
+    "Ada Lovelace", "Émilie du Châtelet", "Évariste Galois", "Sophie Germain", "Blaise Pascal", "Marie Curie",
+    "Simone Veil", "Aimé Césaire", "Louise Michel", "Jean Jaurès", "George Sand", "Colette", "Victor Hugo",
+    "Olympe de Gouges", "Hypatie", "Averroès", "Léopold Sédar Senghor", "Germaine Tillion", "Irène Joliot-Curie",
+    "François Arago", "Claude Bernard", "Berthe Morisot", "Camille Claudel", "Joséphine Baker", "Hector Berlioz",
+    "Lili Boulanger", "Nadia Boulanger", "Jules Verne", "Rosa Bonheur", "Théodore Monod", "Sœur Emmanuelle",
+    "Guillaume de L'Hôpital",
+)  # fmt: skip
+STREETS = (
+    "rue de l'Invention", "avenue du Modèle", "place de l'Échantillon", "boulevard de la Fiction", "chemin des Essais",
+    "rue du Prototype", "allée de la Maquette", "impasse du Spécimen",
+)  # fmt: skip
+
+RARELY = 0.03
+"""Chance of a school below the population from which its kind is found, in parts of that above it."""
+
+PLACE_LEVEL, PLACE_SPREAD, SPREAD = 102, 8, 6
+"""Mean level, and how far the places, and the schools of a place, lie around it."""
+DEPARTEMENT_LEVEL = {
+    "31": 6, "35": 6, "59": -5, "69": 5, "75": 12, "78": 9, "92": 14, "93": -14, "971": -8, "976": -25,
+}  # fmt: skip
+"""How far above or below it the places of some départements lie."""
+PRIVATE_LEVEL = 8
+"""How much above a public school's the level of a private one is."""
+LOWEST, HIGHEST = 60, 150
+
+SECOND_DEGREE = ("Collège", "Lycée", "EREA")
+WITHOUT_POSITION = 111
+"""Of so many schools of the second degree one has no position."""
+
+COLUMNS = (
+    "uai", "nom", "type", "code_nature", "libelle_nature", "voie_generale", "voie_technologique",
+    "voie_professionnelle", "public", "code_place", "nom_place", "code_postal", "code_departement", "code_academie",
+    "nom_academie", "code_region", "nom_region", "nom_departement", "longitude", "latitude", "eleves", "adresse",
+    "date_ouverture", "niveau",
+)  # fmt: skip
+
+
+def schools_of(world: World) -> pl.DataFrame:
+    """All schools of the world, sorted by code.
+
+    A département has schools in proportion to its population, at the small scale to its number of places; they stand
+    in its larger places first. There are none where there is no académie.
+    """
+    places = _places(world)
+    frame = pl.concat(_of_kind(world, kind, number, places) for number, kind in enumerate(KINDS))
+    count, rng = frame.height, world.rng("schools")
+    own_level = pl.Series(SPREAD * rng.standard_normal(count))
+    code = _code(pl.Series(rng.integers(1, 4, count)))
+    is_public = pl.Series(rng.random(count)) >= pl.col("private")
+    opening = np.where(
+        rng.random(count) < 0.4,
+        np.datetime64("1965-05-01"),
+        np.datetime64("1950-01-01") + rng.integers(0, 26_000, count),
+    )
+    namesake = pl.Series(rng.choice(NAMESAKES, count))
+    east, north = (pl.Series(shift) for shift in rng.uniform(-1, 1, (2, count)))
+    pupils = pl.col("pupils") * pl.Series(rng.lognormal(0, 0.45, count))
+    address = pl.format("{} {}", pl.Series(rng.integers(1, 120, count)), pl.Series(rng.choice(STREETS, count)))
+    private_level = pl.when("public").then(0).otherwise(PRIVATE_LEVEL)
+    is_second_degree = pl.col("type").is_in(SECOND_DEGREE)
+    turn = pl.int_range(pl.len()).over(is_second_degree) % WITHOUT_POSITION
+    is_located = ~is_second_degree | (turn != WITHOUT_POSITION // 2)
+    return (
+        frame.with_columns(uai=code, public=is_public)
+        .with_columns(
+            nom=_name(namesake),
+            niveau=(pl.col("niveau_place") + pl.col("level") + private_level + own_level)
+            .clip(LOWEST, HIGHEST)
+            .round(1),
+            eleves=pl.when(pl.col("pupils") > 0).then(pupils.round().cast(pl.Int64)),
+            adresse=address,
+            date_ouverture=pl.Series(opening.astype("datetime64[D]")),
+            longitude=pl.when(is_located).then(pl.col("longitude") + pl.col("reach_x") * east).round(6),
+            latitude=pl.when(is_located).then(pl.col("latitude") + pl.col("reach_y") * north).round(6),
+        )
+        .select(COLUMNS)
+        .sort("uai")
+    )
+
+
+def _code(ending: pl.Series) -> pl.Expr:
+    """The UAI: the département's three digits (those of Corsica are 620 and 720), a number, the check letter."""
+    departement = pl.col("code_departement").replace({"2A": "620", "2B": "720"}).str.zfill(3)
+    number = pl.int_range(pl.len()).over("code_departement") * 3 + ending
+    digits = pl.format("{}{}", departement, number.cast(pl.String).str.zfill(4))
+    letters = dict(enumerate(UAI_LETTERS))
+    return digits + (digits.cast(pl.Int64) % len(letters)).replace_strict(letters, return_dtype=pl.String)
+
+
+def _name(namesake: pl.Series) -> pl.Expr:
+    """A name that says that it is invented, such as École primaire privée inventée Ada Lovelace."""
+    is_feminine = pl.col("nom").str.contains("^(École|Circonscription)")
+    ending = pl.when(is_feminine).then(pl.lit("e")).otherwise(pl.lit(""))
+    private = pl.when("public").then(pl.lit("")).otherwise(pl.format("privé{} ", ending))
+    return pl.format("{} {}inventé{} {}", "nom", private, ending, namesake)
+
+
+def _places(world: World) -> pl.DataFrame:
+    """Where schools can be: inhabited communes, and arrondissements in place of their cities."""
+    cities = world.arrondissements["code_commune_parent"].unique()
+    departements = world.departements.rename({"code": "code_departement", "nom": "nom_departement"}).drop("code_region")
+    cells = world.cell_sizes
+    postal = pl.concat(
+        [
+            world.communes.select("code", code_postal=pl.col("codes_postaux").list.first()),
+            world.arrondissements.select("code", "code_postal"),
+        ]
+    )
+    parents = world.arrondissements.select("code", "code_commune_parent")
+    frame = (
+        world.places.filter(pl.col("population") > 0, ~pl.col("code").is_in(cities.implode()))
+        .join(departements.drop_nulls("code_academie"), on="code_departement")
+        .join(postal, on="code")
+        .join(parents, on="code", how="left")
+        .with_columns(cell=pl.coalesce("code_commune_parent", "code"))
+        .join(cells, left_on="cell", right_on="code")
+        .sort("code")
+    )
+    reach = pl.when(pl.col("code_commune_parent").is_null()).then(0.12).otherwise(0.03)
+    level = PLACE_LEVEL + pl.col("code_departement").replace_strict(DEPARTEMENT_LEVEL, default=0)
+    return frame.with_columns(
+        reach_x=reach * pl.col("width"),
+        reach_y=reach * pl.col("height"),
+        niveau_place=level + PLACE_SPREAD * pl.Series(world.rng("schools", "places").standard_normal(frame.height)),
+    ).rename({"code": "code_place", "nom": "nom_place"})
+
+
+def _of_kind(world: World, kind: Kind, number: int, places: pl.DataFrame) -> pl.DataFrame:
+    """The schools of a kind: place and variant of each."""
+    wanted = kind.national if world.scale == "national" else kind.sample
+    share = pl.col("population").sum() if world.scale == "national" else pl.len()
+    shares = places.group_by("code_departement").agg(share.alias("share")).sort("code_departement")
+    counts = dict(zip(shares["code_departement"], _apportioned(shares["share"].to_numpy(), wanted), strict=True))
+    parts = []
+    for (departement,), part in places.group_by("code_departement", maintain_order=True):
+        count = counts[str(departement)]
+        population = part["population"].to_numpy()
+        weight = np.cumsum(population**kind.towns * np.where(population < kind.least, RARELY, 1))
+        start = world.rng("schools", str(number), str(departement)).random()
+        chosen = np.searchsorted(weight, (np.arange(count) + start) / max(count, 1) * weight[-1])
+        parts.append(part[chosen].with_columns(variant=pl.int_range(pl.len()) % len(kind.variants)))
+    variants = pl.DataFrame(
+        kind.variants,
+        schema={name: pl.Boolean if name.startswith("voie_") else pl.String for name in Variant._fields},
+        orient="row",
+    ).with_columns(variant=pl.int_range(pl.len()))
+    schools: pl.DataFrame = pl.concat(parts).join(variants, on="variant", maintain_order="left")
+    return schools.with_columns(
+        type=pl.lit(kind.type),
+        private=pl.lit(float(kind.private)),
+        pupils=pl.lit(kind.pupils),
+        level=pl.lit(float(kind.level)),
+    )
+
+
+def _apportioned(shares: NDArray[np.float64], total: int) -> list[int]:
+    """Whole numbers in proportion to the shares that add up to the total (largest remainders)."""
+    exact = shares / shares.sum() * total
+    counts = np.floor(exact).astype(int)
+    counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
+    return [int(count) for count in counts]

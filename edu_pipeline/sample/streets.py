@@ -1,0 +1,102 @@
+"""The streets of the invented country: names, positions and how far their numbers go.
+
+Belongs here: streets, in the two spellings that address files have of each. Does not belong here: addresses, and which
+school a street belongs to (`publishers/ministry_sectors.py`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from edu_pipeline.sample import education
+from edu_pipeline.sample.world import World
+
+KINDS = (
+    "Rue",
+    "Avenue",
+    "Boulevard",
+    "Allée",
+    "Impasse",
+    "Place",
+    "Chemin",
+    "Square",
+    "Cours",
+    "Route",
+    "Quai",
+    "Mail",
+)
+FIRSTS = (
+    "Clos", "Moulin", "Pré", "Bois", "Champ", "Jardin", "Verger", "Four", "Puits", "Val", "Pont", "Lavoir", "Château",
+    "Prieuré", "Général", "Maréchal", "Docteur", "Président", "Faubourg", "Petit Saint", "Marché", "Stade", "Canal",
+    "Parc", "Port", "Coteau", "Bourg", "Hameau", "Manoir", "Séminaire",
+)  # fmt: skip
+SECONDS = (
+    "Acacias", "Alouettes", "Amandiers", "Aubépines", "Bergers", "Bleuets", "Bouleaux", "Bruyères", "Capucines",
+    "Cerisiers", "Charmes", "Châtaigniers", "Chênes", "Cigognes", "Coquelicots", "Cyprès", "Écureuils", "Églantiers",
+    "Épis", "Érables", "Exemples", "Fauvettes", "Fictions", "Figuiers", "Fougères", "Frênes", "Genêts", "Glycines",
+    "Grives", "Hêtres", "Hirondelles", "Iris", "Jonquilles", "Lauriers", "Lilas", "Maquettes", "Marronniers", "Merles",
+    "Mésanges", "Mimosas", "Mûriers", "Noyers", "Œillets", "Oliviers", "Ormes", "Peupliers", "Pinsons", "Rossignols",
+    "Tilleuls", "Violettes",
+)  # fmt: skip
+ABBREVIATIONS = {"GENERAL": "GAL", "MARECHAL": "MAL", "DOCTEUR": "DOC", "PRESIDENT": "PDT", "SAINT": "ST"}
+"""How the capitals of a file of streets shorten a word."""
+STRIDE = 7_919
+"""Step from one name to the next in a place: a prime, so that no name comes twice."""
+
+PER_INHABITANT = 0.0335
+"""Streets per inhabitant at the national scale; at the small one a place has at most ``MOST``."""
+MOST = 300
+REACH, REACH_OF_ARRONDISSEMENT = 0.2, 0.04
+"""How far from the middle of its place a street can be, as a share of the commune's width and height."""
+
+
+def streets_of(world: World, places: pl.DataFrame) -> pl.DataFrame:
+    """The streets of ``places`` (rows of ``World.places``), place by place.
+
+    Columns: code_place, number (of the street in its place, from 0), nom (`Rue du Pré des Acacias`), nom_afnor (`RUE DU
+    PRE DES ACACIAS`, abbreviated), last (the highest house number), longitude, latitude.
+    """
+    counts = (
+        (pl.col("population").fill_null(0) * PER_INHABITANT).round().clip(1, MOST if world.scale == "sample" else None)
+    )
+    parents = world.arrondissements.select("code", "code_commune_parent")
+    rows = (
+        places.select("code", "longitude", "latitude", count=counts.cast(pl.Int64))
+        .sort("code")
+        .join(parents, on="code", how="left", maintain_order="left")
+        .with_columns(cell=pl.coalesce("code_commune_parent", "code"))
+        .join(world.cell_sizes, left_on="cell", right_on="code", maintain_order="left")
+        .with_columns(
+            number=pl.int_ranges("count"),
+            reach=pl.when(pl.col("code_commune_parent").is_null()).then(REACH).otherwise(REACH_OF_ARRONDISSEMENT),
+        )
+        .explode("number", empty_as_null=False, keep_nulls=False)
+    )
+    rng = world.rng("streets")
+    names = _names()
+    shift = rng.uniform(-1, 1, (2, rows.height))
+    start = pl.col("code").str.slice(1).str.replace_all("[AB]", "0").cast(pl.Int64)
+    return (
+        rows.select(
+            "number",
+            code_place="code",
+            name=(start + pl.col("number") * STRIDE) % names.height,
+            last=pl.Series(np.exp(rng.normal(3.7, 0.7, rows.height))).round().clip(4, 900).cast(pl.Int64),
+            longitude=(pl.col("longitude") + pl.col("reach") * pl.col("width") * pl.Series(shift[0])).round(6),
+            latitude=(pl.col("latitude") + pl.col("reach") * pl.col("height") * pl.Series(shift[1])).round(6),
+        )
+        .join(names, on="name", maintain_order="left")
+        .drop("name")
+    )
+
+
+def _names() -> pl.DataFrame:
+    """Every name that a street can have: name (its number), nom, nom_afnor."""
+    names = [f"{kind} du {first} des {second}" for second in SECONDS for first in FIRSTS for kind in KINDS]
+    words = {f" {word} ": f" {short} " for word, short in ABBREVIATIONS.items()}
+    return pl.DataFrame({"nom": names}).select(
+        pl.int_range(pl.len()).alias("name"),
+        "nom",
+        nom_afnor=education.bare_capitals(pl.col("nom")).str.replace_many(words),
+    )

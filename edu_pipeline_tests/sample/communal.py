@@ -1,0 +1,48 @@
+"""What the tests of the communal files share beyond `sample_files.py`: raw rows, other worlds, known codes."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+import polars as pl
+
+from edu_pipeline.sample.publication import publications
+from edu_pipeline.sample.world import World
+from edu_pipeline.sources.catalogue import File, files_by_parameter
+from edu_pipeline.sources.readers import read
+from edu_pipeline.sources.soundness import check_sound
+from edu_pipeline_tests.sample.sample_files import file_of, produced
+
+
+def path_of(parameter: str) -> Path:
+    """The sample's file that a transform's parameter stands for."""
+    path = file_of(files_by_parameter()[parameter])
+    assert path is not None, f"the sample has no file for {parameter}"
+    return path
+
+
+def rows_of(parameter: str) -> pl.DataFrame:
+    """The rows of the sample's file as the real reader gives them: text, columns by slug."""
+    path, file = path_of(parameter), files_by_parameter()[parameter]
+    check_sound(path, file, "a test")
+    with tempfile.TemporaryDirectory() as scratch:
+        return read(path, file, Path(scratch), "a test").collect()
+
+
+def written(parameter: str, world: World, folder: Path) -> Path:
+    """The same file of another world, written into the folder."""
+    file: File = files_by_parameter()[parameter]
+    found = next(
+        item for item in publications() if item.source == file.source and re.fullmatch(file.name, item.file_name)
+    )
+    found.write(world, folder / found.file_name)
+    return folder / found.file_name
+
+
+def known_codes() -> set[str]:
+    """The codes of communes that the tables may refer to: those in force and the former ones."""
+    passages = produced("passage_communes").frame
+    current = produced("info_communes").frame["code_commune"]
+    return {*current, *passages["code_ancien"], *passages["code_commune"]}

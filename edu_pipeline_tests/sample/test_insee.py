@@ -1,0 +1,78 @@
+"""INSEE's reference files of the sample: occupations, former codes, the Code officiel géographique, zones."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date
+
+import polars as pl
+
+from edu_pipeline.normalise import slug
+from edu_pipeline_tests.real_files import upstream
+from edu_pipeline_tests.sample.communal import path_of, rows_of
+from edu_pipeline_tests.sample.sample_files import produced
+from edu_pipeline_tests.sample.sample_files import sample_world as world
+
+
+def test_the_occupations_have_all_four_levels_and_14_codes_twice() -> None:
+    raw = rows_of("insee_pcs")
+    assert raw.height == 571
+    result = produced("pcs_libelle")
+    assert (result.frame.height, result.refused.height) == (557, 0)
+    levels = raw["level"].value_counts(sort=True).sort("level")["count"].to_list()
+    assert levels == [8, 24, 42, 497]
+    known = {*result.frame["code_pcs"], None}
+    assert set(result.frame["code_parent"]) <= known
+    assert result.frame.filter(pl.col("niveau") == 4)["libelle"].str.starts_with("Profession inventée").all()
+
+
+def test_the_former_codes_with_dates_in_both_forms() -> None:
+    raw = rows_of("insee_table_passage")
+    assert raw.filter(pl.col("annee") == "01/01/2024").height > 0
+    assert raw.filter(pl.col("annee") == "2016-01-01").height > 0
+    result = produced("passage_communes")
+    assert (result.frame.height, result.refused.height) == (world().passages.height, 0)
+    assert set(result.frame["nature"]) == {"fusion", "scission", "changement de code"}
+    assert result.frame.filter(pl.col("nature") == "scission")["date_effet"].unique().to_list() == [date(2024, 1, 1)]
+
+
+def test_the_communes_of_the_code_officiel_geographique() -> None:
+    rows = rows_of("insee_cog")
+    kinds = rows.partition_by("typecom", as_dict=True)
+    assert kinds["COM",]["com"].to_list() == world().communes["code"].to_list()
+    assert kinds["ARM",].height == 45
+    assert set(kinds["ARM",]["comparent"]) == {"13055", "69123", "75056"}
+    assert kinds["COMD",]["comparent"].is_in(kinds["COM",]["com"].to_list()).all()
+    assert kinds["COMD",]["dep"].null_count() == kinds["COMD",].height
+
+
+def test_the_zones_are_a_workbook_with_a_blank_row_and_without_arrondissements() -> None:
+    assert path_of("insee_bassins_de_vie").name == "table-appartenance-geo-communes-2024.zip"
+    rows = rows_of("insee_bassins_de_vie")
+    assert " ".join(rows.columns) == "codgeo libgeo dep ctcd reg epci ept arr canov ze2020 uu2020 aav2020 bv2022"
+    assert rows["codgeo"].to_list() == world().communes["code"].to_list()
+    named = rows_of("insee_bassins_de_vie__zones")
+    assert named.columns == ["nivgeo", "codgeo", "libgeo", "nb_com"]
+    bassins = named.filter(pl.col("nivgeo") == "BV2022")
+    assert set(bassins["codgeo"]) == set(rows["bv2022"])
+    assert bassins["nb_com"].cast(pl.Int64).sum() == rows.height
+
+
+def test_the_files_begin_as_the_real_ones() -> None:
+    """Header, delimiter, quotes and line ends; the real Code officiel géographique is that of the year before."""
+    for source, real in (
+        ("insee-pcs", "pcs2003.csv"),
+        ("insee-table-passage", "passage_1999_2024.csv"),
+        ("insee-cog", "v_commune_2025.csv"),
+    ):
+        ours = path_of(slug(source))
+        with ours.open("rb") as our, (upstream() / source / real).open("rb") as their:
+            assert our.readline() == their.readline(), source
+    with (upstream() / "insee-bassins-de-vie" / "table_appartenance_2024.csv").open(encoding="utf-8") as stream:
+        assert [name.lower() for name in next(csv.reader(stream))] == rows_of("insee_bassins_de_vie").columns
+
+
+def test_levels_one_to_three_of_the_occupations_are_the_real_ones() -> None:
+    real = pl.read_csv(upstream() / "insee-pcs" / "pcs2003.csv", separator=";", infer_schema=False)
+    ours = pl.read_csv(path_of("insee_pcs"), separator=";", infer_schema=False)
+    assert ours.filter(pl.col("level") < "4").equals(real.filter(pl.col("level") < "4"))

@@ -1,0 +1,89 @@
+"""The whole way with the sample publisher: over HTTP, through the asset graph, into the views; and a change of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+from psycopg import sql
+
+from edu_pipeline.cluster import Cluster
+from edu_pipeline.sample.server import serving
+from edu_pipeline.sample.shelf import make
+from edu_pipeline_tests.test_end_to_end import run, status
+
+SALES = "dvf-indicateurs-communes"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The sample at its small scale, served; its URL."""
+    shelf = make(tmp_path_factory.mktemp("sample"), "sample")
+    with serving(shelf) as server:
+        yield server.url
+
+
+@pytest.fixture
+def demo(served: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The settings of a demo with an empty database of its own; the database's URL."""
+    name = sql.Identifier("demo")
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    monkeypatch.setenv("EDU_HOME", str(tmp_path))
+    monkeypatch.setenv("EDU_DATABASE_URL", cluster.url("demo"))
+    monkeypatch.setenv("EDU_UPSTREAM", served)
+    yield cluster.url("demo")
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def test_every_table_is_filled_and_a_new_release_reaches_the_view(demo: str, served: str) -> None:
+    for command in ("migrate", "rebuild"):
+        done = run("edu-pipeline", command)
+        assert done.returncode == 0, done.stderr
+    found = status()
+    without_asset = {name for name, entry in found.items() if entry["layer"] is None}
+    assert without_asset == {"data_quality_metrics", "sectorisation_segments", "sectorisation_zones"}
+    empty = {name for name, entry in found.items() if not entry["rows"]} - without_asset
+    assert empty == {"anecdotes_communes", "ips_score"}  # nobody hands in editorial files here
+    assert all(entry["state"] == "loaded" for name, entry in found.items() if name not in without_asset)
+    assert all(entry["invented"] for entry in found.values())
+
+    assert run("edu-pipeline", "refresh").stderr.startswith("0 new releases, 0 tables and views")
+
+    prices = sql.SQL("SELECT code_commune, prix_m2_moyen FROM educational_data.{}")
+    before = {name: query(demo, prices, name) for name in ("mutations_immo_latest", "college_context_cache")}
+    said = requests.post(f"{served}/-/publish/{SALES}", timeout=60).json()
+    assert said["release"] == 1
+    done = run("edu-pipeline", "refresh")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("1 new releases")
+    entry = status()["mutations_immo_latest"]
+    assert 0 < entry["changed"] < 0.05 * entry["rows"]
+    assert (entry["added"], entry["removed"]) == (0, 0)
+    after = {name: query(demo, prices, name) for name in before}
+    changed = {
+        code for code, price in after["mutations_immo_latest"] if (code, price) not in before["mutations_immo_latest"]
+    }
+    assert changed
+    for code, price in after["college_context_cache"]:
+        if code in changed:
+            assert (code, price) in after["mutations_immo_latest"]
+
+
+def query(url: str, statement: sql.SQL, name: str) -> set[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return set(connection.execute(statement.format(sql.Identifier(name))).fetchall())
+
+
+def test_the_status_of_a_database_of_invented_data_says_so(demo: str) -> None:
+    run("edu-pipeline", "migrate")
+    done = run("edu-pipeline", "refresh", "departements")
+    assert done.returncode == 0, done.stderr
+    assert "Invented data of the sample publisher" in run("edu-pipeline", "status").stdout
+    assert all(entry["invented"] for entry in json.loads(run("edu-pipeline", "status", "--json").stdout))
