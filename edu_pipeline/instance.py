@@ -9,7 +9,6 @@ import os
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from dagster import Noneable
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from psycopg import sql
@@ -30,7 +29,7 @@ class Storage(DagsterPostgresStorage):
     @classmethod
     def config_type(cls) -> dict[str, Any]:
         """No configuration."""
-        return {"url": Noneable(str)}
+        return {}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Storage:

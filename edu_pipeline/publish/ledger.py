@@ -115,11 +115,3 @@ def last_change(connection: Connection, schema: str) -> dict[str, int]:
         [schema],
     )
     return {str(name): int(version) for name, version in rows}  # type: ignore[call-overload]
-
-
-def refusals(connection: Connection, load_id: int, limit: int) -> list[tuple[str, list[str]]]:
-    """Key and reasons of up to ``limit`` rows that a load refused."""
-    rows = connection.execute(
-        "SELECT key, reasons FROM edu_pipeline.refused_rows WHERE load_id = %s LIMIT %s", [load_id, limit]
-    )
-    return [(str(key), list(reasons)) for key, reasons in rows]  # type: ignore[call-overload]

@@ -16,11 +16,6 @@ from edu_pipeline.sources.archive import Archive
 class PostgresResource(dg.ConfigurableResource[Any]):
     """The target database and its schema; both come from the settings, so that no URL shows in the UI."""
 
-    @property
-    def schema_name(self) -> str:
-        """The target schema."""
-        return settings().target_schema
-
     def database(self) -> Database:
         """The target database."""
         return target(settings())
