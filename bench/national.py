@@ -81,8 +81,10 @@ def main() -> None:
         home = Path(name)
         home.chmod(0o755)
         sample = settings().local / "sample" / "national"
-        run(BIN / "edu-pipeline", "sample", "make", "--scale", "national", "--folder", sample)
-        os.environ |= {"EDU_HOME": str(home), "EDU_UPSTREAM": str(sample)}
+        os.environ |= {"EDU_HOME": str(home)}
+        publisher = [str(BIN / "edu-pipeline"), "sample"]
+        run(*publisher, "serve", "--scale", "national", "--folder", sample, "--background")
+        os.environ["EDU_UPSTREAM"] = subprocess.check_output([*publisher, "url"], text=True).strip()
         settings.cache_clear()
         cluster = Cluster(home / ".local" / "postgres")
         cluster.start()
@@ -97,6 +99,7 @@ def main() -> None:
             least = floor(cluster, found, home)
         finally:
             cluster.stop()
+            run(*publisher, "stop")
     grid = Table("table", "rows", "refused")
     for entry in found:
         grid.add_row(entry.table, f"{entry.rows:,}", f"{entry.refused or 0:,}")
