@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -202,8 +203,9 @@ def killed(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("moment", ["while files are put", "before release.json", "before the rename"])
 def test_a_killed_store_leaves_nothing_that_counts(
-    archive: Archive, moment: str, monkeypatch: pytest.MonkeyPatch
+    archive: Archive, moment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     first = store(archive, {"main.csv": b"a"})
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a killed process clears nothing up
