@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -38,21 +39,37 @@ def real_file(file: File) -> Path | None:
 
 @cache
 def produced(name: str) -> Conformed:
-    """The rows of table ``name`` made from the real files, its tables first; no database is involved."""
+    """The rows of table ``name`` made from the real files; the test is skipped where one is missing."""
+    try:
+        return made_from(name, real_file, produced)
+    except LookupError as error:
+        pytest.skip(f"EDU_UPSTREAM has no file of {error}")
+
+
+def made_from(name: str, find: Callable[[File], Path | None], of_table: Callable[[str], Conformed]) -> Conformed:
+    """The rows of table ``name``, read, taken in, transformed and conformed; no database is involved.
+
+    Args:
+        find: the path of an entry of the catalogue, None if there is none.
+        of_table: the rows of another table.
+
+    Raises:
+        LookupError: there is no path of an entry that the table cannot do without.
+    """
     table = tables()[name]
     inputs: dict[str, pl.LazyFrame | None] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for parameter, optional in table.parameters.items():
             if parameter not in table.files:
-                inputs[parameter] = produced(parameter).frame.lazy()
+                inputs[parameter] = of_table(parameter).frame.lazy()
                 continue
             file = table.files[parameter]
-            path = real_file(file)
-            if path is None:
-                if not optional:
-                    pytest.skip(f"EDU_UPSTREAM has no file of {file.source} ({file.part})")
+            path = find(file)
+            if path is not None:
+                raw = read(path, file, Path(scratch), file.source)
+                inputs[parameter] = take_in(table, parameter, raw, file, path.name, file.source).frame
+            elif optional:
                 inputs[parameter] = None
-                continue
-            raw = read(path, file, Path(scratch), file.source)
-            inputs[parameter] = take_in(table, parameter, raw, file, path.name, file.source).frame
+            else:
+                raise LookupError(f"{file.source} ({file.part})")
         return conform(table.transform(**inputs), table)

@@ -3,6 +3,10 @@
 Belongs here: the two strategies, a delta (delete by key, COPY the new rows) and, for a large difference of a
 large table, the exchange of its single partition; and sweeping what a killed exchange left. Does not belong
 here: deciding what to publish.
+
+What an exchange cannot give: a REPEATABLE READ transaction that began before it and first reads the table after it
+finds the table empty, since the new partition's rows are younger than its snapshot. READ COMMITTED, the default,
+sees old or new.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ FolderOption = Annotated[Path | None, typer.Option("--folder", help="Where it is
 @sample.command("make")
 def make(scale: ScaleOption = Size.sample, folder: FolderOption = None) -> None:
     """Write the sample directory; what is there already from the same code stays. Prints sizes and seconds."""
-    from edu_pipeline.sample.shelf import make as write  # noqa: PLC0415
+    from edu_pipeline.sample.shelf import make as write
 
     began = time.monotonic()
     target = _folder(scale, folder)
@@ -60,14 +60,14 @@ def serve(
     ] = False,
 ) -> None:
     """Make the sample if need be, serve it, and print the URL, which is the value for EDU_UPSTREAM."""
-    from edu_pipeline.sample.shelf import make as write  # noqa: PLC0415
+    from edu_pipeline.sample.shelf import make as write
 
     target = _folder(scale, folder)
     shelf = write(target, scale.value)
     if in_background:
         print(background.start(_home(), target, scale.value, port, quota).url)
         return
-    from edu_pipeline.sample.server import serve as run  # noqa: PLC0415
+    from edu_pipeline.sample.server import serve as run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     run(shelf, port, quota)

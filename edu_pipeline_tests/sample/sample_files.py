@@ -7,15 +7,11 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import polars as pl
-
 from edu_pipeline.sample.publication import publications
 from edu_pipeline.sample.world import World
 from edu_pipeline.sources.catalogue import File
-from edu_pipeline.sources.intake import take_in
-from edu_pipeline.sources.readers import read
-from edu_pipeline.table import tables
-from edu_pipeline_tests.conformed import Conformed, conform
+from edu_pipeline_tests.conformed import Conformed
+from edu_pipeline_tests.real_files import made_from
 
 _folder = tempfile.TemporaryDirectory(prefix="sample-")
 
@@ -46,19 +42,4 @@ def file_of(file: File) -> Path | None:
 @cache
 def produced(name: str) -> Conformed:
     """The rows of table ``name`` made from the sample's files, its tables first."""
-    table = tables()[name]
-    inputs: dict[str, pl.LazyFrame | None] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for parameter, optional in table.parameters.items():
-            if parameter not in table.files:
-                inputs[parameter] = produced(parameter).frame.lazy()
-                continue
-            file = table.files[parameter]
-            path = file_of(file)
-            if path is None:
-                assert optional, f"the sample has no file of {file.source} ({file.part})"
-                inputs[parameter] = None
-                continue
-            raw = read(path, file, Path(scratch), file.source)
-            inputs[parameter] = take_in(table, parameter, raw, file, path.name, file.source).frame
-        return conform(table.transform(**inputs), table)
+    return made_from(name, file_of, produced)
