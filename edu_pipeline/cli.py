@@ -23,6 +23,7 @@ from edu_pipeline.database import Database, target
 from edu_pipeline.errors import EduError
 from edu_pipeline.sample.commands import sample
 from edu_pipeline.settings import PROJECT, settings
+from edu_pipeline.switchover_commands import switchover
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="French open data about schools."
@@ -30,6 +31,7 @@ app = typer.Typer(
 db = typer.Typer(no_args_is_help=True, help="The private PostgreSQL cluster of this checkout.")
 app.add_typer(db, name="db")
 app.add_typer(sample, name="sample")
+app.add_typer(switchover, name="switchover")
 WIDE = None if sys.stdout.isatty() else 200
 """Width of what is printed into a file or a pipe, where nobody can widen the window."""
 
@@ -170,6 +172,43 @@ def sources(as_json: AsJson = False) -> None:
             entry.source, entry.publisher, entry.cadence, entry.release or "", _figure(entry.age_days), size, used
         )
     out.print(grid)
+
+
+@app.command()
+def checksum(as_json: AsJson = False) -> None:
+    """Show per table and view its rows and a digest of them: equal digests, equal rows."""
+    from edu_pipeline.checksum import checksum_of_all, checksums
+
+    found = checksums(_target())
+    if as_json:
+        print(json.dumps({name: asdict(entry) for name, entry in found.items()}, indent=1))
+        return
+    grid = _grid("table", ">rows", "digest")
+    for name, entry in found.items():
+        grid.add_row(name, _figure(entry.rows), entry.digest)
+    out.print(grid)
+    out.print(f"all: {checksum_of_all(found)}")
+
+
+@app.command()
+def compare(
+    schema_a: Annotated[str, typer.Option(help="Schema that times are compared with.")] = "public",
+    schema_b: Annotated[str, typer.Option(help="Schema whose times are compared.")] = "educational_data",
+    queries: Annotated[Path | None, typer.Option(help="SQL file of queries; unset: those that eduinfo asks.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="How often each query is timed on each schema.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Count the rows of two schemas side by side, time the same queries on both, and show the ratios."""
+    from edu_pipeline.compare import as_json as in_json
+    from edu_pipeline.compare import compare as timed
+    from edu_pipeline.compare import parse_queries, render
+
+    chosen = parse_queries(queries.read_text(encoding="utf-8"), str(queries)) if queries else None
+    found = timed(_target().url, schema_a, schema_b, chosen, repeat)
+    if as_json:
+        print(in_json(found))
+    else:
+        out.print(render(found))
 
 
 @app.command()

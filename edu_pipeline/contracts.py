@@ -20,6 +20,9 @@ from edu_pipeline import normalise
 
 Normaliser = Callable[[pl.Expr], pl.Expr]
 
+CODES_ANCIENS = "codes_anciens"
+"""Name of the column that flags rows which ``passage.py`` has made of those of former communes."""
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -33,6 +36,8 @@ class Spec:
         optional: whether the column may be absent from a file (it is NULL then).
         unit: unit of the values, e.g. ``%`` or ``€``.
         references: tables in one of which the value must be a key.
+        follows_passage: whether it is a commune's code, which is brought to the one in force (``passage.py``).
+        adds_up: whether it is a count: the sum when communes merge, shared out by population when one is split.
         normalise: how the publisher's text is brought to this product's one form.
     """
 
@@ -42,6 +47,8 @@ class Spec:
     optional: bool = False
     unit: str | None = None
     references: tuple[str, ...] = ()
+    follows_passage: bool = False
+    adds_up: bool = False
     normalise: Normaliser | None = None
 
     def upstream_in(self, source: str) -> str | None:
@@ -72,7 +79,7 @@ def _column(
     kind: Callable[..., dy.Column], description: str, sql: str, *, key: bool, required: bool, **rest: Any
 ) -> dy.Column:
     described: dict[str, Any] = {}
-    for field in ("upstream", "optional", "unit", "normalise", "aliases", "references"):
+    for field in ("upstream", "optional", "unit", "normalise", "aliases", "references", "follows_passage", "adds_up"):
         if field in rest:
             value = rest.pop(field)
             described[field] = tuple(value) if field in ("aliases", "references") else value
@@ -162,9 +169,20 @@ def uai(description: str = "Establishment code: 7 digits and a check letter.", *
 
 
 def code_commune(description: str = "INSEE code of the commune or municipal arrondissement.", **rest: Any) -> Any:
-    """The 5-character INSEE code; by default it must be that of a commune in force or of a former one."""
-    rest.setdefault("references", ("info_communes", "passage_communes"))
+    """The 5-character INSEE code; by default that of a commune in force, to which a former one is brought."""
+    rest.setdefault("references", ("info_communes",))
+    rest.setdefault("follows_passage", "info_communes" in rest["references"])
     return text(description, length=5, pattern=r"^(\d{2}|2[AB])\d{3}$", normalise=normalise.code_commune, **rest)
+
+
+def codes_anciens() -> Any:
+    """The flag of a row that is not as published, ``passage.CODES_ANCIENS``; a key ``code_commune`` goes with it."""
+    return texts(
+        "Codes under which the publisher has the figures, where these are of communes merged, split or recoded since; "
+        "the largest part first. Counts are the sum, of a split commune the share of the population; rates, medians "
+        "and texts are those of the first code. NULL: as published.",
+        length=5, min_length=1,
+    )  # fmt: skip
 
 
 def code_departement(

@@ -15,10 +15,13 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from edu_pipeline.cluster import Cluster
-from edu_pipeline.errors import DatabaseUnreachable
+from edu_pipeline.errors import DatabaseUnreachable, SchemaMissing
 from edu_pipeline.settings import Settings
 
 Connection = psycopg.Connection[tuple[object, ...]]
+
+TABLES, VIEWS = "rp", "m"
+"""Kinds of relations, as in ``pg_class.relkind``: tables (also partitioned ones), and materialized views."""
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for the server to answer."""
@@ -80,3 +83,33 @@ def set_search_path(connection: Connection, schema: str) -> None:
     names = [schema] + ([str(home[0])] if home and home[0] != schema else [])
     connection.execute(sql.SQL("SET search_path TO {}").format(sql.SQL(", ").join(map(sql.Identifier, names))))
     connection.commit()
+
+
+def relations(connection: Connection, schema: str, kinds: str) -> list[str]:
+    """The names of a schema's relations of some ``kinds`` (letters of ``pg_class.relkind``), sorted.
+
+    Neither partitions nor tables that a load works with are listed, nor what belongs to an extension.
+
+    Raises:
+        SchemaMissing: there is no such schema; the text names those that there are.
+    """
+    schemas = [
+        str(name)
+        for (name,) in connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1"
+        )
+    ]
+    if schema not in schemas:
+        raise SchemaMissing(
+            f"schema {schema}",
+            f"expected a schema of this name in the database, found only {', '.join(schemas) or 'none'}.",
+            "Name one of these, or connect to another database.",
+        )
+    rows = connection.execute(
+        "SELECT relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace "
+        "WHERE nspname = %s AND relkind = ANY (%s) AND NOT relispartition AND relname !~ '__' AND NOT EXISTS ("
+        "SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') "
+        'ORDER BY relname COLLATE "C"',
+        [schema, list(kinds)],
+    )
+    return [str(name) for (name,) in rows]

@@ -135,6 +135,18 @@ class MigrationFailed(EduError):
     """A migration did not apply; its transaction was rolled back."""
 
 
+class SchemaMissing(EduError):
+    """A schema that is to be read does not exist."""
+
+
+class QueriesInvalid(EduError):
+    """A file of queries cannot be read as such."""
+
+
+class SwitchoverRefused(EduError):
+    """The database's search_path stays as it is: what it would lead to is not ready, or it is not what was expected."""
+
+
 class ClusterFailed(EduError):
     """The private PostgreSQL cluster could not be made or started."""
 

@@ -32,8 +32,9 @@ from edu_pipeline.errors import (
     TooManyRefused,
     UnknownReference,
 )
+from edu_pipeline.passage import Passage, bring_to_current, year_of
 from edu_pipeline.publish import ledger, writing
-from edu_pipeline.publish.conform import REFUSED, Conformed, conform
+from edu_pipeline.publish.conform import REFUSED, Conformed, conform, refuse
 from edu_pipeline.publish.copying import copy_out
 from edu_pipeline.publish.difference import difference
 from edu_pipeline.publish.ledger import Load
@@ -118,7 +119,9 @@ def load(
             if releases or not table.files:
                 _check_rows(conformed, where)
             _check_refused(table, conformed, where)
-            unknown = _unknown(table, connection, conformed, where)
+            conformed, unknown = _check_references(table, connection, conformed, where)
+            refused = conformed.refused
+            _check_refused(table, conformed, where)
             published = copy_out(connection, table.name, table.contract, Path(scratch))
             found = difference(conformed.frame, published, table.key)
             _check_volume(table, conformed.rows, found.published, options, where)
@@ -219,6 +222,7 @@ def _inputs(
     """The transform's arguments, and how many cells per column the publishers hide."""
     frames: dict[str, pl.LazyFrame | None] = {}
     hidden: dict[str, int] = {}
+    passage = _passage(connection, scratch) if table.follows_passage else None
     for parameter in table.parameters:
         if parameter not in table.files:
             frames[parameter] = copy_out(connection, parameter, tables()[parameter].contract, scratch)
@@ -233,9 +237,18 @@ def _inputs(
         raw = read(archive.local(release, received), file, scratch, where)
         taken = take_in(table, parameter, raw, file, received.name, where)
         frames[parameter] = taken.frame
+        if passage:
+            year = year_of(file, received.name)
+            frames[parameter] = bring_to_current(taken.frame, table, parameter, passage, year)
         for column, count in taken.hidden.items():
             hidden[column] = hidden.get(column, 0) + count
     return frames, hidden
+
+
+def _passage(connection: Connection, scratch: Path) -> Passage:
+    """The changes of commune codes and the communes in force, as published."""
+    changes = copy_out(connection, "passage_communes", tables()["passage_communes"].contract, scratch).collect()
+    return Passage(changes, _keys(connection, "info_communes"))
 
 
 def _described(releases: Mapping[str, Release]) -> str:
@@ -261,13 +274,15 @@ def _check_refused(table: Table, conformed: Conformed, where: str) -> None:
         )
 
 
-def _unknown(table: Table, connection: Connection, conformed: Conformed, where: str) -> dict[str, int]:
-    """How many rows per column point to a key that is in none of the tables that the contract names."""
+def _check_references(
+    table: Table, connection: Connection, conformed: Conformed, where: str
+) -> tuple[Conformed, dict[str, int]]:
+    """Refuse the rows whose own key points to nothing; count per column the others that do."""
     unknown: dict[str, int] = {}
     for column, spec in specs(table.contract).items():
         if not spec.references:
             continue
-        known = {value for name in spec.references for value in _keys(connection, name)}
+        known = {key for name in spec.references for key in _keys(connection, name)}
         values = conformed.frame.select(pl.col(column).alias("value")).filter(~pl.col("value").is_in(list(known)))
         orphans = values.collect(engine="streaming")["value"]
         if table.name in spec.references and len(orphans):
@@ -281,15 +296,18 @@ def _unknown(table: Table, connection: Connection, conformed: Conformed, where: 
                 f"{', '.join(map(repr, orphans.unique(maintain_order=True).head(EXAMPLES)))}.",
                 f"Load {spec.references[0]} first if it is behind; else mend the file or max_unknown of {table.name}.",
             )
-        if len(orphans):
+        if len(orphans) and column in table.key:
+            conformed = refuse(conformed, table, column, orphans, f"a key of {' or '.join(spec.references)}")
+        elif len(orphans):
             unknown[column] = len(orphans)
-    return unknown
+    return conformed, unknown
 
 
-def _keys(connection: Connection, name: str) -> list[object]:
+def _keys(connection: Connection, name: str) -> list[str]:
     """The published values of the first key column of a table."""
     key = sql.Identifier(tables()[name].key[0])
-    return [value for (value,) in connection.execute(sql.SQL("SELECT {} FROM {}").format(key, sql.Identifier(name)))]
+    rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(key, sql.Identifier(name)))
+    return [str(value) for (value,) in rows]
 
 
 def _check_volume(table: Table, rows: int, published: int, options: Options, where: str) -> None:

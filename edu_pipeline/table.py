@@ -41,6 +41,8 @@ class Table:
             (``File.parameter``) or of another table; a parameter with the default None may be absent upstream.
         needs: upstream columns that the transform uses and that are no column of the contract, per parameter; a
             name that begins with ``^`` is a pattern of slugs.
+        needed_counts: those of the needed columns (slugs) that are counts, as ``Spec.adds_up`` says of a contract's.
+            The file has several rows per key then, told apart by all its other columns.
         newest_by: column by which, of rows with one key, the greatest is kept; the others go to quarantine.
         max_refused: share of rows in quarantine from which the load fails.
         max_unknown: share of rows with an unknown reference from which the load fails.
@@ -51,6 +53,7 @@ class Table:
     contract: type[Contract]
     transform: Callable[..., pl.LazyFrame]
     needs: Mapping[str, Needs]
+    needed_counts: Sequence[str]
     newest_by: str | None
     max_refused: float
     max_unknown: float
@@ -94,7 +97,24 @@ class Table:
         """The tables that it reads: parameters, and those that its references point to."""
         read = [name for name in self.parameters if name not in self.files]
         known = [name for spec in specs(self.contract).values() for name in spec.references]
-        return [name for name in dict.fromkeys(read + known) if name != self.name]
+        followed = ["passage_communes", "info_communes"] if self.follows_passage else []
+        return [name for name in dict.fromkeys(read + known + followed) if name != self.name]
+
+    @cached_property
+    def follows_passage(self) -> bool:
+        """Whether a column from a file is a commune's code, to be brought to the one in force."""
+        columns = specs(self.contract).values()
+        return any(spec.follows_passage and spec.upstream_in(file) for spec in columns for file in self.files)
+
+    @cached_property
+    def counts(self) -> list[str]:
+        """The columns that add up when communes merge."""
+        return [name for name, spec in specs(self.contract).items() if spec.adds_up] + list(self.needed_counts)
+
+    @cached_property
+    def contours(self) -> list[str]:
+        """The columns that are united when communes merge."""
+        return [name for name, spec in specs(self.contract).items() if spec.sql.startswith("geometry(")]
 
     @cached_property
     def sources(self) -> list[str]:
@@ -105,7 +125,10 @@ class Table:
     def code_version(self) -> str:
         """Hash of the code that makes the rows: the table's module, and what all tables share."""
         digest = hashlib.sha256()
-        for module in (inspect.getmodule(self.transform), contracts, normalise, *_helpers(self.transform)):
+        shared = [contracts, normalise, *_helpers(self.transform)]
+        if self.follows_passage:
+            shared.append(importlib.import_module("edu_pipeline.passage"))
+        for module in (inspect.getmodule(self.transform), *shared):
             assert module is not None
             digest.update(inspect.getsource(module).encode())
         return digest.hexdigest()[:12]
@@ -131,6 +154,7 @@ def table(
     contract: type[Contract],
     *,
     needs: Mapping[str, Needs] | None = None,
+    needed_counts: Sequence[str] = (),
     newest_by: str | None = None,
     max_refused: float = 0.01,
     max_unknown: float = 0.02,
@@ -144,8 +168,8 @@ def table(
 
     def declare(transform: Transform) -> Transform:
         declared = Table(
-            contract=contract, transform=transform, needs=needs or {}, newest_by=newest_by, max_refused=max_refused,
-            max_unknown=max_unknown, min_kept=min_kept, large=large,
+            contract=contract, transform=transform, needs=needs or {}, needed_counts=needed_counts, newest_by=newest_by,
+            max_refused=max_refused, max_unknown=max_unknown, min_kept=min_kept, large=large,
         )  # fmt: skip
         module = transform.__module__.split(".")[-1]
         assert module == declared.name, f"the table {declared.name} must be declared in {declared.name}.py"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from edu_pipeline.contracts import CODES_ANCIENS
 from edu_pipeline.publish import conform as product
 from edu_pipeline.table import Table
 
@@ -21,7 +22,9 @@ class Conformed:
 
 
 def conform(produced: pl.LazyFrame, table: Table) -> Conformed:
-    """Conform ``produced`` to the contract of ``table``."""
+    """Conform ``produced`` to the contract of ``table``; a flag that no intake has set is unset."""
+    if CODES_ANCIENS in table.contract.columns() and CODES_ANCIENS not in produced.collect_schema():
+        produced = produced.with_columns(pl.lit(None, pl.List(pl.String)).alias(CODES_ANCIENS))
     with tempfile.TemporaryDirectory() as scratch:
         found = product.conform(produced, table, Path(scratch))
         frame = found.frame.collect()

@@ -12,7 +12,7 @@ from edu_pipeline.load import Options, Outcome, load
 from edu_pipeline.publish import ledger
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.catalogue import catalogue
-from edu_pipeline.sources.fetch import fetch
+from edu_pipeline.sources.fetch import fetch_if_any
 from edu_pipeline.table import tables
 
 SALES = "dvf-indicateurs-communes"
@@ -73,7 +73,7 @@ class StandIn:
         """Fetch the sources of the tables and load them in this order; the outcome of the last."""
         for name in names:
             for source in tables()[name].sources:
-                fetch(catalogue()[source], self.archive, str(self.folder))
+                fetch_if_any(catalogue()[source], self.archive, str(self.folder))
             options = Options(force=force, accept_shrink=frozenset([name] if accept_shrink else []))
             outcome = load(tables()[name], self.database, self.archive, options)
         return outcome

@@ -127,13 +127,27 @@ def test_few_bad_rows_are_set_aside_and_the_rest_is_published(stand_in: StandIn)
 def test_unknown_commune(loaded: StandIn) -> None:
     sales(loaded, {3: sale("01998")})
     text = refused(loaded, UnknownReference)
-    assert "expected code_commune to be a key of info_communes or passage_communes" in text
+    assert "expected code_commune to be a key of info_communes" in text
     assert "'01998'" in text
 
 
-def test_former_commune_is_known(loaded: StandIn) -> None:
-    sales(loaded, {3: sale("01999")})
-    assert loaded.load(TABLE).load.unknown == {}
+def test_former_commune_is_brought_to_the_one_in_force(loaded: StandIn) -> None:
+    sales(loaded, {0: sale("01999", houses=5)})
+    done = loaded.load(TABLE).load
+    assert (done.refused, done.unknown) == (0, {})
+    brought = "SELECT nb_mutations, codes_anciens FROM mutations_immo_latest WHERE code_commune = '01001'"
+    assert loaded.rows(brought) == [(5, ["01999"])]
+
+
+def test_a_row_whose_commune_is_unknown_is_set_aside_where_few_are(stand_in: StandIn) -> None:
+    codes = stand_in.put_communes(200)
+    stand_in.load_communes()
+    stand_in.put_sales([sale(code) for code in codes[:-1]] + [sale("01998")])
+    done = stand_in.load(TABLE).load
+    assert (done.rows, done.refused, done.unknown) == (199, 1, {})
+    assert stand_in.rows("SELECT key, reasons FROM edu_pipeline.refused_rows") == [
+        ("01998", ["code_commune: expected a key of info_communes, found 01998"])
+    ]
 
 
 def test_latitude_and_longitude_swapped(stand_in: StandIn) -> None:

@@ -139,30 +139,26 @@ def test_an_establishment_is_there_without_any_context(connection: Connection) -
 
 
 def test_where_a_lycee_is(connection: Connection) -> None:
-    """The result's code if it is in force, else the directory's, the index's, or what has become of a former one."""
-    for code in ("93066", "49069", "78646"):
+    """The result's code if it is in force, else the directory's or the index's."""
+    for code in ("93066", "78646"):
         commune(connection, code)
-    put(connection, "passage_communes", code_ancien="49001", code_commune="49069", date_effet="2016-01-01")
-    put(connection, "passage_communes", code_ancien="49001", code_commune="49002", date_effet="2018-01-01")
-    put(connection, "passage_communes", code_ancien="78646", code_commune="93066", date_effet="2018-01-01")
     for uai, published, directory, index in (
         ("0000001A", "78646", "93066", None),
         ("0000002A", "93059", "93066", "78646"),
         ("0000003A", None, None, "78646"),
-        ("0000004A", "49001", None, None),
-        ("0000005A", "93059", None, None),
+        ("0000004A", "93059", None, None),
     ):
         put(connection, "aggregated_data_lycees_2024", uai=uai, annee=2024, code_commune=published)
         put(connection, "annuaire_education", uai=uai, code_commune=directory, latitude=48.5, longitude=2.5)
         put(connection, "ips_lycees", uai=uai, code_commune=index)
         put(connection, "metrics_colleges", uai=uai, session=2024, code_commune=published)
         put(connection, "ips_colleges", uai=uai, code_commune=index)
-    expected = ["78646", "93066", "78646", "49069", "93059"]
+    expected = ["78646", "93066", "78646", "93059"]
     for view in ("lycee_context_cache", "college_context_cache"):
         rows = [row for _, row in sorted(shown(connection, view).items())]
         assert [row["code_commune"] for row in rows] == expected
-        assert [row["nom_commune"] for row in rows] == [f"Commune {code}" for code in expected[:4]] + [None]
-        assert [row["code_departement"] for row in rows] == ["78", "93", "78", "49", None]
+        assert [row["nom_commune"] for row in rows] == [f"Commune {code}" for code in expected[:3]] + [None]
+        assert [row["code_departement"] for row in rows] == ["78", "93", "78", None]
         assert (rows[0]["latitude"], rows[0]["longitude"]) == (48.5, 2.5)
 
 

@@ -85,6 +85,15 @@ def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
     return Conformed(frame.drop(ROW), rows - losers.height, pl.concat(refused))
 
 
+def refuse(conformed: Conformed, table: Table, column: str, values: pl.Series, expected: str) -> Conformed:
+    """Set aside the rows too that have one of ``values`` in ``column``; ``expected`` is what should have been there."""
+    wrong = pl.col(column).is_in(values.unique().implode())
+    rows = conformed.frame.filter(wrong).collect(engine="streaming").with_row_index(ROW)
+    complaints = rows.select(ROW, reason=_complaint([column], expected, rows.schema))
+    refused = pl.concat([conformed.refused, _quarantine(rows, complaints, table)])
+    return Conformed(conformed.frame.filter(~wrong), conformed.rows - rows.height, refused)
+
+
 def _sorted_out(given: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows of a batch that fulfil the contract, numbered; and the quarantine of the others."""
     columns = table.contract.columns()

@@ -64,6 +64,10 @@ class File(_Entry):
     )
     skip_rows: int = Field(0, description="rows above the header")
     vintage: str | None = Field(None, description="regular expression on the file's name; its group is the vintage")
+    geography: int | str | None = Field(
+        None,
+        description="year of the communes (1 January) whose codes it has, or regular expression on the file's name",
+    )
     optional: bool = Field(False, description="whether the tables do without it where the publisher has none")
     max_bytes: int = Field(2 << 30, description="a download beyond this size is refused")
 

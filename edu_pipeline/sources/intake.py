@@ -2,8 +2,9 @@
 
 Belongs here: finding each upstream column under its name or an alias, hidden values, the normalisers of
 the contract. The frame has the contract's own columns (under the contract's names, as text), the columns
-that the table `needs` (under their slugs), and ``vintage`` where the catalogue reads one off the file's
-name. Does not belong here: casting to types and refusing rows (``publish/conform.py``).
+that the table `needs` (under their slugs), ``vintage`` where the catalogue reads one off the file's name, and
+the flag ``codes_anciens``, unset, where the contract has it (``passage.py`` sets it). Does not belong here:
+casting to types and refusing rows (``publish/conform.py``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from edu_pipeline.contracts import Spec, specs
+from edu_pipeline.contracts import CODES_ANCIENS, Spec, specs
 from edu_pipeline.errors import ColumnMissing
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.catalogue import File
@@ -62,6 +63,8 @@ def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_na
     chosen = chosen.with_columns(
         [_normalised(name, contract[name], file, table) for name in text if name in contract]
     ).with_columns([pl.lit(None, pl.String).alias(name) for name, column in upstream.items() if column is None])
+    if CODES_ANCIENS in contract and "code_commune" in upstream:
+        chosen = chosen.with_columns(pl.lit(None, pl.List(pl.String)).alias(CODES_ANCIENS))
     if file.vintage and (match := re.search(file.vintage, file_name)):
         chosen = chosen.with_columns(vintage=pl.lit(match.group(1)))
     return Intake(chosen, hidden)

@@ -22,7 +22,7 @@ CATEGORIES = {
 
 def count(description: str, upstream: str, *, unit: str = "people", **rest: Any) -> Any:
     """A column of counts: sums of the census's weights, hence not whole; NULL where INSEE gives none."""
-    return c.real(description, unit=unit, min=0, upstream=upstream, **rest)
+    return c.real(description, unit=unit, min=0, upstream=upstream, adds_up=True, **rest)
 
 
 def share(part: str, whole: str) -> Any:

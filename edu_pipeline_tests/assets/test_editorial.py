@@ -78,7 +78,7 @@ def test_every_score_must_be_that_of_a_known_category(stand_in: StandIn) -> None
 def test_anecdotes(tmp_path: Path) -> None:
     result = made("anecdotes_communes", tmp_path, "code_commune;anecdote", '1004;" Un ; deux.\nTrois. "', "2a004;Fait.")
     assert result.refused.is_empty()
-    assert result.frame.rows() == [("01004", "Un ; deux.\nTrois."), ("2A004", "Fait.")]
+    assert result.frame.drop("codes_anciens").rows() == [("01004", "Un ; deux.\nTrois."), ("2A004", "Fait.")]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_anecdotes_are_loaded_and_an_example_is_not(stand_in: StandIn) -> None:
         stand_in.load("anecdotes_communes")
     stand_in.put("editorial-anecdotes", "anecdotes_communes.csv", f"code_commune;anecdote\n{code};Fait.\n")
     assert stand_in.load("anecdotes_communes").load.rows == 1
-    assert stand_in.rows("SELECT * FROM anecdotes_communes") == [(code, "Fait.")]
+    assert stand_in.rows("SELECT * FROM anecdotes_communes") == [(code, "Fait.", None)]
 
 
 @pytest.mark.parametrize("table", SOURCES)
@@ -115,7 +115,7 @@ def test_the_documents_example_is_of_the_form(table: str, tmp_path: Path) -> Non
     example = re.search(r"```csv\n(.*?)```", text[text.index(heading) :], re.DOTALL)
     assert example is not None
     header, *rows = example.group(1).splitlines()
-    assert set(tables()[table].contract.columns()) <= set(header.split(";"))
+    assert set(tables()[table].contract.columns()) - {"codes_anciens"} <= set(header.split(";"))
     assert rows
     assert all("EXEMPLE INVENTÉ" in row and re.match(r"99\d+;", row) for row in rows)
     result = made(table, tmp_path, header, *rows)

@@ -129,7 +129,7 @@ def test_region_names_are_those_of_insee() -> None:
 
 def passage_rows(*rows: tuple[str, str, str, str, str]) -> pl.LazyFrame:
     columns = ["code_ancien", "code_commune", "date_effet", "nature", "part"]
-    frame = pl.LazyFrame(rows, schema=columns, orient="row")
+    frame = pl.LazyFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
     return frame.with_columns(geo_ini=pl.lit("2015"), geo_fin=pl.lit("2016"))
 
 
@@ -148,15 +148,60 @@ def test_natures_dates_and_poles() -> None:
         ("10054", "10038", datetime.date(2000, 1, 1), "scission", 0.314031180400891),
         ("27676", "27058", datetime.date(2021, 1, 1), "changement de code", 1.0),
     ]
-    assert result.refused["key"].to_list() == ["01001 / 01002 / 31/12/2019"]
+    assert result.refused["key"].to_list() == ["01001 / 01002 / 2019-12-31"]
+
+
+def test_later_events_and_communes_deleguees_are_added() -> None:
+    table = passage_rows(("26158", "26091", "2024-01-01", "f", "1.0"), ("26091", "26091", "2024-01-01", "f", "1.0"))
+    columns = ["mod", "date_eff", "typecom_av", "com_av", "typecom_ap", "com_ap"]
+    events = pl.LazyFrame([
+        ("32", "2025-01-01", "COM", "01901", "COM", "01001"), ("32", "2025-01-01", "COM", "01001", "COM", "01001"),
+        ("32", "2025-01-01", "COM", "01901", "COMD", "01901"), ("21", "2026-01-01", "COM", "01002", "COM", "01002"),
+        ("21", "2026-01-01", "COM", "01002", "COM", "01003"), ("10", "2025-06-01", "COM", "01004", "COM", "01004"),
+        ("41", "2025-02-01", "COM", "38999", "COM", "01005"), ("32", "2019-01-01", "COM", "01910", "COM", "01001"),
+    ], schema=columns, orient="row")  # fmt: skip
+    cog = pl.LazyFrame([
+        ("COM", "01001", ""), ("COMD", "01001", "01001"), ("COMD", "01901", "01001"), ("COMA", "01910", "01001"),
+        ("COMD", "26158", "26091"),
+    ], schema=["typecom", "com", "comparent"], orient="row").with_columns(vintage=pl.lit("2026"))  # fmt: skip
+    people = pl.LazyFrame({"code": ["01001", "01002", "01003"], "population": ["9", "300", "100"]})
+    result = conform(passage_communes(table, cog, events, people), tables()["passage_communes"])
+    assert result.refused.is_empty()
+    day = datetime.date
+    found = result.frame.select("code_ancien", "code_commune", "date_effet", "nature", "part").rows()
+    assert set(found[2:]) == {
+        ("01901", "01001", day(2025, 1, 1), "fusion", 1.0), ("01001", "01001", day(2025, 1, 1), "fusion", 1.0),
+        ("01002", "01002", day(2026, 1, 1), "scission", 0.75), ("01002", "01003", day(2026, 1, 1), "scission", 0.25),
+        ("38999", "01005", day(2025, 2, 1), "changement de code", 1.0),
+        ("01910", "01001", day(2026, 1, 1), "fusion", 1.0),
+    }  # fmt: skip
+
+
+def test_a_split_without_populations_is_refused() -> None:
+    columns = ["mod", "date_eff", "typecom_av", "com_av", "typecom_ap", "com_ap"]
+    events = pl.LazyFrame(
+        [("21", "2026-01-01", "COM", "01002", "COM", code) for code in ("01002", "01003")], schema=columns, orient="row"
+    )
+    people = pl.LazyFrame({"code": ["01002"], "population": ["300"]})
+    result = conform(passage_communes(passage_rows(), None, events, people), tables()["passage_communes"])
+    assert result.refused["reasons"].to_list() == [["part: expected a value, found nothing"]] * 2
 
 
 def test_all_real_changes() -> None:
     rows = list(csv_rows("insee-table-passage/passage_1999_2024.csv", ","))
     result = produced("passage_communes")
-    frame = result.frame
+    by_list = pl.col("geo_ini").is_null()
+    listed, frame = result.frame.filter(by_list), result.frame.filter(~by_list)
     assert result.refused.height == 0
     assert frame.height == len(rows) == 2724
+    cog = list(csv_rows("insee-cog/v_commune_2025.csv", ","))
+    current = {row["COM"] for row in cog if row["TYPECOM"] in ("COM", "ARM")}
+    former = {row["COM"] for row in cog if row["TYPECOM"] in ("COMD", "COMA")} - current
+    assert (
+        set(listed["code_ancien"]) == former - {row["cod_ini"] for row in rows if row["cod_ini"] != row["cod_fin"]}
+        and listed.height > 500
+    )
+    assert set(listed["code_commune"]) <= current
     assert dict(frame["nature"].value_counts().rows()) == {"fusion": 2660, "scission": 61, "changement de code": 3}
     assert frame.filter(pl.col("code_ancien") == pl.col("code_commune")).height == 896
     assert frame["date_effet"].min() == min(

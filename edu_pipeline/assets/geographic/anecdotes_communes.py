@@ -10,11 +10,12 @@ from edu_pipeline.table import table
 class AnecdotesCommunes(c.Contract):
     """A fact about a commune, written by hand; communes without one have no row.
 
-    The file that holds them is handed in by an operator (docs/editorial-files.md); without it the table is empty. A
-    code that is no longer in force stays as written and is counted as unknown: the commune's page does not show it.
+    The file that holds them is handed in by an operator (docs/editorial-files.md); without it the table is empty. Of
+    the facts about communes that have merged since, the first is kept, that of the code still in force if it has one.
     """
 
     code_commune = c.code_commune(key=True, references=("info_communes",), upstream="code_commune")
+    codes_anciens = c.codes_anciens()
     anecdote = c.text("The fact, in French.", required=True, upstream="anecdote")
 
 

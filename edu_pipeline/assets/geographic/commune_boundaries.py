@@ -19,6 +19,7 @@ class CommuneBoundaries(c.Contract):
     """
 
     code_commune = c.code_commune(key=True, upstream="code")
+    codes_anciens = c.codes_anciens()
     nom_commune = c.text("Name, with its article.", length=255, required=True, upstream="nom")
     geometry = c.geometry(
         "Contour, WGS 84, vertices to 5 decimals (1 m); neighbours share their vertices.",

@@ -5,7 +5,12 @@ import polars as pl
 from edu_pipeline import contracts as c
 from edu_pipeline.table import table
 
+TABLE = "insee_table_passage"
 NATURES = {"f": "fusion", "d": "scission", "c": "changement de code"}
+RECODED = ("41", "50")
+"""Modalities (MOD) of INSEE's list of events that change a code: a change of département, of the chief place."""
+SINCE = "1999-01-01"
+"""From when on INSEE's events are taken, where the table of changes is missing; it begins then too."""
 
 
 class PassageCommunes(c.Contract):
@@ -15,33 +20,109 @@ class PassageCommunes(c.Contract):
     of it that stays. With these rows the shares of a `code_ancien` add up to 1 at each date, and counts carried over by
     sum(value * part) are complete. For changed codes only, filter `code_ancien <> code_commune`. Counts may be carried
     over, rates and medians may not. Codes change several times: follow the rows in the order of `date_effet`, and never
-    join on `code_ancien` alone, since a split commune's code stays in force. The file known so
-    far ends on 1 January 2024: later changes are missing.
+    join on `code_ancien` alone, since a split commune's code stays in force.
 
-    The columns are those of the table of changes drawn from INSEE's tables de passage (geo_ini, cod_ini, ...). INSEE's
-    own workbooks (one column CODGEO_<year> per year) and its list of events (v_mvt_commune) could not be tried.
+    Three files of INSEE are put together: the table of changes with their shares (geo_ini, cod_ini, ..., to 2024),
+    the list of events (v_mvt_commune) for what is later, its shares by today's populations, and the communes déléguées
+    and associées of the Code officiel géographique, for former communes of which neither of the two says when they
+    merged: their `date_effet` is the day of the list. The layout of v_mvt_commune is UNVERIFIED: no copy was seen.
     """
 
     code_ancien = c.code_commune(
-        "INSEE code of the commune before the change.", key=True, upstream="cod_ini", references=()
+        "INSEE code of the commune before the change.", key=True, upstream={TABLE: "cod_ini"}, references=()
     )
     code_commune = c.code_commune(
-        "INSEE code afterwards; not necessarily one in force today.", key=True, upstream="cod_fin", references=()
-    )
-    date_effet = c.date("Day on which the change took effect.", key=True, upstream="annee")
+        "INSEE code afterwards; not necessarily one in force today.", key=True, upstream={TABLE: "cod_fin"},
+        references=(),
+    )  # fmt: skip
+    date_effet = c.date("Day on which the change took effect, or by which it had.", key=True, upstream={TABLE: "annee"})
     nature = c.text(
         "fusion (into one commune), scission (into several), changement de code.",
-        required=True, pattern=f"^({'|'.join(NATURES.values())})$", upstream="typemodif",
+        required=True, pattern=f"^({'|'.join(NATURES.values())})$", upstream={TABLE: "typemodif"},
     )  # fmt: skip
     part = c.real(
         "Share of the former commune's population that is in `code_commune` afterwards, from 0 to 1.",
-        required=True, min=0, max=1, upstream="ratio",
+        required=True, min=0, max=1, upstream={TABLE: "ratio"},
     )  # fmt: skip
-    geo_ini = c.year("Year of the geography (on 1 January) with the code before the change.", upstream="geo_ini")
-    geo_fin = c.year("Year of the geography with the code after the change.", upstream="geo_fin")
+    geo_ini = c.year(
+        "Year of the geography (on 1 January) with the code before the change.", upstream={TABLE: "geo_ini"}
+    )
+    geo_fin = c.year("Year of the geography with the code after the change.", upstream={TABLE: "geo_fin"})
 
 
-@table(PassageCommunes)
-def passage_communes(insee_table_passage: pl.LazyFrame) -> pl.LazyFrame:
-    """Write the nature of the change out; an unknown letter stays, to be refused."""
-    return insee_table_passage.with_columns(pl.col("nature").replace(NATURES))
+@table(
+    PassageCommunes,
+    needs={
+        "insee_cog": ["TYPECOM", "COM", "COMPARENT"],
+        "insee_cog__mouvements": ["MOD", "DATE_EFF", "TYPECOM_AV", "COM_AV", "TYPECOM_AP", "COM_AP"],
+        "geo_api_communes": ["code", "population"],
+    },
+)
+def passage_communes(
+    insee_table_passage: pl.LazyFrame,
+    insee_cog: pl.LazyFrame | None = None,
+    insee_cog__mouvements: pl.LazyFrame | None = None,
+    geo_api_communes: pl.LazyFrame | None = None,
+) -> pl.LazyFrame:
+    """Write the natures out (an unknown letter stays, to be refused), and add the events that are not in it."""
+    changes = insee_table_passage.with_columns(pl.col("nature").replace(NATURES), _day("date_effet"))
+    if insee_cog__mouvements is not None and geo_api_communes is not None:
+        last = changes.select(pl.col("date_effet").max().fill_null(SINCE)).collect().item()
+        changes = pl.concat([changes, _events(insee_cog__mouvements, geo_api_communes, last)], how="diagonal_relaxed")
+    if insee_cog is not None:
+        told = changes.filter(pl.col("code_ancien") != pl.col("code_commune"))
+        former = _former(insee_cog).join(told, on="code_ancien", how="anti")
+        changes = pl.concat([changes, former], how="diagonal_relaxed")
+    return changes
+
+
+def _day(column: str) -> pl.Expr:
+    """Days in one spelling, ISO; they are compared as text."""
+    day = pl.col(column)
+    return pl.coalesce(day.str.to_date("%d/%m/%Y", strict=False).cast(pl.String), day.str.slice(0, 10))
+
+
+def _events(events: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl.LazyFrame:
+    """The changes after the day ``last`` of communes as such (not of communes déléguées or associées)."""
+    populations = communes.select(code_commune="code", population=pl.col("population").cast(pl.Float64))
+    pairs = (
+        events.filter(pl.col("typecom_av") == "COM", pl.col("typecom_ap") == "COM")
+        .select(_day("date_eff").alias("date_effet"), "mod", code_ancien="com_av", code_commune="com_ap")
+        .filter(pl.col("date_effet") > last)
+        .unique(["date_effet", "code_ancien", "code_commune"], maintain_order=True)
+        .join(populations, on="code_commune", how="left")
+    )
+    same_day = ["date_effet", "code_ancien"]
+    share = pl.col("population") / pl.col("population").sum().over(same_day)
+    known = pl.col("population").null_count().over(same_day) == 0
+    split = pl.len().over(same_day) > 1
+    moved = pl.col("code_ancien") != pl.col("code_commune")
+    return pairs.filter(split | moved | (moved.any().over("date_effet", "code_commune"))).select(
+        *same_day,
+        "code_commune",
+        nature=pl.when(split)
+        .then(pl.lit("scission"))
+        .when(pl.col("mod").is_in(RECODED))
+        .then(pl.lit("changement de code"))
+        .otherwise(pl.lit("fusion")),
+        part=pl.when(~split).then(1.0).when(known).then(share).cast(pl.String),
+    )
+
+
+def _former(cog: pl.LazyFrame) -> pl.LazyFrame:
+    """The communes déléguées and associées under codes of their own, as merged into the communes they are part of."""
+    in_force = cog.filter(pl.col("typecom").is_in(["COM", "ARM"])).select("com")
+    day = pl.format("{}-01-01", "vintage")
+    return (
+        cog.filter(pl.col("typecom").is_in(["COMD", "COMA"]))
+        .join(in_force, on="com", how="anti")
+        .unique("com", keep="first", maintain_order=True)
+        .select(
+            code_ancien="com",
+            code_commune="comparent",
+            date_effet=day,
+            nature=pl.lit("fusion"),
+            part=pl.lit("1"),
+            geo_fin="vintage",
+        )
+    )

@@ -29,14 +29,15 @@ class ActiviteEconomique2022(c.Contract):
     sample in larger communes, whose totals `c22_act1564` and `c22_emplt` are not exactly those of the other). Counts
     are sums of weights, hence not whole. People count where they live, jobs where they are. Unemployed is who says so:
     these rates are above those of the ILO's definition. All NULL: INSEE gives no figures (Mayotte). Paris, Lyon and
-    Marseille are here as cities (75056, 69123, 13055) and by arrondissement: a sum must take one of the two forms. The
-    communes are those of 1 January 2025: for one that has merged since, see passage_communes.
+    Marseille are here as cities (75056, 69123, 13055) and by arrondissement: a sum must take one of the two forms.
+    Published on the communes of 1 January 2025; for one that has changed since, see `codes_anciens`.
 
     The categories are those of the PCS 2020, under new names of variables (`_STAT_GSEC11_21`, `_GS1`), as programs that
     read the file have them; the names of the years before (`_CS1`) are understood too.
     """
 
     code_commune = c.code_commune(key=True, upstream="CODGEO")
+    codes_anciens = c.codes_anciens()
     pop1564 = census.count("People of 15 to 64.", "P22_POP1564")
     actifs = census.count("Of `pop1564`, those in work or unemployed.", "P22_ACT1564")
     actifs_occupes = census.count("Of `actifs`, those in work.", "P22_ACTOCC1564")

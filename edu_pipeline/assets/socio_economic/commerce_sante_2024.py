@@ -48,6 +48,7 @@ class CommerceSante2024(c.Contract):
     """
 
     code_commune = c.code_commune(key=True, upstream="GEO")
+    codes_anciens = c.codes_anciens()
     commune = c.text(
         "Name, from info_communes. A code that is not in force there has none: its row is refused.", required=True
     )
@@ -66,7 +67,11 @@ def _number(types: Collection[str]) -> pl.Expr:
     return pl.when(wrong.len() > 0).then(wrong.first()).otherwise(number.sum().cast(pl.String))
 
 
-@table(CommerceSante2024, needs={"insee_bpe": ["GEO_OBJECT", "FACILITY_TYPE", "BPE_MEASURE", "OBS_VALUE"]})
+@table(
+    CommerceSante2024,
+    needs={"insee_bpe": ["GEO_OBJECT", "FACILITY_TYPE", "BPE_MEASURE", "OBS_VALUE"]},
+    needed_counts=["obs_value"],
+)
 def commerce_sante_2024(insee_bpe: pl.LazyFrame, info_communes: pl.LazyFrame) -> pl.LazyFrame:
     """Of the newest edition, count the types of equipment of communes and arrondissements, and add those without any.
 
@@ -82,7 +87,12 @@ def commerce_sante_2024(insee_bpe: pl.LazyFrame, info_communes: pl.LazyFrame) ->
         )
         .filter(pl.col("annee") == pl.col("annee").max())
         .group_by("code_commune")
-        .agg(pl.col("annee").first(), *(_number(codes).alias(kind) for kind, (_, codes) in KINDS.items()))
+        .agg(
+            pl.col("annee").first(),
+            pl.col("codes_anciens").explode().drop_nulls().unique().sort(),
+            *(_number(codes).alias(kind) for kind, (_, codes) in KINDS.items()),
+        )
+        .with_columns(pl.when(pl.col("codes_anciens").list.len() > 0).then("codes_anciens"))
     )
     places = info_communes.with_columns(
         level=pl.when(pl.col("type_commune") == "commune").then(pl.lit("COM")).otherwise(pl.lit("ARM"))

@@ -28,22 +28,25 @@ class Criminalite2024(c.Contract):
     """
 
     code_commune = c.code_commune(key=True, upstream=r"^codgeo_\d{4}$")
+    codes_anciens = c.codes_anciens()
     annee = c.year("Year in which the facts were recorded.", key=True, upstream="annee")
     indicateur = c.text("Indicator, the publisher's label; see the table's description.", key=True,
                         upstream="indicateur")  # fmt: skip
     unite_de_compte = c.text("What is counted: Victime, Infraction, Véhicule, Mis en cause, Victime entendue.",
                              required=True, upstream="unite_de_compte")  # fmt: skip
-    nombre = c.integer("Number recorded; NULL where not published.", min=0, upstream="nombre")
+    nombre = c.integer("Number recorded; NULL where not published.", min=0, upstream="nombre",
+                       adds_up=True)  # fmt: skip
     taux_pour_mille = c.numeric(
         "Rate per 1,000 inhabitants; for `Cambriolages de logement` per 1,000 dwellings. NULL where not published.",
         12, 7, min=0, unit="‰", upstream="taux_pour_mille",
     )  # fmt: skip
     est_diffuse = c.text("`diff`: published; `ndiff`: hidden, since too few.", required=True, pattern="^n?diff$",
                          upstream="est_diffuse")  # fmt: skip
-    insee_pop = c.integer("Population that the rate is of.", min=0, unit="inhabitants", upstream="insee_pop")
+    insee_pop = c.integer("Population that the rate is of.", min=0, unit="inhabitants", upstream="insee_pop",
+                          adds_up=True)  # fmt: skip
     insee_pop_millesime = c.year("Census year of `insee_pop`.", upstream="insee_pop_millesime")
     insee_log = c.integer("Dwellings that the rate of burglaries is of, rounded (the rate is of the exact number).",
-                          min=0, unit="dwellings", upstream="insee_log")  # fmt: skip
+                          min=0, unit="dwellings", upstream="insee_log", adds_up=True)  # fmt: skip
     insee_log_millesime = c.year("Census year of `insee_log`.", upstream="insee_log_millesime")
     complement_info_nombre = c.numeric(
         "Mean number in the communes of the département whose indicator is not published that year: not a value of "

@@ -34,11 +34,12 @@ class Logement2021(c.Contract):
 
     Census of 2021 (INSEE, exploitation principale, variables P21_*). Counts are sums of weights, hence not whole; in
     small communes shares say little. All NULL: INSEE gives no figures (Mayotte, communes split since). Paris, Lyon and
-    Marseille are here as cities (75056, 69123, 13055) and by arrondissement: a sum must take one of the two forms. The
-    communes are those of 1 January 2024: for one that has merged since, see passage_communes.
+    Marseille are here as cities (75056, 69123, 13055) and by arrondissement: a sum must take one of the two forms.
+    Published on the communes of 1 January 2024; for one that has changed since, see `codes_anciens`.
     """
 
     code_commune = c.code_commune(key=True, upstream="CODGEO")
+    codes_anciens = c.codes_anciens()
     for _name, (_variable, _meaning) in COUNTS.items():
         vars()[_name] = census.count(_meaning, f"P21_{_variable}", unit="dwellings")
     for _name, (_part, _whole) in SHARES.items():

@@ -27,6 +27,7 @@ class MergedRevenuCommuneBassin2021(c.Contract):
     """
 
     code_commune = c.code_commune(key=True, upstream={COMMUNES: "CODGEO", BASSINS: "CODGEO"})
+    codes_anciens = c.codes_anciens()
     code_bassin_vie = c.text(
         "Code of the bassin de vie (2022), which is that of its main commune.", length=5,
         pattern=r"^(\d{2}|2[AB])\d{3}$", normalise=normalise.code_commune,
@@ -36,7 +37,11 @@ class MergedRevenuCommuneBassin2021(c.Contract):
                                 upstream={BASSINS: "LIBGEO"})  # fmt: skip
     for _suffix, _source, _whose in (("", COMMUNES, "commune"), ("_bassin", MEASURES, "bassin de vie")):
         vars()[f"nb_menages_fiscaux{_suffix}"] = c.integer(
-            f"Tax households of the {_whose}.", min=0, unit="households", upstream={_source: "NBMENFISC21"}
+            f"Tax households of the {_whose}.",
+            min=0,
+            unit="households",
+            upstream={_source: "NBMENFISC21"},
+            adds_up=True,
         )
         for _name, _meaning, _column in (
             ("mediane_niveau_vie", "Median standard of living", "MED21"),
@@ -53,7 +58,7 @@ class MergedRevenuCommuneBassin2021(c.Contract):
             f"Ninth decile divided by the first, in the {_whose}.", min=1, upstream={_source: "RD21"}
         )
     nbpersmenfisc21 = c.integer("People in the tax households.", min=0, unit="people",
-                                upstream={COMMUNES: "NBPERSMENFISC21"})  # fmt: skip
+                                upstream={COMMUNES: "NBPERSMENFISC21"}, adds_up=True)  # fmt: skip
     pimp21 = _share("Share of tax households that pay income tax.", "PIMP21")
     for _number, _age in enumerate(("below 30", "30 to 39", "40 to 49", "50 to 59", "60 to 74", "75 or older"), 1):
         vars()[f"tp60age{_number}21"] = _share(
@@ -82,17 +87,17 @@ def merged_revenu_commune_bassin_2021(
     The zoning has no names of bassins: a bassin's code is that of its main commune, and so is its name.
     """
     zoning = insee_bassins_de_vie.filter(pl.col("code_commune").is_not_null())
-    bassins = zoning.select(code_bassin_vie="code_commune", libelle_bassin_vie="libelle_bassin_vie")
-    if insee_filosofi_2021__bv is None:
-        missing = [name for name in MergedRevenuCommuneBassin2021.columns() if name.endswith("_bassin")]
-        bassins = bassins.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
-    else:
-        bassins = bassins.join(insee_filosofi_2021__bv, on="code_bassin_vie", how="left")
+    names = zoning.select(code_bassin_vie="code_commune", libelle_bassin_vie="libelle_bassin_vie")
+    measures = [name for name in MergedRevenuCommuneBassin2021.columns() if name.endswith("_bassin")]
+    bassins = insee_filosofi_2021__bv
+    if bassins is None:
+        bassins = pl.LazyFrame(schema=dict.fromkeys(["code_bassin_vie", *measures], pl.String))
     return (
         insee_filosofi_2021.join(
             info_communes.select("code_commune", "code_commune_parent"), on="code_commune", how="left"
         )
         .with_columns(city=pl.coalesce("code_commune_parent", "code_commune"))
         .join(zoning.select("code_bassin_vie", city="code_commune"), on="city", how="left")
+        .join(names, on="code_bassin_vie", how="left")
         .join(bassins, on="code_bassin_vie", how="left")
     )

@@ -17,10 +17,11 @@ class MutationsImmoLatest(c.Contract):
     """
 
     code_commune = c.code_commune(key=True, upstream="INSEE_COM")
+    codes_anciens = c.codes_anciens()
     annee = c.year("Year of the sales.", required=True, upstream="annee")
-    nb_mutations = c.integer("Sales.", required=True, min=1, unit="sales", upstream="nb_mutations")
-    nb_maisons = c.integer("Sales of a house.", min=0, unit="sales", upstream="NbMaisons")
-    nb_appartements = c.integer("Sales of a flat.", min=0, unit="sales", upstream="NbApparts")
+    nb_mutations = c.integer("Sales.", required=True, min=1, unit="sales", upstream="nb_mutations", adds_up=True)
+    nb_maisons = c.integer("Sales of a house.", min=0, unit="sales", upstream="NbMaisons", adds_up=True)
+    nb_appartements = c.integer("Sales of a flat.", min=0, unit="sales", upstream="NbApparts", adds_up=True)
     prop_maison = c.percentage("Share of houses in the sales.", upstream="PropMaison")
     prop_appart = c.percentage("Share of flats in the sales.", upstream="PropAppart")
     prix_moyen = c.numeric("Average price.", 12, 2, min=0, unit="€", upstream="PrixMoyen")
@@ -29,10 +30,10 @@ class MutationsImmoLatest(c.Contract):
 
     @dy.rule()
     def shares_follow_from_counts(cls) -> pl.Expr:
-        """Shares that are those of the counts, give or take one point."""
+        """Shares that are those of the counts, give or take one point; but where communes have merged."""
         houses, flats = pl.col("nb_maisons").cast(pl.Float64), pl.col("nb_appartements").cast(pl.Float64)
         sales = houses + flats
-        return pl.all_horizontal(
+        return pl.col("codes_anciens").is_not_null() | pl.all_horizontal(
             (pl.col(share).cast(pl.Float64) * sales - 100 * count).abs() <= sales
             for share, count in {"prop_maison": houses, "prop_appart": flats}.items()
         )

@@ -30,10 +30,12 @@ class NiveauEducation2021(c.Contract):
     Census of 2021 (INSEE, exploitation principale; names after its variables P21_*). Counts are sums of weights, hence
     not whole; in small communes shares say little. All NULL: INSEE gives no figures (Mayotte, communes split since).
     Paris, Lyon and Marseille are here as cities (75056, 69123, 13055) and by arrondissement: a sum must take one of the
-    two forms. The communes are those of 1 January 2024: for one that has merged since, see passage_communes.
+    two forms. Published on the communes of 1 January 2024;
+    for one that has changed since, see `codes_anciens`.
     """
 
     code_commune = c.code_commune(key=True, upstream="CODGEO")
+    codes_anciens = c.codes_anciens()
     nscol15p = census.count("People of 15 or older who are not at school.", "P21_NSCOL15P")
     for _code, _diploma in DIPLOMAS.items():
         vars()[f"nscol15p_{_code}"] = census.count(

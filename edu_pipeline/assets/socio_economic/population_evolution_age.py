@@ -25,11 +25,12 @@ class PopulationEvolutionAge(c.Contract):
     INSEE's census, exploitation principale (P21_POP*), for the categories the complementary one (C21_POP15P*, a sample
     in larger communes, whose total is not exactly the other's). Counts are sums of weights, hence not whole. All NULL:
     INSEE gives no figures (Mayotte, communes split since). Paris, Lyon and Marseille are here as cities (75056, 69123,
-    13055) and by arrondissement: a sum must take one of the two forms. All three censuses are on the communes of
-    1 January 2024: for one that has merged since, see passage_communes.
+    13055) and by arrondissement: a sum must take one of the two forms. Published on the communes of 1 January 2024;
+    for one that has changed since, see `codes_anciens`.
     """
 
     code_commune = c.code_commune(key=True, upstream="CODGEO")
+    codes_anciens = c.codes_anciens()
     population = census.count("Population in 2021.", "P21_POP")
     for _code, _age in AGES.items():
         vars()[f"pop{_code}"] = census.count(f"People of {_age} in 2021.", f"P21_POP{_code}")

@@ -4,14 +4,7 @@
 DROP MATERIALIZED VIEW IF EXISTS college_context_cache;
 
 CREATE MATERIALIZED VIEW college_context_cache AS
-WITH become AS (
-    -- What a former commune has become.
-    SELECT DISTINCT ON (passage.code_ancien) passage.code_ancien, passage.code_commune
-    FROM passage_communes AS passage
-    JOIN info_communes AS commune ON commune.code_commune = passage.code_commune
-    WHERE passage.code_ancien NOT IN (SELECT code_commune FROM info_communes)
-    ORDER BY passage.code_ancien, passage.date_effet DESC, passage.part DESC, passage.code_commune
-), own_or_city AS (
+WITH own_or_city AS (
     -- The codes under which a commune may be found: its own, and for an arrondissement its city's, if its own is not.
     SELECT code_commune, code_commune AS code_source, 1 AS preference FROM info_communes
     UNION ALL
@@ -64,7 +57,8 @@ SELECT
         'code_academie', 'academie', 'code_region_academique', 'region_academique', 'secteur'
     ] AS results,
     commune.population,
-    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'commune', 'annee'] AS local_services,
+    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'codes_anciens', 'commune', 'annee']
+        AS local_services,
     CASE
         WHEN crime.ratio < 0.8 THEN 'faible'
         WHEN crime.ratio > 1.2 THEN 'élevé'
@@ -82,15 +76,12 @@ FROM metrics_colleges AS resultat
 LEFT JOIN annuaire_education AS annuaire ON annuaire.uai = resultat.uai
 LEFT JOIN ips_colleges AS indice ON indice.uai = resultat.uai
 LEFT JOIN sections ON sections.uai = resultat.uai
--- The first of the codes that is in force: the result's, the directory's, the index's; else what has become of it.
+-- The first of the codes that is in force: the result's, the directory's, the index's.
 LEFT JOIN info_communes AS by_result ON by_result.code_commune = resultat.code_commune
 LEFT JOIN info_communes AS by_directory ON by_directory.code_commune = annuaire.code_commune
 LEFT JOIN info_communes AS by_index ON by_index.code_commune = indice.code_commune
-LEFT JOIN become ON become.code_ancien = coalesce(
-    resultat.code_commune, annuaire.code_commune, indice.code_commune
-)
 LEFT JOIN info_communes AS commune ON commune.code_commune = coalesce(
-    by_result.code_commune, by_directory.code_commune, by_index.code_commune, become.code_commune
+    by_result.code_commune, by_directory.code_commune, by_index.code_commune
 )
 LEFT JOIN crime ON crime.code_commune = commune.code_commune
 -- Each table twice: the commune's own row, and for an arrondissement its city's, which stands in for a missing row.

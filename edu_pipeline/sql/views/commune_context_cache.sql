@@ -70,7 +70,8 @@ SELECT
     commune.latitude,
     commune.longitude,
     anecdote.anecdote,
-    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'commune', 'annee'] AS local_services,
+    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'codes_anciens', 'commune', 'annee']
+        AS local_services,
     CASE
         WHEN crime.ratio < 0.8 THEN 'faible'
         WHEN crime.ratio > 1.2 THEN 'élevé'
