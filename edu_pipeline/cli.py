@@ -105,11 +105,49 @@ def start_over(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] =
 
 
 @app.command()
-def rebuild(accept_shrink: AcceptShrink = None) -> None:
-    """Fetch every source, load every table, refresh every view, whether or not anything is new."""
+def rebuild(
+    as_of: Annotated[
+        str | None, typer.Option(help="From the releases that the archive held then, e.g. 2026-05-01; no network.")
+    ] = None,
+    offline: Annotated[bool, typer.Option(help="From the newest releases of the archive; no network.")] = False,
+    accept_shrink: AcceptShrink = None,
+) -> None:
+    """Build every table and view in a schema beside the live one, and swap the two when all went well."""
     from edu_pipeline import runs
 
-    _end(runs.rebuild(settings(), accept_shrink or [], err))
+    _end(runs.rebuild(settings(), accept_shrink or [], err, as_of=as_of, offline=offline))
+
+
+@app.command()
+def rollback() -> None:
+    """Swap the live schema with the one before the last rebuild; once more swaps them back."""
+    from edu_pipeline.swap import previous_of, roll_back
+
+    database = _target()
+    roll_back(database)
+    out.print(f"{database.schema}: as it was before the last swap; what was live is {previous_of(database.schema)}")
+
+
+@app.command()
+def drop_previous(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Drop the schema that was live before the last rebuild: its space is free then, and there is no way back."""
+    from edu_pipeline.swap import drop_previous as drop
+    from edu_pipeline.swap import previous_of
+
+    database = _target()
+    if not yes:
+        typer.confirm(f"Drop the schema {previous_of(database.schema)} of {database.place}?", abort=True)
+    drop(database)
+    out.print(f"{previous_of(database.schema)}: dropped")
+
+
+@app.command()
+def roles() -> None:
+    """Make the roles of owner, loader and reader (groups without login) with their rights; needs a superuser."""
+    from edu_pipeline.roles import create_roles
+
+    for line in create_roles(_target()):
+        out.print(line, markup=False)
 
 
 @app.command()

@@ -33,11 +33,18 @@ class Database:
 
     Attributes:
         url: a libpq connection URL.
-        schema: the target schema.
+        schema: the schema that tables are read from and written to.
+        live: the schema that readers see, if ``schema`` is one that is built beside it; else None.
     """
 
     url: str
     schema: str
+    live: str | None = None
+
+    @property
+    def beside(self) -> Database:
+        """The schema that a full rebuild fills, to be swapped with this one (``swap.py``)."""
+        return Database(self.url, f"{self.schema}__next", live=self.schema)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -55,6 +62,7 @@ class Database:
                 "Start it (`edu-pipeline db start` for the private cluster) or mend EDU_DATABASE_URL.",
             ) from error
         with connection:
+            _work_as_owner(connection, self.live or self.schema)
             set_search_path(connection, self.schema)
             yield connection
 
@@ -73,6 +81,29 @@ def target(settings: Settings) -> Database:
     """
     url = settings.database_url or Cluster(settings.local / "postgres").url()
     return Database(url, settings.target_schema)
+
+
+def _work_as_owner(connection: Connection, schema: str) -> None:
+    """Take the role that owns ``schema``, if the login is a member of it: what is made then belongs to all members."""
+    owner = connection.execute(
+        "SELECT r.rolname FROM pg_namespace AS n JOIN pg_roles AS r ON r.oid = n.nspowner "
+        "WHERE n.nspname = %s AND r.rolname <> current_user AND r.rolname !~ '^pg_' AND pg_has_role(r.oid, 'MEMBER')",
+        [schema],
+    ).fetchone()
+    if owner:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(str(owner[0]))))
+
+
+def exists(connection: Connection, schema: str) -> bool:
+    """Whether there is a schema of that name."""
+    return connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [schema]).fetchone() is not None
+
+
+def share(connection: Connection, schema: str) -> None:
+    """Until the end of the transaction ``schema`` is not swapped with another; a swap under way is waited for."""
+    connection.execute(
+        "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [f"edu_pipeline.schema:{schema}"]
+    )
 
 
 def set_search_path(connection: Connection, schema: str) -> None:

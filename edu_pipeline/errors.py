@@ -135,6 +135,30 @@ class MigrationFailed(EduError):
     """A migration did not apply; its transaction was rolled back."""
 
 
+class PrivilegeMissing(EduError):
+    """The role of this session may not do what is needed; the text has the statement for one that may."""
+
+
+class RebuildUnderWay(EduError):
+    """Another full rebuild of the same schema is under way."""
+
+
+class SwapBlocked(EduError):
+    """Other sessions read or load for so long that the schemas could not be swapped; nothing has changed."""
+
+
+class SchemaInUse(EduError):
+    """A schema cannot be dropped: something outside depends on it, or something in it is not ours."""
+
+
+class NoPrevious(EduError):
+    """There is no previous schema to go back to."""
+
+
+class DiskFull(EduError):
+    """The database server has no space left; what was begun is undone."""
+
+
 class SchemaMissing(EduError):
     """A schema that is to be read does not exist."""
 

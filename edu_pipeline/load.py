@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from edu_pipeline.contracts import specs
-from edu_pipeline.database import Connection, Database
+from edu_pipeline.database import Connection, Database, share
 from edu_pipeline.errors import (
     EXAMPLES,
     EduError,
@@ -93,7 +93,8 @@ def load(
     with database.connect() as connection:
         version = inputs_version(table, releases, ledger.last_change(connection, database.schema))
         previous = ledger.newest(connection, database.schema).get(table.name)
-        invented = _origin(table, releases, ledger.is_invented(connection, database.schema), database.schema)
+        live = database.live or database.schema
+        invented = _origin(table, releases, ledger.is_invented(connection, live), live)
     if previous and previous.inputs_version == version and not options.force:
         return Outcome(previous, skipped=True)
     attempt = Load(
@@ -110,6 +111,7 @@ def load(
     refused = pl.DataFrame(schema=REFUSED)
     try:
         with tempfile.TemporaryDirectory(prefix="edu_pipeline-") as scratch, database.connect() as connection:
+            share(connection, database.schema)
             _lock(connection, database.schema, table)
             writing.sweep(connection, table)
             frames, hidden = _inputs(table, connection, archive, releases, Path(scratch))
@@ -124,7 +126,8 @@ def load(
             _check_refused(table, conformed, where)
             published = copy_out(connection, table.name, table.contract, Path(scratch))
             found = difference(conformed.frame, published, table.key)
-            _check_volume(table, conformed.rows, found.published, options, where)
+            held = _rows_live(connection, database, table) if database.live else found.published
+            _check_volume(table, conformed.rows, held, options, where)
             strategy = writing.write(connection, table, conformed.frame, found)
             if found.size:
                 connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
@@ -308,6 +311,16 @@ def _keys(connection: Connection, name: str) -> list[str]:
     key = sql.Identifier(tables()[name].key[0])
     rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(key, sql.Identifier(name)))
     return [str(value) for (value,) in rows]
+
+
+def _rows_live(connection: Connection, database: Database, table: Table) -> int:
+    """How many rows readers have now, while others are written beside."""
+    live = sql.Identifier(database.live or database.schema, table.name)
+    if connection.execute("SELECT to_regclass(%s)", [live.as_string(connection)]).fetchone() == (None,):
+        return 0
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(live)).fetchone()
+    assert row is not None
+    return int(str(row[0]))
 
 
 def _check_volume(table: Table, rows: int, published: int, options: Options, where: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edu_pipeline import load, views
 from edu_pipeline.database import Database
-from edu_pipeline.errors import EduError
+from edu_pipeline.errors import EduError, SourceMissing
 from edu_pipeline.publish import ledger
 from edu_pipeline.settings import Settings
 from edu_pipeline.sources.archive import Archive
@@ -79,3 +79,22 @@ def _fetch_all(sources: list[str], settings: Settings, archive: Archive) -> tupl
         found = dict(zip(sources, pool.map(fetched, sources), strict=True))
     new = {source: result for source, result in found.items() if isinstance(result, Fetched) and result.new}
     return new, {source: str(result) for source, result in found.items() if isinstance(result, EduError)}
+
+
+def check_holds(archive: Archive) -> None:
+    """That the archive has releases to rebuild from.
+
+    Raises:
+        SourceMissing: it has none, or had none at its ``as_of``; the text says when the first came.
+    """
+    if any(archive.newest(source) for source in catalogue()):
+        return
+    ever = [release.retrieved_at for source in catalogue() for release in archive.releases(source)]
+    raise SourceMissing(
+        f"archive {archive.root}",
+        f"expected releases that it held {archive.as_of or 'now'}, found "
+        + (f"that the first came at {min(ever):%Y-%m-%d %H:%M} UTC." if ever else "none at all."),
+        "Name a later day in --as-of."
+        if ever
+        else "Fetch them first: `edu-pipeline refresh`, or rebuild without --offline.",
+    )

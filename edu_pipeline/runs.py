@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 from rich.console import Console
@@ -19,7 +20,8 @@ from edu_pipeline.database import Database
 from edu_pipeline.definitions import defs
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.instance import home
-from edu_pipeline.plan import plan
+from edu_pipeline.plan import check_holds, plan
+from edu_pipeline.resources import moment
 from edu_pipeline.settings import Settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
@@ -29,19 +31,33 @@ STATEMENT_SECONDS = 60
 """How long a statement of Dagster's own may take."""
 
 
-def rebuild(settings: Settings, accept_shrink: Iterable[str], console: Console) -> dict[str, str]:
-    """Run the job ``full_rebuild``: everything, whether or not anything is new.
+def rebuild(
+    settings: Settings, accept_shrink: Iterable[str], console: Console, *, as_of: str | None, offline: bool
+) -> dict[str, str]:
+    """Run the job ``full_rebuild``: everything, in a schema beside the live one, which is swapped with it at the end.
+
+    Args:
+        as_of: from the releases that the archive held then, a day or a time in ISO 8601; None: the newest.
+        offline: from the archive alone.
 
     Returns:
-        Asset to failure text; empty if all went well.
+        Asset to failure text; empty if all went well. The live schema is as it was if anything failed.
 
     Raises:
-        SettingInvalid: a name is that of no table.
+        SettingInvalid: a name is that of no table; ``as_of`` is no time.
+        SourceMissing: the archive held no release at all at that time.
         DatabaseUnreachable: the server does not answer.
     """
     _check_names(accept_shrink)
+    if as_of or offline:
+        check_holds(Archive(settings.archive_root, moment(as_of) if as_of else None))
+    resources = {
+        "postgres": {"config": {"beside": True}},
+        "archive": {"config": {"as_of": as_of, "offline": offline}},
+        "run_options": {"config": {"accept_shrink": list(accept_shrink)}},
+    }
     with _instance(settings) as instance:
-        return _execute(instance, None, force=True, accept_shrink=accept_shrink, console=console)
+        return _execute(instance, "full_rebuild", None, resources, console)
 
 
 def refresh(
@@ -79,7 +95,8 @@ def refresh(
             )
         if not chosen:
             return found.failures
-        failures = _execute(instance, sorted(chosen), force=force, accept_shrink=accept_shrink, console=console)
+        resources = {"run_options": {"config": {"force": force, "accept_shrink": list(accept_shrink)}}}
+        failures = _execute(instance, "refresh", sorted(chosen), resources, console)
         return found.failures | failures
 
 
@@ -94,14 +111,13 @@ def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 def _execute(
     instance: dg.DagsterInstance,
+    job_name: str,
     names: list[str] | None,
-    *,
-    force: bool,
-    accept_shrink: Iterable[str],
+    resources: Mapping[str, Any],
     console: Console,
 ) -> dict[str, str]:
-    """Run the assets ``names`` of the job ``full_rebuild`` (None: all) in this process; asset to failure text."""
-    job = defs.resolve_job_def("full_rebuild")
+    """Run the assets ``names`` of a job (None: all) in this process; asset to failure text."""
+    job = defs.resolve_job_def(job_name)
     selection = [dg.AssetKey(name) for name in names] if names is not None else None
     steps = len(selection or list(job.asset_layer.executable_asset_keys))
     failures: dict[str, str] = {}
@@ -110,6 +126,8 @@ def _execute(
 
         def follow(entry: dg.EventLogEntry) -> None:
             event = entry.dagster_event
+            if event and event.event_type == dg.DagsterEventType.RUN_FAILURE and not failures:
+                failures[job_name] = _run_failure_text(event)
             if event is None or event.step_key is None:
                 return
             name = event.step_key.replace("__", "/", 1)
@@ -130,7 +148,7 @@ def _execute(
             asset_selection=selection,
             tags={"edu_pipeline/started_by": "command line"},
             run_config={
-                "resources": {"run_options": {"config": {"force": force, "accept_shrink": list(accept_shrink)}}},
+                "resources": resources,
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
         )
@@ -164,3 +182,12 @@ def _failure_text(event: dg.DagsterEvent) -> str:
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
     return data.error.message.strip() if data.error else "failed"
+
+
+def _run_failure_text(event: dg.DagsterEvent) -> str:
+    """Why a run failed before its first step: the text of the error at the bottom."""
+    data = event.event_specific_data
+    error = getattr(data, "error", None) or getattr(data, "first_step_failure_event", None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else str(event.message)

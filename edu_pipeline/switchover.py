@@ -209,6 +209,7 @@ def _session(database: Database) -> Iterator[Connection]:
     """A connection; what its role may not do is said in words."""
     try:
         with database.connect() as connection:
+            connection.execute("SET ROLE NONE")
             yield connection
     except psycopg.errors.InsufficientPrivilege as error:
         raise SwitchoverRefused(

@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 from psycopg import sql
 
-from edu_pipeline.database import Database
+from edu_pipeline.database import Database, share
 from edu_pipeline.load import Options, Outcome
 from edu_pipeline.migrate import migrations
 from edu_pipeline.publish import ledger
@@ -78,6 +78,7 @@ def refresh(view: View, database: Database, options: Options | None = None, run_
         psycopg.Error: the refresh failed; the view is as it was.
     """
     with database.connect() as connection:
+        share(connection, database.schema)
         version = inputs_version(view, ledger.last_change(connection, database.schema))
         previous = ledger.newest(connection, database.schema).get(view.name)
         if previous and previous.inputs_version == version and not (options and options.force):

@@ -6,7 +6,7 @@ metadata). Does not belong here: the way of the data (``load.py``, ``views.py``)
 
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -18,7 +18,8 @@ from edu_pipeline.migrate import described_columns
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.catalogue import File, Source, catalogue
-from edu_pipeline.sources.fetch import Fetched, fetch_if_any
+from edu_pipeline.sources.fetch import Fetched, fetch_if_any, newest_fetched
+from edu_pipeline.swap import swap
 from edu_pipeline.table import Table
 from edu_pipeline.views import View, refresh
 
@@ -57,7 +58,9 @@ def raw_asset(source: Source) -> dg.AssetsDefinition:
     )
     def raw(context: dg.AssetExecutionContext, archive: ArchiveResource) -> dg.MaterializeResult[Any]:
         with _failures(context):
-            fetched = fetch_if_any(source, archive.archive(), settings().upstream)
+            held = archive.archive()
+            upstream = settings().upstream
+            fetched = fetch_if_any(source, held, upstream) if archive.fetches else newest_fetched(source, held)
         if fetched is None:
             return dg.MaterializeResult(metadata={"release": "none: there is no file"})
         return dg.MaterializeResult(
@@ -152,6 +155,34 @@ def view_asset(view: View) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=_metadata(outcome))
 
     return materialize
+
+
+def live_schema_asset(inputs: Sequence[str]) -> dg.AssetsDefinition:
+    """The asset that stands for the schema which readers see: its materialization ends a full rebuild."""
+
+    @dg.asset(
+        name="live_schema",
+        group_name="views",
+        deps=list(inputs),
+        description="The schema that readers see. A full rebuild fills a schema beside it; when all that is above here "
+        "went well, the two swap names, and the former one is kept as <schema>__previous (`edu-pipeline rollback`). "
+        "In any other run there is nothing to swap, since tables are published in place.",
+        owners=OWNERS,
+        kinds={"postgres"},
+        tags={"layer": "views"},
+    )
+    def live_schema(
+        context: dg.AssetExecutionContext, postgres: PostgresResource, run_options: RunOptions
+    ) -> dg.MaterializeResult[Any]:
+        if not postgres.beside:
+            return dg.MaterializeResult(metadata={"swapped": False})
+        with _failures(context):
+            dependents = swap(postgres.database(), run_options.accept_shrink)
+        for name in dependents:
+            context.log.warning(f"{name} depends on the former schema and shows its rows: make it anew")
+        return dg.MaterializeResult(metadata={"swapped": True, "depend on the former schema": dependents})
+
+    return live_schema
 
 
 class _failures:

@@ -2,31 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from edu_pipeline import rebuilds
 from edu_pipeline.database import Database, target
+from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.load import Options
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
 
 
 class PostgresResource(dg.ConfigurableResource[Any]):
-    """The target database and its schema; both come from the settings, so that no URL shows in the UI."""
+    """The target database and its schema; both come from the settings, so that no URL shows in the UI.
+
+    Attributes:
+        beside: whether the run builds a schema beside the live one, as a full rebuild does.
+    """
+
+    beside: bool = False
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PostgresResource]:
+        """Hold the claim of a rebuild while its steps run."""
+        if not self.beside:
+            yield self
+            return
+        with rebuilds.held(self.database(), str(context.run_id), one_process=settings().executor == "in_process"):
+            yield self
 
     def database(self) -> Database:
-        """The target database."""
-        return target(settings())
+        """The target database, with the schema that this run writes."""
+        return target(settings()).beside if self.beside else target(settings())
 
 
 class ArchiveResource(dg.ConfigurableResource[Any]):
-    """The archive of releases."""
+    """The archive of releases.
+
+    Attributes:
+        as_of: the releases that it held then (a day or a time, ISO 8601); None: the newest.
+        offline: whether the publishers are left alone; so they are with ``as_of``.
+    """
+
+    as_of: str | None = None
+    offline: bool = False
 
     def archive(self) -> Archive:
-        """The archive."""
-        return Archive(settings().archive_root)
+        """The archive.
+
+        Raises:
+            SettingInvalid: ``as_of`` is no day and no time.
+        """
+        return Archive(settings().archive_root, moment(self.as_of) if self.as_of else None)
+
+    @property
+    def fetches(self) -> bool:
+        """Whether the publishers are asked."""
+        return not self.offline and self.as_of is None
+
+
+def moment(text: str) -> date | datetime:
+    """A day or a time, from ISO 8601.
+
+    Raises:
+        SettingInvalid: it is neither.
+    """
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingInvalid(
+            "as_of",
+            f"expected a day or a time such as 2026-05-01 or 2026-05-01T14:00, found {text!r}.",
+            "Write it so.",
+        ) from error
 
 
 class RunOptions(dg.ConfigurableResource[Any]):

@@ -135,10 +135,12 @@ class Archive:
 
     Args:
         root: where; anything that universal-pathlib knows.
+        as_of: the newest release is by default that of this day (until its end, in UTC) or time (in UTC if it names no
+            zone); None: of now.
     """
 
-    def __init__(self, root: UPath) -> None:
-        self.root = root
+    def __init__(self, root: UPath, as_of: date | datetime | None = None) -> None:
+        self.root, self.as_of = root, as_of
         self._is_local = root.protocol in ("", "file", "local")
 
     def __repr__(self) -> str:
@@ -157,11 +159,12 @@ class Archive:
         """The newest release of ``source``, or the newest that the archive held at ``as_of``.
 
         Args:
-            as_of: a day (until its end, in UTC) or a time (in UTC if it names no zone).
+            as_of: a day or a time, as for the whole archive, and by default that.
 
         Raises:
             ArchiveUnusable: the archive cannot be read.
         """
+        as_of = as_of if as_of is not None else self.as_of
         limit = _end(as_of) if as_of is not None else None
         names = sorted(filter(RELEASE_ID.fullmatch, self._names(source)), reverse=True)
         for _, of_one_second in groupby(names, key=lambda name: name.partition("-")[0]):

@@ -145,8 +145,13 @@ def fetch_if_any(source: Source, archive: Archive, upstream: str | None) -> Fetc
         if not source.optional and not isinstance(error, NotInStandIn):
             raise
         log.info("%s", error)
-        newest = archive.newest(source.id)
-        return Fetched(newest, new=False) if newest else None
+        return newest_fetched(source, archive)
+
+
+def newest_fetched(source: Source, archive: Archive) -> Fetched | None:
+    """The newest release of the archive, without asking anybody; None if there is none."""
+    newest = archive.newest(source.id)
+    return Fetched(newest, new=False) if newest else None
 
 
 def _release(source: Source, archive: Archive, previous: Release | None, got: list[_Got], folder: Path) -> Fetched:
