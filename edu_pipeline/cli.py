@@ -119,6 +119,18 @@ def rebuild(
 
 
 @app.command()
+def load(
+    table: str,
+    file: Annotated[Path, typer.Argument(help="CSV with the table's own columns, as \\copy TABLE TO FILE CSV HEADER.")],
+    accept_shrink: AcceptShrink = None,
+) -> None:
+    """Load a table from a file that you have, e.g. a backup, through the same contract, quarantine and ledger."""
+    from edu_pipeline import runs
+
+    _end(runs.load_file(settings(), _target(), table, file, accept_shrink or [], err))
+
+
+@app.command()
 def rollback() -> None:
     """Swap the live schema with the one before the last rebuild; once more swaps them back."""
     from edu_pipeline.swap import previous_of, roll_back

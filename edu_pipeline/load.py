@@ -19,6 +19,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
+from edu_pipeline import backup
 from edu_pipeline.contracts import specs
 from edu_pipeline.database import Connection, Database, share
 from edu_pipeline.errors import (
@@ -77,9 +78,17 @@ class Outcome:
 
 
 def load(
-    table: Table, database: Database, archive: Archive, options: Options | None = None, run_id: str | None = None
+    table: Table,
+    database: Database,
+    archive: Archive,
+    options: Options | None = None,
+    run_id: str | None = None,
+    supplied: Release | None = None,
 ) -> Outcome:
     """Bring ``table`` to the newest releases of the archive and the published rows of the tables it reads.
+
+    With ``supplied``, a file in the table's own form (``backup.py``), its rows are taken as they are. They stand for
+    what the transform would make now: only a newer release, or newer code, replaces them.
 
     Everything that is written is written in one transaction; a failure changes nothing but the ledger, which
     keeps the failure and a sample of the refused rows.
@@ -88,14 +97,16 @@ def load(
         EduError: see ``errors``; the table is as it was, as it is after any other exception.
     """
     options = options or Options()
-    releases = releases_of(table, archive)
-    _check_files(table, releases)
+    current = releases_of(table, archive)
+    releases = {supplied.source: supplied} if supplied else current
+    if supplied is None:
+        _check_files(table, releases)
     with database.connect() as connection:
-        version = inputs_version(table, releases, ledger.last_change(connection, database.schema))
+        version = inputs_version(table, current, ledger.last_change(connection, database.schema))
         previous = ledger.newest(connection, database.schema).get(table.name)
         live = database.live or database.schema
         invented = _origin(table, releases, ledger.is_invented(connection, live), live)
-    if previous and previous.inputs_version == version and not options.force:
+    if previous and previous.inputs_version == version and not options.force and supplied is None:
         return Outcome(previous, skipped=True)
     attempt = Load(
         target_schema=database.schema,
@@ -114,8 +125,13 @@ def load(
             share(connection, database.schema)
             _lock(connection, database.schema, table)
             writing.sweep(connection, table)
-            frames, hidden = _inputs(table, connection, archive, releases, Path(scratch))
-            conformed = conform(table.transform(**frames), table, Path(scratch))
+            hidden: dict[str, int] = {}
+            if supplied:
+                produced = backup.rows(supplied, table, archive, Path(scratch))
+            else:
+                frames, hidden = _inputs(table, connection, archive, releases, Path(scratch))
+                produced = table.transform(**frames)
+            conformed = conform(produced, table, Path(scratch))
             refused = conformed.refused
             where = f"table {table.name}, {_described(releases)}"
             if releases or not table.files:
@@ -167,6 +183,16 @@ def missing_files(table: Table, releases: Mapping[str, Release]) -> list[File]:
         if not table.parameters[parameter]
         and (file.source not in releases or releases[file.source].file(file.part) is None)
     ]
+
+
+def missing_tables(table: Table, database: Database) -> list[str]:
+    """The tables that it is made from and that were never loaded into the schema."""
+    read = [name for name in table.parameters if name not in table.files]
+    if not read:
+        return []
+    with database.connect() as connection:
+        loaded = ledger.newest(connection, database.schema)
+    return [name for name in read if name not in loaded]
 
 
 def _check_files(table: Table, releases: Mapping[str, Release]) -> None:

@@ -9,18 +9,21 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from edu_pipeline import backup
 from edu_pipeline.assets.factory import raw_key, release_metadata
 from edu_pipeline.database import Database
 from edu_pipeline.definitions import defs
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.instance import home
 from edu_pipeline.plan import check_holds, plan
+from edu_pipeline.publish import ledger
 from edu_pipeline.resources import moment
 from edu_pipeline.settings import Settings
 from edu_pipeline.sources.archive import Archive
@@ -100,6 +103,35 @@ def refresh(
         return found.failures | failures
 
 
+def load_file(
+    settings: Settings, database: Database, name: str, path: Path, accept_shrink: Iterable[str], console: Console
+) -> dict[str, str]:
+    """Load a table from a file in its own form (``backup.py``), and bring up to date what hangs on it.
+
+    Returns:
+        Asset to failure text; empty if all went well.
+
+    Raises:
+        SettingInvalid: there is no table of that name.
+        FileInvalid: there is no such file, or it is empty.
+        DatabaseUnreachable: the server does not answer.
+    """
+    _check_names([name], [*tables()])
+    _check_names(accept_shrink)
+    with database.connect() as connection:
+        loaded = ledger.newest(connection, database.schema)
+        invented = bool(ledger.is_invented(connection, database.schema))
+    backup.keep(path, tables()[name], Archive(settings.archive_root), invented=invented)
+    chosen = {name}
+    for other, table in tables().items():
+        if other in loaded and not chosen.isdisjoint(table.tables):
+            chosen.add(other)
+    chosen |= {other for other, view in views().items() if other in loaded and not chosen.isdisjoint(view.inputs)}
+    resources = {"run_options": {"config": {"from_files": [name], "accept_shrink": list(accept_shrink)}}}
+    with _instance(settings) as instance:
+        return _execute(instance, "refresh", sorted(chosen), resources, console)
+
+
 @contextmanager
 def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Dagster's instance, with connections that are kept open: it otherwise makes a new one for every event."""
@@ -155,13 +187,14 @@ def _execute(
     return failures
 
 
-def _check_names(names: Iterable[str]) -> None:
-    known = {*tables(), *views()}
+def _check_names(names: Iterable[str], known: Iterable[str] | None = None) -> None:
+    known = set(known or [*tables(), *views()])
     for name in names:
         if name not in known:
             raise SettingInvalid(
                 "argument TABLE",
-                f"expected the name of a table or view that has an asset, found {name!r}.",
+                f"expected the name of a table{'' if known.isdisjoint(views()) else ' or view'} that has an asset, "
+                f"found {name!r}.",
                 f"Choose from: {', '.join(sorted(known))}.",
             )
 

@@ -15,7 +15,8 @@ from psycopg.conninfo import make_conninfo
 from edu_pipeline import rights
 from edu_pipeline.cluster import Cluster
 from edu_pipeline.database import Connection, Database
-from edu_pipeline.rights import Default, Grant, Object, PrivilegeMissing, copy_rights, defaults, objects
+from edu_pipeline.errors import PrivilegeMissing
+from edu_pipeline.rights import Default, Grant, Object, copy_rights, defaults, objects
 
 LIVE, BUILT = 'Live "a', 'Live "a__next'
 """Names that work only where they are quoted."""

@@ -14,9 +14,9 @@ from psycopg.conninfo import make_conninfo
 
 from edu_pipeline.cluster import Cluster
 from edu_pipeline.database import Database
-from edu_pipeline.errors import TableBusy
+from edu_pipeline.errors import PrivilegeMissing, TableBusy
 from edu_pipeline.migrate import migrate
-from edu_pipeline.rights import PrivilegeMissing, copy_rights
+from edu_pipeline.rights import copy_rights
 from edu_pipeline.roles import Roles, create_roles
 
 TARGET = "educational_data"

@@ -11,13 +11,14 @@ from typing import Any
 
 import dagster as dg
 
+from edu_pipeline import backup
 from edu_pipeline.contracts import spec
 from edu_pipeline.errors import EduError, NoRows, TableShrank, UnknownReference, is_transient
-from edu_pipeline.load import Outcome, load, missing_files, releases_of
+from edu_pipeline.load import Outcome, load, missing_files, missing_tables, releases_of
 from edu_pipeline.migrate import described_columns
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.settings import settings
-from edu_pipeline.sources.catalogue import File, Source, catalogue
+from edu_pipeline.sources.catalogue import Source, catalogue
 from edu_pipeline.sources.fetch import Fetched, fetch_if_any, newest_fetched
 from edu_pipeline.swap import swap
 from edu_pipeline.table import Table
@@ -115,15 +116,18 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         archive: ArchiveResource,
         run_options: RunOptions,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-        missing = missing_files(table, releases_of(table, archive.archive()))
-        if missing:
-            yield from _waiting(table, missing)
+        held = archive.archive()
+        releases = releases_of(table, held)
+        missing = missing_files(table, releases)
+        without_source = missing or (table.sources and not releases)
+        supplied = backup.kept(table, held) if without_source or table.name in run_options.from_files else None
+        awaited = sorted({file.source for file in missing}) + missing_tables(table, postgres.database())
+        if awaited and supplied is None:
+            yield from _waiting(table, awaited)
             return
         try:
             with _failures(context):
-                outcome = load(
-                    table, postgres.database(), archive.archive(), run_options.options(), run_id=context.run_id
-                )
+                outcome = load(table, postgres.database(), held, run_options.options(), context.run.run_id, supplied)
         except dg.Failure as failure:
             yield _failed_check(failure)
             raise
@@ -151,7 +155,7 @@ def view_asset(view: View) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, postgres: PostgresResource, run_options: RunOptions
     ) -> dg.MaterializeResult[Any]:
         with _failures(context):
-            outcome = refresh(view, postgres.database(), run_options.options(), run_id=context.run_id)
+            outcome = refresh(view, postgres.database(), run_options.options(), run_id=context.run.run_id)
         return dg.MaterializeResult(metadata=_metadata(outcome))
 
     return materialize
@@ -224,9 +228,9 @@ def _failed_check(failure: dg.Failure) -> dg.AssetCheckResult:
     )
 
 
-def _waiting(table: Table, missing: list[File]) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-    """What a table yields that no release has a file for: nothing is loaded, and its checks say so."""
-    text = f"It waits for a file of {', '.join(sorted({file.source for file in missing}))}: no release has one."
+def _waiting(table: Table, awaited: list[str]) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    """What a table yields that waits for a file or for another table: nothing is loaded, and its checks say so."""
+    text = f"It waits for {', '.join(awaited)}: no release has a file, or the table was never loaded."
     for name in _checks(table):
         yield dg.AssetCheckResult(check_name=name, passed=False, severity=dg.AssetCheckSeverity.WARN, description=text)
     yield dg.MaterializeResult(metadata={"waits": text})

@@ -30,10 +30,10 @@ class PostgresResource(dg.ConfigurableResource[Any]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PostgresResource]:
         """Hold the claim of a rebuild while its steps run."""
-        if not self.beside:
+        if not self.beside or context.run is None:
             yield self
             return
-        with rebuilds.held(self.database(), str(context.run_id), one_process=settings().executor == "in_process"):
+        with rebuilds.held(self.database(), context.run.run_id, one_process=settings().executor == "in_process"):
             yield self
 
     def database(self) -> Database:
@@ -88,10 +88,12 @@ class RunOptions(dg.ConfigurableResource[Any]):
     Attributes:
         force: load tables although neither releases nor code have changed.
         accept_shrink: tables that may lose more rows than they tolerate, in this run.
+        from_files: tables that are loaded from the newest file which an operator has given (`edu-pipeline load`).
     """
 
     force: bool = False
     accept_shrink: list[str] = Field(default_factory=list)
+    from_files: list[str] = Field(default_factory=list)
 
     def options(self) -> Options:
         """The options in the form that a load takes."""
