@@ -46,7 +46,11 @@ class Difference:
 
 def difference(new: pl.LazyFrame, published: pl.LazyFrame, key: Sequence[str]) -> Difference:
     """Compare ``new`` with the ``published`` rows of the same columns and types, by ``key``."""
-    ours, theirs = _hashed(new), _hashed(published)
+    theirs = _hashed(published)
+    if theirs.is_empty():
+        added = new.select(pl.len()).collect().item()
+        return Difference(new, published.select(key), added=added, changed=0, removed=0, published=0)
+    ours = _hashed(new)
     fresh = ours.join(theirs, on=HASHES, how="anti").select(ROW)
     stale = theirs.join(ours, on=HASHES, how="anti").select(ROW)
     fresh_rows, stale_keys = _rows(new, fresh), _rows(published, stale).select(key)
