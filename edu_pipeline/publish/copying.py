@@ -11,6 +11,7 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 from psycopg import sql
+from psycopg.copy import QueuedLibpqWriter
 
 from edu_pipeline.contracts import Contract
 from edu_pipeline.database import Connection
@@ -28,6 +29,8 @@ SEPARATOR = "\x1f"
 def copy_in(connection: Connection, into: sql.Composable, frame: pl.LazyFrame) -> int:
     """Append the rows of ``frame`` to the table ``into``, columns by name.
 
+    A thread sends them, so that the server takes in rows while the next ones become text.
+
     Returns:
         The number of rows, which the server has counted too.
 
@@ -41,7 +44,7 @@ def copy_in(connection: Connection, into: sql.Composable, frame: pl.LazyFrame) -
     encoded = frame.select(_to_text(name, kind) for name, kind in schema.items())
     sent = 0
     with connection.cursor() as cursor:
-        with cursor.copy(statement) as copy:
+        with cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
             for batch in encoded.collect_batches(chunk_size=BATCH, engine="streaming"):
                 for part in batch.iter_slices(SLICE):
                     copy.write(part.write_csv(include_header=False, quote_style="non_numeric").encode())
