@@ -254,7 +254,8 @@ def _inputs(
     passage = _passage(connection, scratch) if table.follows_passage else None
     for parameter in table.parameters:
         if parameter not in table.files:
-            frames[parameter] = copy_out(connection, parameter, tables()[parameter].contract, scratch)
+            contract, only = tables()[parameter].contract, table.needs.get(parameter, ())
+            frames[parameter] = copy_out(connection, parameter, contract, scratch, only)
             continue
         file = table.files[parameter]
         release = releases.get(file.source)

@@ -40,7 +40,7 @@ class Table:
         transform: pure function, one lazy frame per parameter; a parameter's name is that of a source's file
             (``File.parameter``) or of another table; a parameter with the default None may be absent upstream.
         needs: upstream columns that the transform uses and that are no column of the contract, per parameter; a
-            name that begins with ``^`` is a pattern of slugs.
+            name that begins with ``^`` is a pattern of slugs. Of another table: the only columns that are read.
         needed_counts: those of the needed columns (slugs) that are counts, as ``Spec.adds_up`` says of a contract's.
             The file has several rows per key then, told apart by all its other columns.
         newest_by: column by which, of rows with one key, the greatest is kept; the others go to quarantine.

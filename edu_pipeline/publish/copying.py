@@ -6,6 +6,7 @@ here: which rows to write.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import dataframely as dy
@@ -64,12 +65,17 @@ def _to_text(name: str, kind: pl.DataType) -> pl.Expr:
     return column
 
 
-def copy_out(connection: Connection, name: str, contract: type[Contract], scratch: Path) -> pl.LazyFrame:
+def copy_out(
+    connection: Connection, name: str, contract: type[Contract], scratch: Path, only: Collection[str] = ()
+) -> pl.LazyFrame:
     """The rows of table ``name``, lazily, columns and types of ``contract``, through a file in ``scratch``.
 
     The frame can be used as long as the file is there.
+
+    Args:
+        only: the columns to read; empty: all.
     """
-    columns = contract.columns()
+    columns = {key: column for key, column in contract.columns().items() if not only or key in only}
     chosen = sql.SQL(", ").join(_out_of(column_name, column) for column_name, column in columns.items())
     statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv, HEADER)").format(chosen, sql.Identifier(name))
     path = scratch / f"{name}.csv"

@@ -8,6 +8,7 @@ from edu_pipeline.table import table
 from edu_pipeline.vocabulary import arrondissements
 
 PER_DWELLING = "Cambriolages de logement"
+READ = ("code_commune", "annee", "indicateur", "unite_de_compte", "taux_pour_mille", "insee_pop", "insee_log")
 
 
 class CrimeIndicateurAvg(c.Contract):
@@ -34,7 +35,7 @@ class CrimeIndicateurAvg(c.Contract):
     nb_communes_publiees = c.integer("Communes in the mean.", required=True, min=0, unit="communes")
 
 
-@table(CrimeIndicateurAvg)
+@table(CrimeIndicateurAvg, needs={"criminalite_2024": READ})
 def crime_indicateur_avg(criminalite_2024: pl.LazyFrame) -> pl.LazyFrame:
     """Average the latest year's published rates by département and over all of them."""
     code = pl.col("code_commune")
