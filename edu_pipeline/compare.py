@@ -21,7 +21,15 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from edu_pipeline.database import TABLES, VIEWS, Connection, Database, relations
+from edu_pipeline.database import (
+    TABLES,
+    VIEWS,
+    Connection,
+    Database,
+    home_of_postgis,
+    relations,
+    set_search_path,
+)
 from edu_pipeline.errors import DatabaseUnreachable, QueriesInvalid
 
 READABLE = TABLES + VIEWS + "vf"
@@ -161,6 +169,7 @@ def parse_queries(text: str, where: str) -> dict[str, str]:
 def _reader(database: Database, timeout: float) -> Iterator[Connection]:
     """A read-only session that gives up on what takes longer than ``timeout`` seconds."""
     with database.connect() as connection:
+        set_search_path(connection, [database.schema, *home_of_postgis(connection)])
         connection.execute("SET default_transaction_read_only = on")
         connection.execute("SELECT set_config('statement_timeout', %s, false)", [f"{timeout * 1000:.0f}ms"])
         connection.commit()

@@ -1,4 +1,6 @@
-"""The target database: one connection at a time, with the target schema first on its search_path.
+"""The target database: one connection at a time, with the target schema alone on its search_path.
+
+Alone, since a name that it does not have must be an error, and not be found in `public`, which is the application's.
 
 Belongs here: connecting, and what is asked of the catalogue. Does not belong here: SQL about any one table's
 rows (``publish``), migrations (``migrate.py``), the private cluster (``cluster.py``).
@@ -6,7 +8,7 @@ rows (``publish``), migrations (``migrate.py``), the private cluster (``cluster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,7 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from edu_pipeline.cluster import Cluster
-from edu_pipeline.errors import DatabaseUnreachable, SchemaMissing
+from edu_pipeline.errors import DatabaseUnreachable, DiskFull, SchemaMissing
 from edu_pipeline.settings import Settings
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -52,6 +54,7 @@ class Database:
 
         Raises:
             DatabaseUnreachable: the server does not answer or refuses; the text has no password.
+            DiskFull: the server has no space left for what was done with the connection.
         """
         try:
             connection = psycopg.connect(self.url, connect_timeout=CONNECT_TIMEOUT, application_name="edu_pipeline")
@@ -61,10 +64,18 @@ class Database:
                 f"expected an answer, found: {str(error).strip()}.",
                 "Start it (`edu-pipeline db start` for the private cluster) or mend EDU_DATABASE_URL.",
             ) from error
-        with connection:
-            _work_as_owner(connection, self.live or self.schema)
-            set_search_path(connection, self.schema)
-            yield connection
+        try:
+            with connection:
+                _work_as_owner(connection, self.live or self.schema)
+                set_search_path(connection, [self.schema])
+                yield connection
+        except psycopg.errors.DiskFull as error:
+            raise DiskFull(
+                self.place,
+                f"expected space for the new rows beside the published ones, found: {str(error).strip()}.",
+                "The published rows are as they were. Free space on the server (`edu-pipeline drop-previous` gives "
+                "back that of the schema before the last rebuild) or add some; then run the same again.",
+            ) from error
 
     @property
     def place(self) -> str:
@@ -106,14 +117,19 @@ def share(connection: Connection, schema: str) -> None:
     )
 
 
-def set_search_path(connection: Connection, schema: str) -> None:
-    """Put ``schema`` first on the search_path, and behind it the one that PostGIS lives in."""
-    home = connection.execute(
-        "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'postgis'"
-    ).fetchone()
-    names = [schema] + ([str(home[0])] if home and home[0] != schema else [])
-    connection.execute(sql.SQL("SET search_path TO {}").format(sql.SQL(", ").join(map(sql.Identifier, names))))
+def set_search_path(connection: Connection, schemas: Sequence[str]) -> None:
+    """Make ``schemas`` the search_path of the session."""
+    path = sql.SQL(", ").join(map(sql.Identifier, schemas))
+    connection.execute(sql.SQL("SET search_path TO {}").format(path))
     connection.commit()
+
+
+def home_of_postgis(connection: Connection) -> list[str]:
+    """The schema that PostGIS lives in; empty where it is not installed."""
+    rows = connection.execute(
+        "SELECT nspname FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace WHERE extname = 'postgis'"
+    )
+    return [str(name) for (name,) in rows]
 
 
 def relations(connection: Connection, schema: str, kinds: str) -> list[str]:

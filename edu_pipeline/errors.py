@@ -159,6 +159,10 @@ class DiskFull(EduError):
     """The database server has no space left; what was begun is undone."""
 
 
+class CorrectionInvalid(EduError):
+    """An entry of corrections.toml names what there is not, or cannot be read."""
+
+
 class SchemaMissing(EduError):
     """A schema that is to be read does not exist."""
 

@@ -126,10 +126,11 @@ def load(
             _lock(connection, database.schema, table)
             writing.sweep(connection, table)
             hidden: dict[str, int] = {}
+            corrected: dict[str, int] = {}
             if supplied:
                 produced = backup.rows(supplied, table, archive, Path(scratch))
             else:
-                frames, hidden = _inputs(table, connection, archive, releases, Path(scratch))
+                frames, hidden, corrected = _inputs(table, connection, archive, releases, Path(scratch))
                 produced = table.transform(**frames)
             conformed = conform(produced, table, Path(scratch))
             refused = conformed.refused
@@ -144,23 +145,27 @@ def load(
             found = difference(conformed.frame, published, table.key)
             held = _rows_live(connection, database, table) if database.live else found.published
             _check_volume(table, conformed.rows, held, options, where)
-            strategy = writing.write(connection, table, conformed.frame, found)
-            if found.size:
-                connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
+            written = writing.write(connection, table, conformed.frame, found)
             done = replace(
                 attempt,
                 state="published",
-                strategy=strategy,
+                strategy=written.strategy,
                 rows=conformed.rows,
                 added=found.added,
                 changed=found.changed,
                 removed=found.removed,
                 refused=refused.height,
                 hidden=hidden,
+                corrections=corrected,
                 unknown=unknown,
             )
             ledger.record(connection, done, refused, releases)
             preview = conformed.frame.head(PREVIEW).collect()
+            written.publish()
+            connection.commit()
+            if found.size:
+                with suppress(psycopg.Error):  # the rows are published: missing statistics do not undo that
+                    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
         return Outcome(done, skipped=False, preview=preview)
     except Exception as error:
         failed = replace(attempt, refused=refused.height, error=str(error))
@@ -247,10 +252,11 @@ def _lock(connection: Connection, schema: str, table: Table) -> None:
 
 def _inputs(
     table: Table, connection: Connection, archive: Archive, releases: Mapping[str, Release], scratch: Path
-) -> tuple[dict[str, pl.LazyFrame | None], dict[str, int]]:
-    """The transform's arguments, and how many cells per column the publishers hide."""
+) -> tuple[dict[str, pl.LazyFrame | None], dict[str, int], dict[str, int]]:
+    """The transform's arguments, how many cells per column the publishers hide, how many rows a correction found."""
     frames: dict[str, pl.LazyFrame | None] = {}
     hidden: dict[str, int] = {}
+    corrected: dict[str, int] = {}
     passage = _passage(connection, scratch) if table.follows_passage else None
     for parameter in table.parameters:
         if parameter not in table.files:
@@ -270,9 +276,10 @@ def _inputs(
         if passage:
             year = year_of(file, received.name)
             frames[parameter] = bring_to_current(taken.frame, table, parameter, passage, year)
+        corrected |= {one.correction.name: one.found for one in taken.corrections}
         for column, count in taken.hidden.items():
             hidden[column] = hidden.get(column, 0) + count
-    return frames, hidden
+    return frames, hidden, corrected
 
 
 def _passage(connection: Connection, scratch: Path) -> Passage:

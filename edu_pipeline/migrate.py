@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from edu_pipeline.contracts import spec
-from edu_pipeline.database import Connection, Database, set_search_path
+from edu_pipeline.database import Connection, Database, home_of_postgis, set_search_path
 from edu_pipeline.errors import MigrationFailed, MigrationInvalid
 from edu_pipeline.table import Table, tables
 
@@ -70,8 +70,11 @@ def migrate(database: Database, applied: Callable[[str], None] = lambda name: No
     with database.connect() as connection, _lock(connection, database.schema):
         recorded = _recorded(connection, database.schema)
         _check(files, _recorded(connection, None))
+        _find_postgis(connection, database.schema)
         for file in files:
-            if recorded.get(file.name) != file.checksum or (file.repeatable and not _exists(connection, file)):
+            if recorded.get(file.name) != file.checksum or (
+                file.repeatable and not _exists(connection, database, file)
+            ):
                 _apply(connection, database.schema, file)
                 applied(file.name)
                 done.append(file.name)
@@ -89,8 +92,8 @@ def start_over(database: Database) -> None:
     with database.connect() as connection, _lock(connection, database.schema):
         with connection.transaction():
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(database.schema)))
-            if _recorded(connection, database.schema):
-                for name in ("loads", "migrations"):
+            for name in ("loads", "migrations", "check_results"):
+                if connection.execute("SELECT to_regclass(%s)", [f"edu_pipeline.{name}"]).fetchone() != (None,):
                     forget = sql.SQL("DELETE FROM edu_pipeline.{} WHERE target_schema = %s")
                     connection.execute(forget.format(sql.Identifier(name)), [database.schema])
         connection.commit()
@@ -146,6 +149,9 @@ def _check(files: list[Migration], recorded: dict[str, str]) -> None:
 def _apply(connection: Connection, schema: str, file: Migration) -> None:
     try:
         with connection.transaction():
+            if file.repeatable:
+                view = sql.Identifier(schema, file.name.removesuffix(".sql"))
+                connection.execute(sql.SQL("DROP MATERIALIZED VIEW IF EXISTS {}").format(view))
             connection.execute(file.text.encode())  # the files have no parameters; bytes are sent as they are
             connection.execute(
                 "INSERT INTO edu_pipeline.migrations (target_schema, name, checksum) VALUES (%s, %s, %s) "
@@ -159,12 +165,17 @@ def _apply(connection: Connection, schema: str, file: Migration) -> None:
             "Nothing of it remains; mend the file or the database and migrate again.",
         ) from error
     connection.commit()
-    set_search_path(connection, schema)
+    _find_postgis(connection, schema)
 
 
-def _exists(connection: Connection, view: Migration) -> bool:
+def _find_postgis(connection: Connection, schema: str) -> None:
+    """Put PostGIS's schema behind the target: the files use its types and functions without naming where it lives."""
+    set_search_path(connection, [schema, *home_of_postgis(connection)])
+
+
+def _exists(connection: Connection, database: Database, view: Migration) -> bool:
     """Whether the view that a file makes is there: a migration that alters its tables has to drop it."""
-    name = view.name.removesuffix(".sql")
+    name = sql.Identifier(database.schema, view.name.removesuffix(".sql")).as_string(connection)
     return connection.execute("SELECT to_regclass(%s)", [name]).fetchone() != (None,)
 
 

@@ -6,7 +6,7 @@ a run is launched (``runs.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -66,6 +66,32 @@ def plan(settings: Settings, database: Database, archive: Archive, names: Iterab
         if (old and name in chosen) or (name in done and not stale.isdisjoint(view.inputs)):
             stale.add(name)
     return Plan(new, failures, stale)
+
+
+def hanging_on(sources: Collection[str]) -> list[str]:
+    """The tables that are made from ``sources``, directly or by way of others, and their views; in order."""
+    chosen: dict[str, None] = {}
+    for name, table in tables().items():
+        if not set(sources).isdisjoint(table.sources) or not chosen.keys().isdisjoint(table.tables):
+            chosen[name] = None
+    for name, view in views.views().items():
+        if not chosen.keys().isdisjoint(view.inputs):
+            chosen[name] = None
+    return list(chosen)
+
+
+def sources_of(name: str) -> list[str]:
+    """The sources that a table or view is made from, directly or by way of others."""
+    table = tables().get(name)
+    above = table.tables if table else views.views()[name].inputs
+    own = table.sources if table else []
+    return list(dict.fromkeys([*own, *(source for upper in above for source in sources_of(upper))]))
+
+
+def used_sources() -> list[str]:
+    """The sources that a table reads, in the catalogue's order."""
+    read = {source for table in tables().values() for source in table.sources}
+    return [source for source in catalogue() if source in read]
 
 
 def _fetch_all(sources: list[str], settings: Settings, archive: Archive) -> tuple[dict[str, Fetched], dict[str, str]]:

@@ -1,7 +1,7 @@
-"""One full rebuild of a schema at a time: who is at it, and what a second one is told.
+"""One run at a time: a second full rebuild of a schema is told who is at it, any other run waits for its turn.
 
-Belongs here: the claim that a run holds while it builds beside the live schema. Dagster's queue cannot give it, since
-`dagster job execute` and the command line go past the queue. Does not belong here: preparing, swapping (``swap.py``).
+Belongs here: what a run holds while it loads. Dagster's queue cannot give it, since `dagster job execute` and the
+command line go past the queue. Does not belong here: preparing, swapping (``swap.py``).
 
 A claim is a row, which says who, and an advisory lock that every process of the run holds, which says that it lives:
 after a kill the server has released it, and the next rebuild begins anew.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from edu_pipeline.database import Connection, Database
@@ -43,6 +43,19 @@ def held(beside: Database, run_id: str, one_process: bool) -> Iterator[None]:
         finally:
             if one_process and not connection.closed:
                 close(connection, beside, "not swapped")
+
+
+@contextmanager
+def turn(database: Database, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Load while no other run does; ``waiting`` is told if it has to wait for one."""
+    key = f"edu_pipeline.run:{database.schema}"
+    with database.connect() as connection:
+        taken = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
+        if taken != (True,):
+            waiting(f"another run loads into {database.schema}: this one waits for it to end")
+            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [key])
+        connection.commit()
+        yield
 
 
 def close(connection: Connection, beside: Database, outcome: str) -> None:

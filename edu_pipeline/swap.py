@@ -4,12 +4,15 @@ Belongs here: names of whole schemas. ``<schema>__next`` is what a full rebuild 
 live before the last swap. Does not belong here: filling it (the assets), who may rebuild (``rebuilds.py``), what a
 role may do (``rights.py``).
 
-A rename locks nobody out: a statement sees the old tables or the new ones, and a prepared one is planned anew. Only a
-snapshot older than the new rows would find the new tables empty, so the swap waits until there is none.
+A statement looks its tables up one after the other: renamed meanwhile, it would read the old rows of one and the new
+rows of the next. So the swap holds all tables for the milliseconds that the rename takes, when nobody is reading, and a
+prepared statement is planned anew. A snapshot older than the new rows would find the new tables empty, so the swap
+waits until there is none.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Collection, Sequence
@@ -22,11 +25,16 @@ from edu_pipeline.errors import NoPrevious, SchemaInUse, SwapBlocked, TableShran
 from edu_pipeline.migrate import start_over
 from edu_pipeline.rights import copy_rights
 
+log = logging.getLogger(__name__)
+
 LOCK_TIMEOUT = "50ms"
-"""How long a rename may wait for a load or a migration to end before it lets go and tries again."""
+"""How long a rename may wait for readers, loads and migrations, with readers behind it, before it tries again."""
 
 PATIENCE = 600.0
-"""Seconds that a swap waits in all: for transactions with older snapshots, then for loads under way."""
+"""Seconds that a swap waits in all: for transactions with older snapshots, then for readers and loads under way."""
+
+DROP_PATIENCE = 5.0
+"""Seconds that a drop waits after a swap for those who still read what is dropped; the next rebuild drops it then."""
 
 DEPENDENTS = """
     WITH inside AS (
@@ -60,6 +68,18 @@ SNAPSHOTS = """
 """Who reads by which snapshot; these columns everybody may see. A pair that is gone has let go of that snapshot."""
 
 
+HOLDERS = """
+    SELECT DISTINCT pid, coalesce(application_name, '')
+    FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+    WHERE a.datname = current_database() AND pid <> pg_backend_pid() AND l.granted AND (
+        l.relation IN (SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%(schema)s)))
+        OR l.locktype = 'advisory' AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended(%(key)s, 0)
+    )
+    ORDER BY 1
+"""
+"""Who has read a schema's tables in a transaction that has not ended, or loads into it."""
+
+
 def previous_of(schema: str) -> str:
     """The name that a live schema has after the next one has taken its place."""
     return f"{schema}__previous"
@@ -69,7 +89,8 @@ def prepare(beside: Database) -> None:
     """Make the schema beside the live one anew: migrated and empty; what an earlier rebuild left there is gone.
 
     Raises:
-        SchemaInUse: an object of another schema depends on the previous schema, which the swap would have to drop.
+        SchemaInUse: an object of another schema depends on the previous schema, which the swap would have to drop, or
+            there is a table in it that is not ours.
         PrivilegeMissing: the rights of the live schema cannot be given to it.
         MigrationFailed: a migration did not apply.
     """
@@ -77,6 +98,7 @@ def prepare(beside: Database) -> None:
     with beside.connect() as connection:
         for name in (previous_of(beside.live), _discarded(beside.live)):
             _check_unused(connection, name)
+        _check_ours(connection, previous_of(beside.live), beside.live)
     start_over(beside)
     with beside.connect() as connection:
         copy_rights(connection, beside.live, beside.schema)
@@ -90,13 +112,14 @@ def swap(beside: Database, accept_shrink: Collection[str] = ()) -> list[str]:
 
     Raises:
         TableShrank: a table that has rows has none beside, and is not in ``accept_shrink``.
-        SwapBlocked: for ``PATIENCE`` someone read by a snapshot older than the new rows, or loaded; nothing changed.
+        SwapBlocked: for ``PATIENCE`` someone read by a snapshot older than the new rows, held a table, or loaded;
+            nothing changed.
         PrivilegeMissing: the rights of the live schema cannot be given to the other.
     """
     assert beside.live is not None
     live, previous, discarded = beside.live, previous_of(beside.live), _discarded(beside.live)
     with beside.connect() as connection:
-        _drop(connection, discarded)
+        _drop(connection, discarded, PATIENCE)
         dependents: list[str] = []
         if exists(connection, live):
             _check_filled(connection, live, beside.schema, accept_shrink)
@@ -112,8 +135,10 @@ def swap(beside: Database, accept_shrink: Collection[str] = ()) -> list[str]:
             [live],
         )
         connection.commit()
-        _drop(connection, discarded)
-        connection.commit()
+        try:
+            _drop(connection, discarded, DROP_PATIENCE)
+        except (SchemaInUse, SwapBlocked) as error:
+            log.warning("swapped; the next rebuild drops what it could not: %s", error)
     return dependents
 
 
@@ -122,12 +147,12 @@ def roll_back(database: Database) -> None:
 
     Raises:
         NoPrevious: there is no previous schema.
-        SwapBlocked: loads are under way and do not end; nothing has changed.
+        SwapBlocked: readers or loads are under way and do not end; nothing has changed.
     """
     live, previous, aside = database.schema, previous_of(database.schema), _discarded(database.schema)
     with database.connect() as connection:
         _check_previous(connection, database)
-        _drop(connection, aside)
+        _drop(connection, aside, PATIENCE)
         copy_rights(connection, live, previous)
         connection.commit()
         deadline = time.monotonic() + PATIENCE
@@ -140,21 +165,14 @@ def drop_previous(database: Database) -> None:
 
     Raises:
         NoPrevious: there is none.
-        SchemaInUse: an object of another schema depends on it, or it has a table that the live one has not.
+        SchemaInUse: an object of another schema depends on it, or there is a table in it that is not ours.
+        SwapBlocked: somebody reads it and does not end.
     """
     previous = previous_of(database.schema)
     with database.connect() as connection:
         _check_previous(connection, database)
-        only_there = set(relations(connection, previous, TABLES + VIEWS + "v")) - set(
-            relations(connection, database.schema, TABLES + VIEWS + "v")
-        )
-        if only_there:
-            raise SchemaInUse(
-                f"schema {previous}",
-                f"expected only what {database.schema} has too, found {', '.join(sorted(only_there))}.",
-                "Move it to a schema of your own (ALTER TABLE ... SET SCHEMA ...) or drop it; then try again.",
-            )
-        _drop(connection, previous)
+        _check_ours(connection, previous, database.schema)
+        _drop(connection, previous, PATIENCE)
 
 
 def _discarded(schema: str) -> str:
@@ -172,15 +190,19 @@ def _check_previous(connection: Connection, database: Database) -> None:
 
 def _check_filled(connection: Connection, live: str, beside: str, accept_shrink: Collection[str]) -> None:
     """No table or view that has rows may lose all of them."""
+    _wait_for_locks(connection, PATIENCE)
     built = relations(connection, beside, TABLES + VIEWS)
-    lost = [
-        name
-        for name in relations(connection, live, TABLES + VIEWS)
-        if name in built
-        and name not in accept_shrink
-        and _has_rows(connection, live, name)
-        and not _has_rows(connection, beside, name)
-    ]
+    try:
+        lost = [
+            name
+            for name in relations(connection, live, TABLES + VIEWS)
+            if name in built
+            and name not in accept_shrink
+            and _has_rows(connection, live, name)
+            and not _has_rows(connection, beside, name)
+        ]
+    except psycopg.errors.LockNotAvailable as error:
+        raise _blocked(connection, live) from error
     if lost:
         raise TableShrank(
             f"schema {live}",
@@ -213,18 +235,66 @@ def _check_unused(connection: Connection, schema: str) -> None:
         )
 
 
-def _drop(connection: Connection, schema: str) -> None:
-    """Drop a schema that is not live, and its quarantine."""
+def _check_ours(connection: Connection, schema: str, live: str) -> None:
+    """Nothing may be in ``schema`` that neither is in the live one nor was ever loaded."""
+    if not (exists(connection, schema) and exists(connection, live)):
+        return
+    kinds = TABLES + VIEWS + "v"
+    loaded = {str(name) for (name,) in connection.execute("SELECT DISTINCT table_name FROM edu_pipeline.loads")}
+    foreign = set(relations(connection, schema, kinds)) - set(relations(connection, live, kinds)) - loaded
+    if foreign:
+        raise SchemaInUse(
+            f"schema {schema}",
+            f"expected only what {live} has too, found {', '.join(sorted(foreign))}.",
+            "Move it to a schema of your own (ALTER TABLE ... SET SCHEMA ...) or drop it; then try again.",
+        )
+
+
+def _drop(connection: Connection, schema: str, patience: float) -> None:
+    """Drop a schema that is not live, and its quarantine; wait ``patience`` seconds for those who read it."""
     if not exists(connection, schema):
         return
     _check_unused(connection, schema)
-    connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
-    connection.execute("DELETE FROM edu_pipeline.migrations WHERE target_schema = %s", [schema])
+    _wait_for_locks(connection, patience)
+    try:
+        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
+    except psycopg.errors.LockNotAvailable as error:
+        raise _blocked(connection, schema) from error
+    _forget(connection, schema)
+    connection.commit()
+
+
+def _forget(connection: Connection, schema: str) -> None:
+    """Let no later schema of this name take over what the bookkeeping says of a schema that is gone."""
+    for table in ("migrations", "check_results"):
+        forget = sql.SQL("DELETE FROM edu_pipeline.{} WHERE target_schema = %s")
+        connection.execute(forget.format(sql.Identifier(table)), [schema])
     connection.execute(
         "DELETE FROM edu_pipeline.refused_rows USING edu_pipeline.loads WHERE id = load_id AND target_schema = %s",
         [schema],
     )
+    keep = "UPDATE edu_pipeline.loads SET target_schema = %s WHERE target_schema = %s"
+    connection.execute(keep, [f"{schema}__dropped", schema])
+
+
+def _wait_for_locks(connection: Connection, seconds: float) -> None:
+    """Until the end of the transaction wait no longer than this for a lock."""
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"])
+
+
+def _blocked(connection: Connection, schema: str) -> SwapBlocked:
+    """The error that names those who hold a schema's tables; the transaction is rolled back."""
+    connection.rollback()
+    key = f"edu_pipeline.schema:{schema}"
+    holders = [f"{pid} {name}".strip() for pid, name in connection.execute(HOLDERS, {"schema": schema, "key": key})]
     connection.commit()
+    return SwapBlocked(
+        f"schema {schema}",
+        f"expected the loads and the transactions that hold its tables to end within {PATIENCE:.0f} s, found "
+        f"{', '.join(holders) or 'one that has just ended'}.",
+        "Look at the runs in the UI, or at these process ids in pg_stat_activity; end them (pg_terminate_backend) and "
+        "try again; nothing has changed.",
+    )
 
 
 def _await_snapshots(connection: Connection, live: str, deadline: float) -> None:
@@ -246,30 +316,56 @@ def _await_snapshots(connection: Connection, live: str, deadline: float) -> None
 
 
 def _rename(connection: Connection, live: str, names: Sequence[tuple[str, str]], deadline: float) -> None:
-    """Rename schemas, and what the ledger says of them, in one transaction, between two loads."""
+    """Rename schemas, and what the ledger says of them, in one transaction, between two loads and between readers.
+
+    A reader may hold one table and wait for another that is held already. So the table that could not be had comes
+    first in the next try: after some tries the order is that of the readers.
+    """
+    locks = _locks(connection, live)
     while True:
+        tried = None
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
                 for key in (f"edu_pipeline.schema:{live}", f"edu_pipeline.migrate:{live}"):
                     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+                for tried in locks:
+                    connection.execute(tried)
                 for old, new in names:
                     _rename_one(connection, old, new)
             return
         except psycopg.errors.LockNotAvailable as error:
             if time.monotonic() > deadline:
-                raise SwapBlocked(
-                    f"schema {live}",
-                    f"expected the loads under way to end within {PATIENCE:.0f} s, found that one has not.",
-                    "Look at the runs in the UI, or at pg_stat_activity; then rebuild again. Nothing has changed.",
-                ) from error
+                raise _blocked(connection, live) from error
+            locks.sort(key=lambda lock: lock is not tried)
             time.sleep(random.uniform(0.1, 0.5))
+
+
+def _locks(connection: Connection, schema: str) -> list[sql.Composed]:
+    """The statements that hold the tables and materialized views of a schema, if it is there, until a transaction ends.
+
+    LOCK takes no materialized view; to give one the owner that it has changes nothing and takes the same lock.
+    """
+    rows = connection.execute(
+        "SELECT relname, relkind = 'm', pg_get_userbyid(relowner) FROM pg_class "
+        "WHERE relnamespace = to_regnamespace(quote_ident(%s)) AND relkind IN ('r', 'p', 'm') AND NOT relispartition",
+        [schema],
+    ).fetchall()
+    connection.commit()
+    lock, own = sql.SQL("LOCK TABLE ONLY {}"), sql.SQL("ALTER MATERIALIZED VIEW {} OWNER TO {}")
+    return [
+        own.format(sql.Identifier(schema, str(name)), sql.Identifier(str(owner)))
+        if is_view
+        else lock.format(sql.Identifier(schema, str(name)))
+        for name, is_view, owner in rows
+    ]
 
 
 def _rename_one(connection: Connection, old: str, new: str) -> None:
     if exists(connection, old):
+        _forget(connection, new)
         rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
         connection.execute(rename.format(sql.Identifier(old), sql.Identifier(new)))
-        for table in ("loads", "migrations"):
+        for table in ("loads", "migrations", "check_results"):
             move = sql.SQL("UPDATE edu_pipeline.{} SET target_schema = %s WHERE target_schema = %s")
             connection.execute(move.format(sql.Identifier(table)), [new, old])

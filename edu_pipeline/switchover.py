@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from edu_pipeline.database import Connection, Database
+from edu_pipeline.database import Connection, Database, exists, home_of_postgis
 from edu_pipeline.errors import SwitchoverRefused
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.catalogue import catalogue
@@ -289,11 +289,9 @@ def _close(connection: Connection, current: Switchover) -> Switchover:
 
 
 def _new_value(connection: Connection, target: str, former: str | None, application_schemas: Iterable[str]) -> str:
-    if former is None:
-        kept = [name for name in application_schemas if _exists(connection, name)]
-    else:
-        kept = _schemas_of(former)
-    names = dict.fromkeys([target, *kept, *_home_of_postgis(connection)])
+    kept = application_schemas if former is None else _schemas_of(former)
+    there = [name for name in kept if former is not None or exists(connection, name)]
+    names = dict.fromkeys([target, *there, *home_of_postgis(connection)])
     row = connection.execute(
         "SELECT string_agg(quote_ident(name), ', ' ORDER BY place) "
         "FROM unnest(%s::text[]) WITH ORDINALITY AS n (name, place)",
@@ -301,17 +299,6 @@ def _new_value(connection: Connection, target: str, former: str | None, applicat
     ).fetchone()
     assert row is not None
     return str(row[0])
-
-
-def _exists(connection: Connection, schema: str) -> bool:
-    return connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [schema]).fetchone() is not None
-
-
-def _home_of_postgis(connection: Connection) -> list[str]:
-    rows = connection.execute(
-        "SELECT nspname FROM pg_namespace AS n JOIN pg_extension ON extnamespace = n.oid WHERE extname = 'postgis'"
-    )
-    return [str(name) for (name,) in rows]
 
 
 def _schemas_of(path: str) -> list[str]:

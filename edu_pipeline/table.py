@@ -131,6 +131,7 @@ class Table:
         for module in (inspect.getmodule(self.transform), *shared):
             assert module is not None
             digest.update(inspect.getsource(module).encode())
+        digest.update(importlib.import_module("edu_pipeline.corrections").version(self.name).encode())
         return digest.hexdigest()[:12]
 
     @property

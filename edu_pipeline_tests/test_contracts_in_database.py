@@ -39,7 +39,8 @@ VIEWS = ["college_context_cache", "commune_context_cache", "lycee_context_cache"
 def columns(connection: Connection, table: str) -> dict[str, tuple[str, bool]]:
     """Column to its type and whether it is required, in the table's order."""
     rows = connection.execute(
-        "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute "
+        "SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '^\\w+\\.', ''), attnotnull "
+        "FROM pg_attribute "
         "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
         [table],
     )

@@ -21,7 +21,8 @@ from edu_pipeline.migrate import Migration, migrate, migrations
 SQL = Path(module.__file__).parent / "sql" / "migrations"
 
 COLUMNS = """
-    SELECT c.relname, c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
+    SELECT c.relname, c.relkind::text, a.attname,
+        regexp_replace(format_type(a.atttypid, a.atttypmod), '^(public|postgis)[.]', ''), a.attnotnull
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm', 'i', 'I') AND a.attnum > 0
     ORDER BY 1, a.attnum
@@ -37,7 +38,9 @@ def test_every_file_once_in_order(empty_database: Database) -> None:
     told: list[str] = []
     done = migrate(empty_database, told.append)
     assert done == told == [file.name for file in migrations()]
-    assert [name[:3] for name in done if name[0].isdigit()] == [str(number) for number in range(100, 114)]
+    numbers = [int(name[:3]) for name in done if name[0].isdigit()]
+    assert numbers[:11] == list(range(100, 111)), "as the plan numbers them"
+    assert numbers == sorted(set(numbers))
     assert migrate(empty_database) == []
 
 

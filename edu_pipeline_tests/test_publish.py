@@ -195,7 +195,9 @@ def publish(database: Database, table: Table, new: pl.DataFrame) -> str:
         writing.sweep(connection, table)
         rows = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table.name))).fetchall()
         old = pl.DataFrame(rows, schema=new.schema, orient="row")
-        return writing.write(connection, table, new.lazy(), difference(new.lazy(), old.lazy(), table.key))
+        written = writing.write(connection, table, new.lazy(), difference(new.lazy(), old.lazy(), table.key))
+        written.publish()
+        return written.strategy
 
 
 def test_a_large_difference_exchanges_the_partition(database: Database, large: Table) -> None:
@@ -273,7 +275,7 @@ def test_a_killed_load_leaves_the_old_rows(database: Database, large: Table) -> 
         frame = crimes(20_000, 2)
         rows = connection.execute("SELECT * FROM crimes").fetchall()
         old = pl.DataFrame(rows, schema=frame.schema, orient="row")
-        writing.write(connection, large, frame.lazy(), difference(frame.lazy(), old.lazy(), large.key))
+        writing.write(connection, large, frame.lazy(), difference(frame.lazy(), old.lazy(), large.key)).publish()
         with database.connect() as other:
             other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
         connection.execute("SELECT 1")

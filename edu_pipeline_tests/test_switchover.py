@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +18,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from typer.testing import CliRunner
 
 from edu_pipeline import switchover
-from edu_pipeline.cluster import find_binaries
 from edu_pipeline.database import Connection, Database
 from edu_pipeline.errors import SwitchoverRefused
 from edu_pipeline.migrate import migrate
@@ -30,8 +27,9 @@ from edu_pipeline.switchover_commands import RECONNECT
 from edu_pipeline.switchover_commands import switchover as commands
 from edu_pipeline.table import tables
 from edu_pipeline.views import views
+from edu_pipeline_tests.guides import DOCS, Workbench, blocks, with_programs
 
-GUIDE = Path(switchover.__file__).parent.parent / "docs" / "SWITCH_OVER.md"
+GUIDE = DOCS / "SWITCH_OVER.md"
 FOUND = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = 'ips_lycees'::regclass"
 """The schema in which a session finds one of the tables."""
 
@@ -48,7 +46,8 @@ def fill(database: Database) -> None:
         names = [str(name) for (name,) in connection.execute(switchover.RELATIONS, [database.schema])]
         for name in [name for name in names if name not in views()]:
             required = connection.execute(
-                "SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '\\(.*\\)', '') FROM pg_attribute "
+                "SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '^\\w+\\.|\\(.*\\)', '', 'g') "
+                "FROM pg_attribute "
                 "WHERE attrelid = %s::regclass AND attnum > 0 AND attnotnull ORDER BY attnum",
                 [name],
             ).fetchall()
@@ -416,76 +415,26 @@ def test_prepared_statements(ready: Database, archive: Archive) -> None:
             reader.execute("SELECT * FROM ips_lycees", prepare=True)
 
 
-@dataclass(frozen=True)
-class Workbench:
-    """What the blocks of the guide are run with."""
-
-    folder: Path
-    environment: dict[str, str]
-    owner: dict[str, str]
-    role: dict[str, str]
-    names: dict[str, str]
-
-    def run(self, language: str, block: str) -> subprocess.CompletedProcess[str]:
-        """Run a block: ``sh`` and ``sql`` as the operator, programs as the application."""
-        for name, own in self.names.items():
-            block = re.sub(rf"(?<![\w/-]){name}(?!\w)", own, block)
-        environment = self.environment | (self.owner if language in ("sh", "sql") else self.role)
-        return subprocess.run(
-            self.command(language, block), env=environment, cwd=self.folder, capture_output=True, text=True
-        )
-
-    def command(self, language: str, block: str) -> list[str]:
-        if language == "sh":
-            return ["sh", "-euc", block]
-        if language == "sql":
-            url = self.environment["EDU_DATABASE_URL"]
-            return ["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-c", block, url]
-        file = self.folder / {"js": "example.js", "python": "example.py", "java": "SwitchOver.java"}[language]
-        file.write_text(block)
-        return {
-            "js": ["node", str(file)],
-            "python": [sys.executable, str(file)],
-            "java": ["java", "-XX:-UsePerfData", str(file)],
-        }[language]
-
-
 @pytest.fixture
 def workbench(ready: Database, role: Role, archive: Archive, tmp_path: Path) -> Workbench:
     """A shell in which ``edu-pipeline`` and ``psql`` are found, and the guide's names stand for those of the test."""
     given = conninfo_to_dict(ready.url)
-    path = [str(Path(sys.executable).parent), str(find_binaries().folder), os.environ["PATH"]]
     place = {"PGHOST": str(given["host"]), "PGPORT": str(given["port"]), "PGDATABASE": str(given["dbname"])}
+    settings = {"EDU_DATABASE_URL": ready.url, "EDU_ARCHIVE": str(archive.root), "DAGSTER_HOME": str(tmp_path)}
     return Workbench(
         tmp_path,
-        os.environ
-        | {"PATH": os.pathsep.join(path), "EDU_DATABASE_URL": ready.url, "EDU_ARCHIVE": str(archive.root)}
-        | {"DAGSTER_HOME": str(tmp_path)},
-        {},
-        place | {"PGUSER": role.name, "PGPASSWORD": role.password},
+        with_programs() | settings,
         {"evalLycee": str(given["dbname"]), "eduinfo": role.name},
+        place | {"PGUSER": role.name, "PGPASSWORD": role.password},
     )
 
 
-def blocks() -> list[tuple[str, str, str]]:
-    """The blocks of the guide in order: heading, language, text."""
-    found = []
-    heading = ""
-    for match in re.finditer(
-        r"(?ms)^#+ (?P<heading>[^\n]+)$|^```(?P<language>\w*)\n(?P<text>.*?)^```$", GUIDE.read_text()
-    ):
-        heading = match["heading"] or heading
-        if match["text"]:
-            found.append((heading, match["language"], match["text"]))
-    return found
-
-
 def of(language: str) -> list[str]:
-    return [text for _, each, text in blocks() if each == language]
+    return [block.text for block in blocks(GUIDE) if block.language == language]
 
 
 def test_every_block_of_the_guide_is_run() -> None:
-    assert {language for _, language, _ in blocks()} == {"sh", "sql", "js", "python", "java"}
+    assert {block.language for block in blocks(GUIDE)} == {"sh", "sql", "js", "python", "java"}
 
 
 def test_the_guide_s_commands(workbench: Workbench, ready: Database, role: Role) -> None:
@@ -501,7 +450,7 @@ def test_the_guide_s_commands(workbench: Workbench, ready: Database, role: Role)
     application = psycopg.connect(role.url, autocommit=True)
     application.execute("SELECT 1")
     ran = 0
-    for _, language, block in blocks():
+    for language, block in [(each.language, each.text) for each in blocks(GUIDE)]:
         if language not in ("sh", "sql"):
             continue
         done = workbench.run(language, block)

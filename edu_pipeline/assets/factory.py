@@ -6,16 +6,19 @@ metadata). Does not belong here: the way of the data (``load.py``, ``views.py``)
 
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
 from edu_pipeline import backup
 from edu_pipeline.contracts import spec
+from edu_pipeline.corrections import as_recorded, corrections_for
 from edu_pipeline.errors import EduError, NoRows, TableShrank, UnknownReference, is_transient
 from edu_pipeline.load import Outcome, load, missing_files, missing_tables, releases_of
 from edu_pipeline.migrate import described_columns
+from edu_pipeline.plan import sources_of
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.catalogue import Source, catalogue
@@ -37,7 +40,20 @@ CHECKS = {
 
 INVENTED = "INVENTED by the sample publisher: nothing of it is real"
 
+CORRECTIONS = "Every correction of a known upstream error still finds what it expects (corrections.toml)."
 SUPPLIED = "The file that an operator hands in is there; without it the table is empty, no value is invented."
+
+
+WARN_AFTER = 0.75
+"""Share of the time that a source may age from which its assets' freshness is a warning."""
+
+
+def _freshness(sources: Iterable[str]) -> dg.FreshnessPolicy:
+    """How old a materialization may get: as old as the newest release of the source that changes most often."""
+    days = min(catalogue()[source].max_age_days for source in sources)
+    return dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(days=days), warn_window=timedelta(days=WARN_AFTER * days)
+    )
 
 
 def raw_key(source: str) -> dg.AssetKey:
@@ -55,6 +71,7 @@ def raw_asset(source: Source) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"file", *(file.format for file in source.files.values())},
         tags={"layer": "raw", "cadence": source.cadence, "publisher": _tag(source.publisher)},
+        freshness_policy=_freshness([source.id]),
         metadata={"source": dg.MetadataValue.url(source.landing_page), "licence": source.licence},
     )
     def raw(context: dg.AssetExecutionContext, archive: ArchiveResource) -> dg.MaterializeResult[Any]:
@@ -96,6 +113,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"postgres", "polars"},
         tags={"layer": table.layer, **_source_tags(table)},
+        freshness_policy=_freshness(sources_of(table.name)),
         code_version=table.code_version,
         check_specs=[
             dg.AssetCheckSpec(name, asset=table.name, description=text) for name, text in _checks(table).items()
@@ -148,6 +166,7 @@ def view_asset(view: View) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"postgres", "sql"},
         tags={"layer": "views"},
+        freshness_policy=_freshness(sources_of(view.name)),
         code_version=view.code_version,
         metadata={"dagster/table_name": f"{settings().target_schema}.{view.name}", **_code(view.path)},
     )
@@ -238,7 +257,8 @@ def _waiting(table: Table, awaited: list[str]) -> Iterator[dg.AssetCheckResult |
 
 def _checks(table: Table) -> dict[str, str]:
     """The checks of a table, and what each says when it is green."""
-    return CHECKS | ({"supplied": SUPPLIED} if _is_supplied(table) else {})
+    own = {"supplied": SUPPLIED} if _is_supplied(table) else {}
+    return CHECKS | own | ({"corrections": CORRECTIONS} if corrections_for(table.name) else {})
 
 
 def _is_supplied(table: Table) -> bool:
@@ -250,6 +270,15 @@ def _passed_checks(table: Table, outcome: Outcome) -> Iterator[dg.AssetCheckResu
     yield dg.AssetCheckResult(check_name="contract", passed=True, metadata={"refused": done.refused})
     yield dg.AssetCheckResult(check_name="references", passed=True, metadata={"unknown": dict(done.unknown)})
     yield dg.AssetCheckResult(check_name="volume", passed=True, metadata={"rows": done.rows or 0})
+    if corrections_for(table.name):
+        idle = [one.text for one in as_recorded(table.name, done.corrections) if one.found == 0]
+        yield dg.AssetCheckResult(
+            check_name="corrections",
+            passed=not idle,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="; ".join(idle) or None,
+            metadata={"rows corrected": dict(done.corrections)},
+        )
     if _is_supplied(table):
         yield dg.AssetCheckResult(
             check_name="supplied",

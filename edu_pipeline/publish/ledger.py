@@ -45,6 +45,7 @@ class Load:
     refused: int = 0
     hidden: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    corrections: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     id: int | None = None
     finished_at: datetime | None = None

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import polars as pl
 import psycopg
@@ -34,22 +36,29 @@ LOCK_TRIES = 100
 """How often the exchange tries for its lock, half a second apart on average, before it gives up."""
 
 
-def write(connection: Connection, table: Table, new: pl.LazyFrame, found: Difference) -> str:
-    """Make the published rows those of ``new``; the caller commits.
+@dataclass(frozen=True)
+class Written:
+    """What was written, and the last step.
 
-    Returns:
-        The strategy: ``nothing``, ``delta`` or ``exchange``.
-
-    Raises:
-        TableBusy: readers held the table for so long that the partitions could not be exchanged.
+    Attributes:
+        strategy: ``nothing``, ``delta`` or ``exchange``.
+        publish: to be called last before the commit, since readers wait from then on: it exchanges the partitions
+            (otherwise it does nothing). Raises TableBusy if readers hold the table for too long.
     """
+
+    strategy: str
+    publish: Callable[[], None]
+
+
+def write(connection: Connection, table: Table, new: pl.LazyFrame, found: Difference) -> Written:
+    """Make the published rows those of ``new``; the caller calls ``publish`` and commits."""
     if found.size == 0:
-        return "nothing"
+        return Written("nothing", lambda: None)
     if table.large and found.size > EXCHANGE_FROM * max(found.published, 1):
-        _exchange(connection, table, new)
-        return "exchange"
+        incoming = _beside(connection, table, new)
+        return Written("exchange", lambda: _exchange(connection, table, incoming))
     _delta(connection, table, found)
-    return "delta"
+    return Written("delta", lambda: None)
 
 
 def _delta(connection: Connection, table: Table, found: Difference) -> None:
@@ -66,10 +75,9 @@ def _delta(connection: Connection, table: Table, found: Difference) -> None:
     copy_in(connection, name, found.fresh)
 
 
-def _exchange(connection: Connection, table: Table, new: pl.LazyFrame) -> None:
-    """Load and index a table beside the partition, then detach the old one and attach it."""
+def _beside(connection: Connection, table: Table, new: pl.LazyFrame) -> sql.Identifier:
+    """Load and index a table beside the partition."""
     parent, incoming = sql.Identifier(table.name), sql.Identifier(_next_partition(connection, table))
-    (current,) = [name for name, attached in partitions(connection, table).items() if attached]
     like = sql.SQL(
         "CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) "
         "WITH (autovacuum_enabled = false)"
@@ -79,6 +87,13 @@ def _exchange(connection: Connection, table: Table, new: pl.LazyFrame) -> None:
     for definition in _indexes(connection, table, incoming):
         connection.execute(definition)
     connection.execute(sql.SQL("ANALYZE {}").format(incoming))
+    return incoming
+
+
+def _exchange(connection: Connection, table: Table, incoming: sql.Identifier) -> None:
+    """Detach the partition and attach the one beside it."""
+    parent = sql.Identifier(table.name)
+    (current,) = [name for name, attached in partitions(connection, table).items() if attached]
     detach = sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(parent, sql.Identifier(current))
     _with_lock(connection, detach, table)
     connection.execute(sql.SQL("ALTER TABLE {} ATTACH PARTITION {} DEFAULT").format(parent, incoming))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from typing import Any
 
@@ -29,12 +29,22 @@ class PostgresResource(dg.ConfigurableResource[Any]):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PostgresResource]:
-        """Hold the claim of a rebuild while its steps run."""
-        if not self.beside or context.run is None:
+        """Hold the claim of a rebuild while its steps run, and let no two runs load at the same time.
+
+        With an executor that has a process per step the second is left to Dagster's queue (`dagster.yaml`).
+        """
+        one_process = settings().executor == "in_process"
+        with ExitStack() as stack:
+            if self.beside and context.run:
+                stack.enter_context(rebuilds.held(self.database(), context.run.run_id, one_process))
+            if one_process:
+                stack.enter_context(rebuilds.turn(target(settings()), lambda text: self._log(context, text)))
             yield self
-            return
-        with rebuilds.held(self.database(), context.run.run_id, one_process=settings().executor == "in_process"):
-            yield self
+
+    @staticmethod
+    def _log(context: dg.InitResourceContext, text: str) -> None:
+        if context.log:
+            context.log.info(text)
 
     def database(self) -> Database:
         """The target database, with the schema that this run writes."""

@@ -1,10 +1,10 @@
 """From a publisher's columns to the contract's: the frame that a transform receives.
 
 Belongs here: finding each upstream column under its name or an alias, hidden values, the normalisers of
-the contract. The frame has the contract's own columns (under the contract's names, as text), the columns
-that the table `needs` (under their slugs), ``vintage`` where the catalogue reads one off the file's name, and
-the flag ``codes_anciens``, unset, where the contract has it (``passage.py`` sets it). Does not belong here:
-casting to types and refusing rows (``publish/conform.py``).
+the contract, the corrections of known upstream errors. The frame has the contract's own columns (under the
+contract's names, as text), the columns that the table `needs` (under their slugs), ``vintage`` where the catalogue
+reads one off the file's name, and the flag ``codes_anciens``, unset, where the contract has it (``passage.py`` sets
+it). Does not belong here: casting to types and refusing rows (``publish/conform.py``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from edu_pipeline.contracts import CODES_ANCIENS, Spec, specs
+from edu_pipeline.corrections import Applied, correct, corrections_for
 from edu_pipeline.errors import ColumnMissing
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.catalogue import File
@@ -28,10 +29,12 @@ class Intake:
     Attributes:
         frame: one column per contract column that comes from this file, then the needed ones; all text.
         hidden: number of cells per column in which the publisher hides the value.
+        corrections: the known upstream errors that were looked for, and how many rows had them.
     """
 
     frame: pl.LazyFrame
     hidden: dict[str, int]
+    corrections: tuple[Applied, ...] = ()
 
 
 def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_name: str, where: str) -> Intake:
@@ -67,7 +70,8 @@ def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_na
         chosen = chosen.with_columns(pl.lit(None, pl.List(pl.String)).alias(CODES_ANCIENS))
     if file.vintage and (match := re.search(file.vintage, file_name)):
         chosen = chosen.with_columns(vintage=pl.lit(match.group(1)))
-    return Intake(chosen, hidden)
+    corrected, applied = correct(chosen, corrections_for(table.name, parameter))
+    return Intake(corrected, hidden, applied)
 
 
 def _normalised(name: str, spec: Spec, file: File, table: Table) -> pl.Expr:

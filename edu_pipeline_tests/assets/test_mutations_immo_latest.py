@@ -1,4 +1,4 @@
-"""mutations_immo_latest: both vintages of the file, the swapped shares, the row without a commune."""
+"""mutations_immo_latest: both vintages of the file, the shares swapped in one, the row without a commune."""
 
 from __future__ import annotations
 
@@ -78,6 +78,11 @@ def test_the_row_without_a_commune_is_refused_and_a_lost_zero_comes_back(tmp_pat
     assert result.frame["code_commune"].to_list() == ["01001"]
     assert result.refused.height == 1
     assert "code_commune: expected a value, found nothing" in result.refused["reasons"][0]
+
+
+def test_swapped_shares_of_another_year_are_refused_until_a_correction_says_so(tmp_path: Path) -> None:
+    result = mutations([HEADER_2024, "01001,2025,4,4,0,0,100,290575,3258,96"], tmp_path)
+    assert result.refused["key"].to_list() == ["01001"]
 
 
 def test_the_real_file_of_2024() -> None:

@@ -41,16 +41,5 @@ class MutationsImmoLatest(c.Contract):
 
 @table(MutationsImmoLatest)
 def mutations_immo_latest(dvf_indicateurs_communes: pl.LazyFrame) -> pl.LazyFrame:
-    """Give the two shares back their names where the file has them swapped, as that of 2024 has.
-
-    The file itself must show it: in no commune that sold houses only is the share of houses above 0. On a sound file
-    this changes nothing.
-    """
-    houses, flats, share = (
-        pl.col(name).cast(pl.Float64, strict=False) for name in ("nb_maisons", "nb_appartements", "prop_maison")
-    )
-    swapped = share.filter((houses > 0) & (flats == 0)).max() == 0
-    return dvf_indicateurs_communes.with_columns(
-        prop_maison=pl.when(swapped).then("prop_appart").otherwise("prop_maison"),
-        prop_appart=pl.when(swapped).then("prop_maison").otherwise("prop_appart"),
-    )
+    """Take the rows as they are. The shares that the file of 2024 has swapped are put right in `corrections.toml`."""
+    return dvf_indicateurs_communes

@@ -1,8 +1,6 @@
 -- A collège of the latest session with what parents compare: results at the brevet, social position index (IPS),
 -- international sections, and the commune around it. Every collège of the session is here, also when nothing is known
 -- of its commune; an arrondissement has its city's figures where a table has only the whole city.
-DROP MATERIALIZED VIEW IF EXISTS college_context_cache;
-
 CREATE MATERIALIZED VIEW college_context_cache AS
 WITH own_or_city AS (
     -- The codes under which a commune may be found: its own, and for an arrondissement its city's, if its own is not.

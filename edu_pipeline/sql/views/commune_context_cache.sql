@@ -3,8 +3,6 @@
 -- about it. Paris, Lyon and Marseille are here as cities and by arrondissement; an arrondissement has its city's
 -- figures where a table has only the whole city. NULL: the source has nothing on the commune; a null inside a JSONB:
 -- the publisher hides the value.
-DROP MATERIALIZED VIEW IF EXISTS commune_context_cache;
-
 CREATE MATERIALIZED VIEW commune_context_cache AS
 WITH own_or_city AS (
     -- The codes under which a commune may be found: its own, and for an arrondissement its city's, if its own is not.

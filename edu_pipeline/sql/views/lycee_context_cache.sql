@@ -2,8 +2,6 @@
 -- (IPS), specialties, options, international sections, and the commune around it. Every lycée of the session is here,
 -- also when nothing is known of its commune; an arrondissement has its city's figures where a table has only the city.
 -- Search specialties with `specialites_array @> ARRAY['Mathématiques']`, which uses the index.
-DROP MATERIALIZED VIEW IF EXISTS lycee_context_cache;
-
 CREATE MATERIALIZED VIEW lycee_context_cache AS
 WITH own_or_city AS (
     -- The codes under which a commune may be found: its own, and for an arrondissement its city's, if its own is not.
