@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 LOCK_TIMEOUT = "50ms"
 """How long a rename may wait for readers, loads and migrations, with readers behind it, before it tries again."""
 
+HELD_AT_MOST = "500ms"
+"""How long a try may hold tables, all waits included."""
+
 PATIENCE = 600.0
 """Seconds that a swap waits in all: for transactions with older snapshots, then for readers and loads under way."""
 
@@ -318,30 +321,40 @@ def _await_snapshots(connection: Connection, live: str, deadline: float) -> None
 def _rename(connection: Connection, live: str, names: Sequence[tuple[str, str]], deadline: float) -> None:
     """Rename schemas, and what the ledger says of them, in one transaction, between two loads and between readers.
 
-    A reader may hold one table and wait for another that is held already. So the table that could not be had comes
-    first in the next try: after some tries the order is that of the readers.
+    The tables are held by one request to the server, which has the commit in it: a client that is slow, or is killed,
+    keeps nobody waiting. A reader may hold one table and wait for another that is held already. So the table that
+    could not be had comes first in the next try: after some tries the order is that of the readers.
     """
-    locks = _locks(connection, live)
+    locks, there = _locks(connection, live), {name for pair in names for name in pair if exists(connection, name)}
+    moves = []
+    for old, new in names:
+        if old in there:
+            there = there - {old} | {new}
+            moves.append((old, new))
+    connection.commit()
     while True:
-        tried = None
         try:
-            with connection.transaction():
-                connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
-                for key in (f"edu_pipeline.schema:{live}", f"edu_pipeline.migrate:{live}"):
-                    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
-                for tried in locks:
-                    connection.execute(tried)
-                for old, new in names:
-                    _rename_one(connection, old, new)
+            connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+            for key in (f"edu_pipeline.schema:{live}", f"edu_pipeline.migrate:{live}"):
+                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+            for old, new in moves:
+                _move_bookkeeping(connection, old, new)
+            rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
+            renames = [rename.format(*map(sql.Identifier, move)).as_string(connection) for move in moves]
+            together = sql.Literal("BEGIN " + "".join(f"{statement}; " for statement in [*locks, *renames]) + "END")
+            connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(HELD_AT_MOST)))
+            connection.execute(sql.SQL("DO {}; COMMIT").format(together))
             return
-        except psycopg.errors.LockNotAvailable as error:
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
+            connection.rollback()
             if time.monotonic() > deadline:
                 raise _blocked(connection, live) from error
-            locks.sort(key=lambda lock: lock is not tried)
+            failed = error.diag.context or ""
+            locks.sort(key=lambda lock: lock not in failed)
             time.sleep(random.uniform(0.1, 0.5))
 
 
-def _locks(connection: Connection, schema: str) -> list[sql.Composed]:
+def _locks(connection: Connection, schema: str) -> list[str]:
     """The statements that hold the tables and materialized views of a schema, if it is there, until a transaction ends.
 
     LOCK takes no materialized view; to give one the owner that it has changes nothing and takes the same lock.
@@ -353,19 +366,18 @@ def _locks(connection: Connection, schema: str) -> list[sql.Composed]:
     ).fetchall()
     connection.commit()
     lock, own = sql.SQL("LOCK TABLE ONLY {}"), sql.SQL("ALTER MATERIALIZED VIEW {} OWNER TO {}")
-    return [
+    found = [
         own.format(sql.Identifier(schema, str(name)), sql.Identifier(str(owner)))
         if is_view
         else lock.format(sql.Identifier(schema, str(name)))
         for name, is_view, owner in rows
     ]
+    return [statement.as_string(connection) for statement in found]
 
 
-def _rename_one(connection: Connection, old: str, new: str) -> None:
-    if exists(connection, old):
-        _forget(connection, new)
-        rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
-        connection.execute(rename.format(sql.Identifier(old), sql.Identifier(new)))
-        for table in ("loads", "migrations", "check_results"):
-            move = sql.SQL("UPDATE edu_pipeline.{} SET target_schema = %s WHERE target_schema = %s")
-            connection.execute(move.format(sql.Identifier(table)), [new, old])
+def _move_bookkeeping(connection: Connection, old: str, new: str) -> None:
+    """Let what is known of the schema ``old`` be known of ``new``."""
+    _forget(connection, new)
+    for table in ("loads", "migrations", "check_results"):
+        move = sql.SQL("UPDATE edu_pipeline.{} SET target_schema = %s WHERE target_schema = %s")
+        connection.execute(move.format(sql.Identifier(table)), [new, old])

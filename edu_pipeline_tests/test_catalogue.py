@@ -55,7 +55,7 @@ def test_source_is_described(source: Source) -> None:
 
 @for_every_file
 def test_exactly_one_origin(file: File) -> None:
-    origins = (file.url, file.opendatasoft, file.datagouv, file.supplied or None)
+    origins = (file.url, file.opendatasoft, file.datagouv, file.arcgis, file.supplied or None)
     assert sum(origin is not None for origin in origins) == 1
 
 
@@ -71,10 +71,19 @@ def test_regular_expressions_compile(file: File) -> None:
 
 @for_every_file
 def test_live_url_is_https(file: File) -> None:
-    if file.url is not None:
-        assert urlsplit(file.url).scheme == "https"
+    for url in (file.url, file.arcgis):
+        assert url is None or urlsplit(url).scheme == "https"
     if file.opendatasoft is not None:
         assert re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", file.opendatasoft.portal)
+
+
+def test_one_entry_stands_for_the_files_of_all_departements() -> None:
+    addresses = catalogue()["ban"].files
+    assert len(addresses) == 101
+    assert {"01", "2A", "2B", "974"} < set(addresses)
+    assert addresses["2A"].url == "https://adresse.data.gouv.fr/data/ban/adresses/latest/csv/adresses-2A.csv.gz"
+    assert re.fullmatch(addresses["2A"].name, "adresses-2A.csv.gz")
+    assert addresses["2A"].parameter == "ban__2A"
 
 
 @for_every_file

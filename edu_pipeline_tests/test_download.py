@@ -23,7 +23,7 @@ from edu_pipeline import __name__ as package
 from edu_pipeline.errors import DownloadFailed, DownloadRefused, PublisherUnavailable, is_transient
 from edu_pipeline.sources import download as module
 from edu_pipeline.sources.archive import ReceivedFile
-from edu_pipeline.sources.download import Downloaded, NotModified, Policy, download, is_public, probe, shown
+from edu_pipeline.sources.download import Downloaded, NotModified, Policy, download, head, is_public, shown
 
 URL = "https://www.insee.fr/fr/statistiques/fichier/v_commune_2026.csv?lang=fr"
 PATH = "/www.insee.fr/fr/statistiques/fichier/v_commune_2026.csv"
@@ -496,26 +496,26 @@ def test_the_environment_adds_neither_proxy_nor_credentials(
 
 def test_a_probe_asks_for_the_head_only(httpserver: HTTPServer, policy: Policy) -> None:
     httpserver.expect_request(PATH, method="HEAD").respond_with_data("", status=200)
-    assert probe(URL, policy=policy) == 200
+    assert head(URL, policy=policy).status == 200
     assert [request.method for request, _ in httpserver.log] == ["HEAD"]
 
 
-@pytest.mark.parametrize(("head", "status"), [(405, 200), (403, 403), (501, None)])
+@pytest.mark.parametrize(("refusal", "status"), [(405, 200), (403, 403), (501, None)])
 def test_a_probe_asks_again_where_head_is_not_liked(
-    httpserver: HTTPServer, policy: Policy, head: int, status: int | None
+    httpserver: HTTPServer, policy: Policy, refusal: int, status: int | None
 ) -> None:
-    httpserver.expect_request(PATH, method="HEAD").respond_with_data("", status=head)
+    httpserver.expect_request(PATH, method="HEAD").respond_with_data("", status=refusal)
     httpserver.expect_request(PATH, method="GET").respond_with_data(BODY, status=status or 200)
     if status is None:
         with pytest.raises(PublisherUnavailable):
-            probe(URL, policy=policy)
+            head(URL, policy=policy)
     else:
-        assert probe(URL, policy=policy) == status
+        assert head(URL, policy=policy).status == status
 
 
 def test_a_probe_takes_an_html_page_for_nothing(httpserver: HTTPServer, policy: Policy) -> None:
     httpserver.expect_request(PATH).respond_with_data("", content_type="text/html; charset=utf-8")
-    assert probe(URL, policy=policy) == 404
+    assert head(URL, policy=policy).status == 404
 
 
 def test_a_probe_of_a_publisher_out_of_order_says_so(
@@ -523,7 +523,7 @@ def test_a_probe_of_a_publisher_out_of_order_says_so(
 ) -> None:
     httpserver.expect_request(PATH).respond_with_data("", status=500)
     with pytest.raises(PublisherUnavailable):
-        probe(URL, policy=policy)
+        head(URL, policy=policy)
     assert len(slept) == 4
 
 

@@ -7,6 +7,7 @@ what (`portal.py`, `hosts.py`), sockets (`server.py`).
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -78,6 +79,11 @@ def not_found(problem: str) -> Answer:
     return as_json({"message": problem}, 404)
 
 
+def http_date(moment: datetime) -> str:
+    """A time as HTTP headers have it."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
 def as_file(path: Path, published_at: datetime, asked: Asked, tagged: bool = True) -> Answer:
     """A file as a web server gives it out: with its date, and 304 to those who have it already.
 
@@ -86,7 +92,7 @@ def as_file(path: Path, published_at: datetime, asked: Asked, tagged: bool = Tru
     """
     stream = path.open("rb")
     status = os.fstat(stream.fileno())
-    headers = {"Last-Modified": format_datetime(published_at.astimezone(UTC), usegmt=True)}
+    headers = {"Last-Modified": http_date(published_at)}
     if tagged:
         headers["ETag"] = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
     if _has_it(asked, headers.get("ETag"), published_at):
@@ -95,10 +101,23 @@ def as_file(path: Path, published_at: datetime, asked: Asked, tagged: bool = Tru
     return Answer(200, headers | {"Content-Type": TYPES.get(path.suffix, "application/octet-stream")}, stream)
 
 
+def tagged_by_content(answer: Answer, asked: Asked) -> Answer:
+    """An answer with a weak ETag of its body, as Express sends it; 304 to those who have it already."""
+    assert isinstance(answer.body, bytes)
+    tag = f'"{len(answer.body):x}-{hashlib.sha1(answer.body, usedforsecurity=False).hexdigest()}"'
+    headers = {**answer.headers, "ETag": f"W/{tag}"}
+    return Answer(304, headers) if _has_tag(asked, tag) else Answer(answer.status, headers, answer.body)
+
+
+def _has_tag(asked: Asked, tag: str) -> bool:
+    known = asked.headers.get("if-none-match", "")
+    return tag in [entry.strip().removeprefix("W/") for entry in known.split(",")]
+
+
 def _has_it(asked: Asked, tag: str | None, published_at: datetime) -> bool:
     """Whether the request's conditions say that the client has this state of the file."""
-    if tag and (known := asked.headers.get("if-none-match")):
-        return tag in [entry.strip().removeprefix("W/") for entry in known.split(",")]
+    if tag and asked.headers.get("if-none-match"):
+        return _has_tag(asked, tag)
     try:
         since = parsedate_to_datetime(asked.headers.get("if-modified-since", ""))
     except (TypeError, ValueError):

@@ -7,12 +7,15 @@ with each other. Does not belong here: the schools themselves (`schools.py`), an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from edu_pipeline.normalise import UAI_LETTERS
-from edu_pipeline.sample.world import World
+
+if TYPE_CHECKING:
+    from edu_pipeline.sample.world import World
 
 COLLEGES, LYCEES, LYCEES_GT = 7_100, 3_700, 2_350
 """Number of the collèges, of all lycées and of the general and technological ones at the national scale."""

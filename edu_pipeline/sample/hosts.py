@@ -1,8 +1,7 @@
 """Who answers for which host: all publishers of the catalogue, over one sample directory.
 
-Belongs here: data.gouv.fr, the servers of plain files, geo.api.gouv.fr, what operators hand in, and which portal is
-asked. Does not belong here: Opendatasoft (`portal.py`), sockets (`server.py`). ArcGIS services and the address files of
-the BAN are not answered for: no source of the catalogue comes from there yet.
+Belongs here: data.gouv.fr, the servers of plain files, geo.api.gouv.fr, what operators hand in, and which portal or
+layer is asked. Does not belong here: Opendatasoft (`portal.py`), ArcGIS (`layer.py`), sockets (`server.py`).
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from edu_pipeline.sample.answers import Answer, Asked, as_file, as_json, not_found
+from edu_pipeline.sample import layer
+from edu_pipeline.sample.answers import Answer, Asked, as_file, as_json, http_date, not_found, tagged_by_content
 from edu_pipeline.sample.portal import Dataset, Portal
 from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline.sources.catalogue import File, catalogue
@@ -92,6 +92,7 @@ class Hosts:
         self._yearly: list[tuple[str, re.Pattern[str], File]] = []
         self._by_query: list[File] = []
         self._datagouv: list[File] = []
+        self._layers: dict[tuple[str, str], File] = {}
         for source in catalogue().values():
             for file in source.files.values():
                 self._enter(file)
@@ -111,6 +112,8 @@ class Hosts:
         }  # fmt: skip
         if asked.host in answers:
             return answers[asked.host](asked)
+        if any(asked.host == host for host, _ in self._layers):
+            return self._layer(asked)
         if any(asked.host == urlsplit(file.url or "").hostname for file in self._by_query):
             return self._geo_api(asked)
         return self._file(asked)
@@ -121,6 +124,9 @@ class Hosts:
             self._datasets[file.opendatasoft.portal, file.opendatasoft.dataset] = file
         elif file.datagouv:
             self._datagouv.append(file)
+        elif file.arcgis:
+            parts = urlsplit(file.arcgis)
+            self._layers[parts.hostname or "", unquote(parts.path)] = file
         elif file.url:
             parts = urlsplit(file.url)
             host = parts.hostname or ""
@@ -159,7 +165,7 @@ class Hosts:
         return as_file(holding.files[name], holding.published_at, asked, tagged=asked.host not in UNTAGGED)
 
     def _supplied(self, asked: Asked) -> Answer:
-        """What an operator hands in: a list of names, or a file."""
+        """What an operator hands in: a list of names, with the date of the newest, or a file; 404 if there is none."""
         source, _, name = asked.path.strip("/").partition("/")
         if source not in catalogue():
             return not_found(f"The catalogue has no source {source!r}.")
@@ -170,11 +176,20 @@ class Hosts:
             for known in (holding.files if holding else {})
             if any(re.fullmatch(pattern, known) for pattern in patterns)
         ]
-        if not name:
-            return as_json(names)
+        if not name and holding and names:
+            return as_json(names, headers={"Last-Modified": http_date(holding.published_at)})
         if holding is None or name not in names:
             return not_found(f"The sample has no file {name!r} that is handed in for {source}.")
         return as_file(holding.files[name], holding.published_at, asked)
+
+    def _layer(self, asked: Asked) -> Answer:
+        """A layer of an ArcGIS service: its description, or the features that a query asks for."""
+        file = self._layers.get((asked.host, asked.path.removesuffix(layer.QUERY)))
+        holding = self._shelf.holding(file.source) if file else None
+        if file is None or holding is None:
+            return not_found(f"No layer of the sample is at https://{asked.host}{asked.path}.")
+        (path,) = holding.files.values()
+        return layer.answered(path, catalogue()[file.source].title, holding.published_at, asked)
 
     # --- data.gouv.fr
 
@@ -263,7 +278,10 @@ class Hosts:
     # --- geo.api.gouv.fr
 
     def _geo_api(self, asked: Asked) -> Answer:
-        """Communes, arrondissements or départements: content by query, without a date."""
+        """Communes, arrondissements or départements: content by query, without a date.
+
+        The tag is that of Express, which the interface is written with: INFERRED from its source (datagouv/api-geo).
+        """
         file = next((file for file in self._by_query if _same_list(file, asked)), None)
         holding = self._shelf.holding(file.source) if file else None
         paths = (
@@ -285,7 +303,7 @@ class Hosts:
         if fields := asked.query.get("fields"):
             given = ALWAYS_GIVEN | set(fields.split(","))
             entries = [{name: value for name, value in entry.items() if name in given} for entry in entries]
-        return as_json(entries)
+        return tagged_by_content(as_json(entries), asked)
 
 
 def _same_list(file: File, asked: Asked) -> bool:

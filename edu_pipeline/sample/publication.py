@@ -47,6 +47,7 @@ class Publication:
         kind: ``opendatasoft`` for a dataset of a portal, stored as the portal's default CSV export.
         labels: French label by machine name, of a portal's dataset, as far as they are known.
         write: makes the file at the path from the world.
+        exists: whether the world has such a file.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Publication:
     kind: Kind
     write: Callable[[World, Path], None]
     labels: Mapping[str, str] = field(default_factory=dict)
+    exists: Callable[[World], bool] = lambda _: True
 
     @property
     def key(self) -> str:
@@ -70,7 +72,7 @@ def publication(
     """Mark a function that writes one file in its publisher's exact form; it is returned unchanged."""
 
     def register(write: Callable[[World, Path], None]) -> Callable[[World, Path], None]:
-        _add(Publication(source, file_name, "file", write))
+        add(Publication(source, file_name, "file", write))
         return write
 
     return register
@@ -88,20 +90,25 @@ def dataset(
         def write(world: World, path: Path) -> None:
             write_csv(make(world), path, delimiter=";", bom=True, line_end="\r\n")
 
-        _add(Publication(source, f"{source}.csv", "opendatasoft", write, dict(labels or {})))
+        add(Publication(source, f"{source}.csv", "opendatasoft", write, dict(labels or {})))
         return make
 
     return register
 
 
-def _add(new: Publication) -> None:
+def add(new: Publication) -> None:
+    """Enter a publication into the registry, where a decorator does not do.
+
+    Raises:
+        ValueError: there is one of that name.
+    """
     if new.key in _registry:
         raise ValueError(f"{new.key} is published twice")
     _registry[new.key] = new
 
 
 def publications() -> list[Publication]:
-    """Every file that the sample publishes, by source and name."""
+    """Every file that the sample publishes, whatever the world, by source and name."""
     for module in pkgutil.iter_modules(publishers.__path__):
         importlib.import_module(f"{publishers.__name__}.{module.name}")
     return [_registry[key] for key in sorted(_registry)]
@@ -117,7 +124,7 @@ def write_all(world: World, folder: Path) -> None:
         FolderNotASample: the folder is neither empty nor a sample.
     """
     manifest = _opened(folder)
-    published = publications()
+    published = [file for file in publications() if file.exists(world)]
     for key in sorted(set(manifest) - {file.key for file in published}):
         (folder / key).unlink(missing_ok=True)
         del manifest[key]
@@ -137,7 +144,7 @@ def write_one(world: World, folder: Path, source: str) -> None:
         FolderNotASample: the folder is neither empty nor a sample.
         ValueError: no such source is published.
     """
-    files = [file for file in publications() if file.source == source]
+    files = [file for file in publications() if file.source == source and file.exists(world)]
     if not files:
         known = ", ".join(sorted({file.source for file in publications()}))
         raise ValueError(f"the sample publishes no source {source!r}; it has {known}")

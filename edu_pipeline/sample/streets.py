@@ -1,16 +1,21 @@
 """The streets of the invented country: names, positions and how far their numbers go.
 
-Belongs here: streets, in the two spellings that address files have of each. Does not belong here: addresses, and which
-school a street belongs to (`publishers/ministry_sectors.py`).
+Belongs here: streets, in the two spellings that address files have of each. Does not belong here: addresses
+(`publishers/addresses.py`), and which school a street belongs to (`publishers/ministry_sectors.py`).
 """
 
 from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from edu_pipeline.sample import education
-from edu_pipeline.sample.world import World
+
+if TYPE_CHECKING:
+    from edu_pipeline.sample.world import World
 
 KINDS = (
     "Rue",
@@ -49,20 +54,38 @@ PER_INHABITANT = 0.0335
 MOST = 300
 REACH, REACH_OF_ARRONDISSEMENT = 0.2, 0.04
 """How far from the middle of its place a street can be, as a share of the commune's width and height."""
+HALF = 0.2
+"""How far from the middle of a street its ends are, as a share of that."""
 
 
 def streets_of(world: World, places: pl.DataFrame) -> pl.DataFrame:
     """The streets of ``places`` (rows of ``World.places``), place by place.
 
-    Columns: code_place, number (of the street in its place, from 0), nom (`Rue du Pré des Acacias`), nom_afnor (`RUE DU
-    PRE DES ACACIAS`, abbreviated), last (the highest house number), longitude, latitude.
+    Columns: those of ``all_streets``, nom (`Rue du Pré des Acacias`) and nom_afnor (`RUE DU PRE DES ACACIAS`,
+    abbreviated) in place of name.
+    """
+    codes = places["code"].sort()
+    near = world.streets
+    if codes.len():  # all streets are in the order of their places, and these often next to each other
+        first = near["code_place"].search_sorted(str(codes[0]), "left")
+        near = near[first : near["code_place"].search_sorted(str(codes[-1]), "right")]
+    streets = near.join(places.select(code_place="code"), on="code_place", how="semi", maintain_order="left")
+    return streets.join(_names(), on="name", maintain_order="left").drop("name")
+
+
+def all_streets(world: World) -> pl.DataFrame:
+    """The streets of the communes, and of the arrondissements in place of their cities, place by place.
+
+    Columns: code_place, number (of the street in its place, from 0), name (number of its name), last (the highest house
+    number), longitude and latitude of its middle, half_x and half_y (degrees) from there to its end.
     """
     counts = (
         (pl.col("population").fill_null(0) * PER_INHABITANT).round().clip(1, MOST if world.scale == "sample" else None)
     )
     parents = world.arrondissements.select("code", "code_commune_parent")
     rows = (
-        places.select("code", "longitude", "latitude", count=counts.cast(pl.Int64))
+        world.places.join(parents, left_on="code", right_on="code_commune_parent", how="anti")
+        .select("code", "longitude", "latitude", count=counts.cast(pl.Int64))
         .sort("code")
         .join(parents, on="code", how="left", maintain_order="left")
         .with_columns(cell=pl.coalesce("code_commune_parent", "code"))
@@ -74,23 +97,23 @@ def streets_of(world: World, places: pl.DataFrame) -> pl.DataFrame:
         .explode("number", empty_as_null=False, keep_nulls=False)
     )
     rng = world.rng("streets")
-    names = _names()
     shift = rng.uniform(-1, 1, (2, rows.height))
+    last = pl.Series(np.exp(rng.normal(3.7, 0.7, rows.height))).round().clip(4, 900).cast(pl.Int64)
+    angle = rng.uniform(0, np.pi, rows.height)
     start = pl.col("code").str.slice(1).str.replace_all("[AB]", "0").cast(pl.Int64)
-    return (
-        rows.select(
-            "number",
-            code_place="code",
-            name=(start + pl.col("number") * STRIDE) % names.height,
-            last=pl.Series(np.exp(rng.normal(3.7, 0.7, rows.height))).round().clip(4, 900).cast(pl.Int64),
-            longitude=(pl.col("longitude") + pl.col("reach") * pl.col("width") * pl.Series(shift[0])).round(6),
-            latitude=(pl.col("latitude") + pl.col("reach") * pl.col("height") * pl.Series(shift[1])).round(6),
-        )
-        .join(names, on="name", maintain_order="left")
-        .drop("name")
+    return rows.select(
+        "number",
+        code_place="code",
+        name=(start + pl.col("number") * STRIDE) % (len(KINDS) * len(FIRSTS) * len(SECONDS)),
+        last=last,
+        longitude=(pl.col("longitude") + pl.col("reach") * pl.col("width") * pl.Series(shift[0])).round(6),
+        latitude=(pl.col("latitude") + pl.col("reach") * pl.col("height") * pl.Series(shift[1])).round(6),
+        half_x=(HALF * pl.col("reach") * pl.col("width") * pl.Series(np.cos(angle))).round(6),
+        half_y=(HALF * pl.col("reach") * pl.col("height") * pl.Series(np.sin(angle))).round(6),
     )
 
 
+@cache
 def _names() -> pl.DataFrame:
     """Every name that a street can have: name (its number), nom, nom_afnor."""
     names = [f"{kind} du {first} des {second}" for second in SECONDS for first in FIRSTS for kind in KINDS]

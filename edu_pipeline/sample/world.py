@@ -19,6 +19,7 @@ import shapely
 
 from edu_pipeline.sample import lattice, territory
 from edu_pipeline.sample.schools import schools_of
+from edu_pipeline.sample.streets import all_streets
 from edu_pipeline.vocabulary import regions
 from edu_pipeline.vocabulary.arrondissements import COMMUNES as CITY_OF_ARRONDISSEMENT
 
@@ -64,6 +65,9 @@ PERIODS = (
     ("2016", "2017", "2016-06-30"),
 )  # fmt: skip
 """Geographies before and after, and the day between, of one merger after the other."""
+
+LAST_OF_TABLE = "2024-01-01"
+"""Day of the last changes that INSEE's table of passage has; the later ones are in its list of events only."""
 
 MOVED, MOVED_BY = 0.01, 0.1
 """Share of the rows that a release changes, and by how much at most."""
@@ -228,7 +232,8 @@ class World:
         """How former codes became those in force: geo_ini, geo_fin, cod_ini, cod_fin, date, typemodif, ratio.
 
         One former commune was merged into another that was merged itself three years later, one commune was split, one
-        changed its code. A commune into which others were merged has a row from its code to itself.
+        changed its code. A commune into which others were merged has a row from its code to itself. After
+        ``LAST_OF_TABLE`` there are one merger and one split more, of which the ratios follow today's populations.
         """
         rng = self.rng("passages")
         _, free = self._numbers
@@ -258,8 +263,22 @@ class World:
             ("2023", "2024", split, code, "2024-01-01", "d", part) for code, part in ((split, 0.7), (splinter, 0.3))
         ]
         rows.append(("2022", "2023", left[recoded[:2]].pop(), recoded, "2023-01-01", "c", 1.0))
+        unchanged = [code for code in others if code not in (splinter, recoded)]
+        rows += self._latest_passages(unchanged, left)
         names = ["geo_ini", "geo_fin", "cod_ini", "cod_fin", "date", "typemodif", "ratio"]
         return pl.DataFrame(rows, schema=names, orient="row").sort("date", "cod_fin", "cod_ini")
+
+    def _latest_passages(
+        self, unchanged: list[str], free: Mapping[str, list[str]]
+    ) -> list[tuple[str, str, str, str, str, str, float]]:
+        """A merger in 2025 and a split in 2026, of communes that nothing has happened to before."""
+        pole = next(code for code in unchanged if free[code[:2]])
+        rows = [("2024", "2025", code, pole, "2025-01-01", "f", 1.0) for code in (free[pole[:2]][-1], pole)]
+        split, *others = (code for code in unchanged if code != pole)
+        parts = [split, next(code for code in others if code[:2] == split[:2])]
+        people = self.communes.filter(pl.col("code").is_in(parts)).select("code", "population").rows()
+        total = sum(count for _, count in people)
+        return rows + [("2025", "2026", split, code, "2026-01-01", "d", count / total) for code, count in people]
 
     @cached_property
     def contours(self) -> geopandas.GeoDataFrame:
@@ -307,6 +326,11 @@ class World:
     def lycees_gt(self) -> pl.DataFrame:
         """The lycées with a general or a technological track."""
         return self.lycees.filter(pl.col("voie_generale") | pl.col("voie_technologique"))
+
+    @cached_property
+    def streets(self) -> pl.DataFrame:
+        """Every street of every place that is no city in parts, as ``streets.all_streets`` says."""
+        return all_streets(self)
 
     @cached_property
     def _counts(self) -> dict[str, int]:

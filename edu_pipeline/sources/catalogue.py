@@ -7,9 +7,10 @@ here: the entries themselves (they are in the TOML file) and anything that opens
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -42,7 +43,7 @@ class File(_Entry):
     """One file of a source: where it comes from and how it is read.
 
     Exactly one of ``url`` (``{year}`` in it stands for the newest year that answers), ``opendatasoft``,
-    ``datagouv`` and ``supplied`` says where it comes from.
+    ``datagouv``, ``arcgis`` and ``supplied`` says where it comes from.
     """
 
     source: str
@@ -52,6 +53,7 @@ class File(_Entry):
     url: str | None = None
     opendatasoft: Opendatasoft | None = None
     datagouv: DataGouv | None = None
+    arcgis: str | None = Field(None, description="URL of a layer of an ArcGIS service, all of which is one file")
     supplied: bool = Field(False, description="handed in by an operator, under EDU_UPSTREAM or `load`")
     member: str | None = Field(None, description="regular expression of the member's name, in a zip archive")
     encoding: Literal["utf-8", "windows-1252"] = "utf-8"
@@ -73,9 +75,9 @@ class File(_Entry):
 
     @model_validator(mode="after")
     def _one_origin(self) -> File:
-        origins = [self.url, self.opendatasoft, self.datagouv, self.supplied or None]
+        origins = [self.url, self.opendatasoft, self.datagouv, self.arcgis, self.supplied or None]
         if sum(origin is not None for origin in origins) != 1:
-            raise ValueError(f"{self.source}: exactly one of url, opendatasoft, datagouv, supplied, please")
+            raise ValueError(f"{self.source}: exactly one of url, opendatasoft, datagouv, arcgis, supplied, please")
         return self
 
     @property
@@ -121,10 +123,26 @@ def catalogue() -> dict[str, Source]:
         files = entry.pop("files", None) or {"main": entry.pop("file")}
         sources[identifier] = Source(
             id=identifier,
-            files={part: File(source=identifier, part=part, **file) for part, file in files.items()},
+            files={
+                part: File(source=identifier, part=part, **file)
+                for name, listed in files.items()
+                for part, file in _parts(name, listed)
+            },
             **entry,
         )
     return sources
+
+
+def _parts(name: str, file: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The files that an entry stands for: one, or one for each of its ``departements``.
+
+    These are parts called as the département, whose code takes the place of ``{departement}`` in ``url`` and ``name``.
+    """
+    departements = file.pop("departements", None)
+    if departements is None:
+        yield name, file
+    for code in departements or ():
+        yield code, file | {field: file[field].replace("{departement}", code) for field in ("url", "name")}
 
 
 @lru_cache(maxsize=1)

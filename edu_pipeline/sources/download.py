@@ -79,12 +79,14 @@ class Policy:
             ``<mirror>/host/path?query``, redirects included. Its origin alone may be http, and private.
         tries: how often a download is tried before ``PublisherUnavailable``.
         max_redirects: how many redirects are followed.
+        read_seconds: how long a server may be silent.
         sleep: waits between two tries.
     """
 
     mirror: str | None = None
     tries: int = 5
     max_redirects: int = 5
+    read_seconds: float = READ_SECONDS
     sleep: Callable[[float], None] = time.sleep
 
     def admit(self, url: str, where: str) -> str:
@@ -244,8 +246,23 @@ def download(
         partial.unlink(missing_ok=True)
 
 
-def probe(url: str, *, policy: Policy = LIVE, where: str | None = None) -> int:
-    """The HTTP status that ``url`` answers with, without fetching the body; 404 for an HTML page.
+@dataclass(frozen=True)
+class Head:
+    """What a publisher says of a file without sending it.
+
+    Attributes:
+        status: the HTTP status; 404 for an HTML page.
+        bytes: the size; None where it is not said, or is that of a compressed form.
+    """
+
+    status: int
+    etag: str | None
+    last_modified: str | None
+    bytes: int | None
+
+
+def head(url: str, *, policy: Policy = LIVE, where: str | None = None) -> Head:
+    """What ``url`` answers with, without fetching the body.
 
     Asked by HEAD, and by GET if the publisher does not like that.
 
@@ -255,17 +272,27 @@ def probe(url: str, *, policy: Policy = LIVE, where: str | None = None) -> int:
     """
     where = where or shown(url)
 
-    def status(session: requests.Session) -> int:
+    def ask(session: requests.Session) -> Head:
         for method in ("HEAD", "GET"):
             with _ask(session, method, url, {}, policy, where) as response:
-                code = response.status_code
-                if code == 200 and response.headers.get("Content-Type", "").lower().startswith("text/html"):
-                    code = 404
-            if code in (200, 404, 410):
+                said = _said(response)
+            if said.status in (200, 404, 410):
                 break
-        return code
+        return said
 
-    return _patiently(status, url, policy, where)
+    return _patiently(ask, url, policy, where)
+
+
+def _said(response: requests.Response) -> Head:
+    sent = response.headers
+    is_page = response.status_code == 200 and sent.get("Content-Type", "").lower().startswith("text/html")
+    size = sent.get("Content-Length", "")
+    return Head(
+        status=404 if is_page else response.status_code,
+        etag=sent.get("ETag"),
+        last_modified=sent.get("Last-Modified"),
+        bytes=int(size) if size.isdigit() and "Content-Encoding" not in sent else None,
+    )
 
 
 def shown(url: str) -> str:
@@ -363,7 +390,7 @@ def _ask(
             asked,
             headers=headers,
             stream=True,
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            timeout=(CONNECT_SECONDS, policy.read_seconds),
             allow_redirects=False,
         )
         status, target = response.status_code, response.headers.get("Location")
@@ -486,6 +513,13 @@ class _Guarded(HTTPAdapter):
     def __init__(self, policy: Policy, where: str) -> None:
         self._policy, self._where = policy, where
         super().__init__(max_retries=0)
+
+    def close(self) -> None:
+        """Close the connections as well, which urllib3 keeps as long as a failure that is kept refers to their pool."""
+        pools = self.poolmanager.pools
+        for key in list(pools.keys()):
+            pools[key].close()
+        super().close()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

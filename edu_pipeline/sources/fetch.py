@@ -1,6 +1,6 @@
 """From the catalogue to the archive: fetching the files of a source, wherever they come from.
 
-Belongs here: which URL a file has (Opendatasoft, data.gouv.fr, the newest year, a plain one), what stands in
+Belongs here: which URL a file has (Opendatasoft, data.gouv.fr, ArcGIS, the newest year, a plain one), what stands in
 for the publishers, whether anything has changed. Does not belong here: HTTP (``download.py``), how a release
 is stored (``archive.py``), whether a file is sound (``soundness.py``).
 """
@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
@@ -29,9 +29,10 @@ from edu_pipeline.errors import (
     NotInStandIn,
     SourceMissing,
 )
+from edu_pipeline.sources import arcgis
 from edu_pipeline.sources.archive import RELEASE_JSON, Archive, Incoming, ReceivedFile, Release
 from edu_pipeline.sources.catalogue import DataGouv, File, Opendatasoft, Source
-from edu_pipeline.sources.download import LIVE, NotModified, Policy, download, probe, shown
+from edu_pipeline.sources.download import LIVE, Downloaded, Head, NotModified, Policy, download, head, shown
 from edu_pipeline.sources.soundness import check_sound
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class _Origin:
+class Origin:
     """Where a file is to be had.
 
     Attributes:
@@ -112,14 +113,8 @@ def fetch(
     with archive.workspace(source.id) as folder:
         try:
             if upstream is None or upstream.startswith(("http://", "https://")):
-                publishers = _Publishers(
-                    source=source,
-                    folder=folder,
-                    policy=replace(policy, mirror=upstream),
-                    today=today or datetime.now(UTC).date(),
-                    seen=archive.as_last_seen(previous) if previous else (),
-                    previous=previous,
-                )
+                policy = replace(policy, mirror=upstream)
+                publishers = Publishers(source, archive, previous, folder, policy, today)
                 got = publishers.collect()
             else:
                 got = _from_directory(source, Path(upstream), folder)
@@ -185,24 +180,9 @@ def _release(source: Source, archive: Archive, previous: Release | None, got: li
 def _from_directory(source: Source, upstream: Path, folder: Path) -> list[_Got]:
     """Copies of the files that the directory ``upstream`` has for ``source``."""
     base = upstream / source.id
-    names = sorted(path.name for path in base.glob("*") if path.is_file() and not path.name.startswith("."))
-    chosen: dict[str, list[File]] = {}
-    for file in source.files.values():
-        matching = [name for name in names if re.fullmatch(file.name, name)]
-        if matching:
-            chosen.setdefault(matching[-1], []).append(file)
-        elif not file.optional:
-            log.info("%s: %s has no file that matches %r", _where(file), base, file.name)
-    if not chosen:
-        patterns = " or ".join(repr(file.name) for file in source.files.values())
-        raise NotInStandIn(
-            source.id,
-            f"expected a file whose name matches {patterns} in {base}; found {_listed(names)}.",
-            "Put the file there under such a name, or unset EDU_UPSTREAM to use the real publisher.",
-        )
     got = []
     invented = (upstream / INVENTED_MARKER).exists()
-    for number, (name, files) in enumerate(chosen.items()):
+    for number, (name, files) in enumerate(in_directory(source, base).items()):
         copy = folder / f"received-{number}"
         shutil.copyfile(base / name, copy)
         for file in files:
@@ -215,25 +195,59 @@ def _from_directory(source: Source, upstream: Path, folder: Path) -> list[_Got]:
     return got
 
 
-class _Publishers:
-    """The files of one source from its publishers, or from a mirror of them."""
+def in_directory(source: Source, folder: Path) -> dict[str, list[File]]:
+    """The names of the files that ``folder`` has for ``source``, each with the parts of the source that it is.
+
+    Raises:
+        NotInStandIn: it has none.
+    """
+    names = sorted(path.name for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
+    chosen: dict[str, list[File]] = {}
+    for file in source.files.values():
+        matching = [name for name in names if re.fullmatch(file.name, name)]
+        if matching:
+            chosen.setdefault(matching[-1], []).append(file)
+        elif not file.optional:
+            log.info("%s: %s has no file that matches %r", _where(file), folder, file.name)
+    if not chosen:
+        patterns = " or ".join(repr(file.name) for file in source.files.values())
+        raise NotInStandIn(
+            source.id,
+            f"expected a file whose name matches {patterns} in {folder}; found {_listed(names)}.",
+            "Put the file there under such a name, or unset EDU_UPSTREAM to use the real publisher.",
+        )
+    return chosen
+
+
+class Publishers:
+    """The files of one source from its publishers, or from a mirror of them; each URL is asked once.
+
+    Args:
+        previous: the archive's newest release of the source.
+        folder: for what is downloaded.
+        today: from whose year downward ``{year}`` in a URL is tried; None: today.
+        answers: what interfaces have answered already, by URL.
+    """
 
     def __init__(
         self,
         source: Source,
+        archive: Archive,
+        previous: Release | None,
         folder: Path,
         policy: Policy,
-        today: date,
-        seen: Iterable[ReceivedFile],
-        previous: Release | None,
+        today: date | None = None,
+        answers: Mapping[str, Any] | None = None,
     ) -> None:
-        self._source, self._folder, self._policy, self._today = source, folder, policy, today
+        self._source, self._folder, self._policy = source, folder, policy
+        self._today = today or datetime.now(UTC).date()
         self._previous = previous
         self._mirror = shown(policy.mirror) if policy.mirror else None
         # A mirror's dates say nothing of the publisher's, nor the other way round.
+        seen = archive.as_last_seen(previous) if previous else ()
         self._seen = {file.url: file for file in seen if file.mirror == self._mirror}
-        self._answers: dict[str, Any] = {}
-        self._origins: dict[str, _Origin] = {}
+        self._answers = dict(answers or {})
+        self._heads: dict[str, Head] = {}
 
     def collect(self) -> list[_Got]:
         """Every part's file, each URL once; parts that are optional and not to be had are left out.
@@ -242,10 +256,10 @@ class _Publishers:
         """
         left_out: list[EduError] = []
         kept: dict[ReceivedFile, list[str]] = {}
-        shared: dict[str, tuple[_Origin, list[File]]] = {}
+        shared: dict[str, tuple[Origin, list[File]]] = {}
         for file in self._source.files.values():
             try:
-                origin = self._supplied_at_mirror(file) if file.supplied else self._origin(file)
+                origin = self.origin(file)
                 if origin is None:
                     kept.setdefault(self._supplied_before(file), []).append(file.part)
                 else:
@@ -262,19 +276,23 @@ class _Publishers:
             raise left_out[0]
         return got
 
-    def _download(self, origin: _Origin, files: list[File], into: Path) -> _Got:
+    def seen(self, url: str) -> ReceivedFile | None:
+        """What we have from ``url`` already."""
+        return self._seen.get(shown(url))
+
+    def _download(self, origin: Origin, files: list[File], into: Path) -> _Got:
         parts = tuple(file.part for file in files)
-        previous = self._seen.get(shown(origin.url))
+        previous = self.seen(origin.url)
         if previous and origin.decides and previous.publisher == origin.publisher:
             return _Got(previous, parts, None)
-        answer = download(
-            origin.url,
-            into,
-            max_bytes=max(file.max_bytes for file in files),
-            previous=previous,
-            policy=self._policy,
-            where=_where(*files),
-        )
+        where, max_bytes = _where(*files), max(file.max_bytes for file in files)
+        answer: Downloaded | NotModified
+        if files[0].arcgis:
+            answer = arcgis.download_layer(origin.url, into, max_bytes=max_bytes, policy=self._policy, where=where)
+        else:
+            answer = download(
+                origin.url, into, max_bytes=max_bytes, previous=previous, policy=self._policy, where=where
+            )
         if isinstance(answer, NotModified):
             return _Got(answer.previous, parts, None)
         name = origin.name or _safe_name(answer.file_name, files[0])
@@ -294,7 +312,7 @@ class _Publishers:
         )
         return _Got(received, parts, answer.path)
 
-    def _supplied_at_mirror(self, file: File) -> _Origin | None:
+    def _supplied_at_mirror(self, file: File) -> Origin | None:
         """What a mirror has of a file that no publisher offers, under ``/supplied/<source>/``; None if it has none."""
         if self._mirror is None:
             return None
@@ -305,7 +323,7 @@ class _Publishers:
             if error.status != 404:
                 raise
             names = []
-        return _Origin(base + max(names), max(names)) if names else None
+        return Origin(base + max(names), max(names)) if names else None
 
     def _supplied_before(self, file: File) -> ReceivedFile:
         """The file that an operator handed in for an earlier release: no publisher has a newer one."""
@@ -319,19 +337,36 @@ class _Publishers:
             )
         return kept
 
-    def _origin(self, file: File) -> _Origin:
+    def origin(self, file: File) -> Origin | None:
+        """Where a file is to be had; None if no publisher offers it.
+
+        Raises:
+            SourceMissing: the publisher has no such file.
+            DownloadFailed, DownloadRefused, PublisherUnavailable: see ``download``.
+            FileInvalid: an interface's answer is not JSON.
+        """
+        if file.supplied:
+            return self._supplied_at_mirror(file)
         if file.opendatasoft:
             return self._opendatasoft(file.opendatasoft, file)
         if file.datagouv:
             return self._datagouv(file.datagouv, file)
+        if file.arcgis:
+            return self._arcgis(file.arcgis, file)
         assert file.url is not None
-        if "{year}" in file.url:
-            if file.url not in self._origins:
-                self._origins[file.url] = self._newest_year(file.url, file)
-            return self._origins[file.url]
-        return _Origin(file.url)
+        return self._newest_year(file.url, file) if "{year}" in file.url else Origin(file.url)
 
-    def _opendatasoft(self, dataset: Opendatasoft, file: File) -> _Origin:
+    def head(self, url: str, file: File) -> Head:
+        """What the server says of the file at ``url``.
+
+        Raises:
+            DownloadRefused, PublisherUnavailable: see ``download.head``.
+        """
+        if url not in self._heads:
+            self._heads[url] = head(url, policy=self._policy, where=_where(file))
+        return self._heads[url]
+
+    def _opendatasoft(self, dataset: Opendatasoft, file: File) -> Origin:
         """The export of a dataset, and what its portal says of the data.
 
         A portal without that information still has the export.
@@ -351,9 +386,9 @@ class _Publishers:
             "records_count": metas.get("records_count"),
             "fields": [entry.get("name") for entry in answer.get("fields") or []],
         }
-        return _Origin(url, f"{dataset.dataset}.{file.format}", said, decides=said["data_processed"] is not None)
+        return Origin(url, f"{dataset.dataset}.{file.format}", said, decides=said["data_processed"] is not None)
 
-    def _datagouv(self, dataset: DataGouv, file: File) -> _Origin:
+    def _datagouv(self, dataset: DataGouv, file: File) -> Origin:
         """The newest resource of a dataset whose title and format match."""
         url = DATA_GOUV.format(dataset=dataset.dataset)
         resources = self._json(url, file).get("resources") or []
@@ -372,10 +407,19 @@ class _Publishers:
                 "Correct the title's pattern in edu_pipeline/sources/catalogue.toml.",
             )
         newest = max(matching, key=lambda resource: resource.get("last_modified") or "")
-        said = {name: newest.get(name) for name in ("id", "title", "last_modified", "checksum")}
-        return _Origin(newest.get("latest") or newest.get("url") or "", None, said)
+        said = {name: newest.get(name) for name in ("id", "title", "last_modified", "checksum", "filesize")}
+        return Origin(newest.get("latest") or newest.get("url") or "", None, said)
 
-    def _newest_year(self, template: str, file: File) -> _Origin:
+    def _arcgis(self, layer: str, file: File) -> Origin:
+        """All features of a layer, and when the service says that it was last edited."""
+        description = f"{layer}?f=json"
+        said = self._json(description, file)
+        arcgis.check_answer(said, description, _where(file))
+        told = arcgis.told_of(said)
+        decides = told["lastEditDate"] is not None
+        return Origin(arcgis.query_of(layer, said), f"{file.source}.{file.format}", told, decides)
+
+    def _newest_year(self, template: str, file: File) -> Origin:
         """The first year, from the current one downward, for which ``template`` answers.
 
         A publisher that is out of order is no reason to take an older year: that is raised.
@@ -383,9 +427,9 @@ class _Publishers:
         tried = []
         for year in range(self._today.year, self._today.year - YEARS, -1):
             url = template.replace("{year}", str(year))
-            status = probe(url, policy=self._policy, where=_where(file))
+            status = self.head(url, file).status
             if status == 200:
-                return _Origin(url)
+                return Origin(url)
             tried.append(f"{year} (HTTP status {status})")
         raise SourceMissing(
             _where(file),
@@ -394,26 +438,39 @@ class _Publishers:
         )
 
     def _json(self, url: str, file: File, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
-        """What an interface answers with, an object or a list; asked once."""
         if url not in self._answers:
-            where = _where(file)
-            path = self._folder / "answer.json"
-            download(url, path, max_bytes=MAX_ANSWER, policy=self._policy, where=where)
-            raw = path.read_bytes()
-            path.unlink()
-            try:
-                answer = json.loads(raw)
-            except ValueError:
-                answer = None
-            if not isinstance(answer, kind):
-                raise FileInvalid(
-                    where,
-                    f"expected a JSON {'object' if kind is dict else 'list'} from {shown(url)}; "
-                    f"found {len(raw):,} bytes that begin with {raw[:60]!r}.",
-                    "Fetch it again later; if it lasts, look at the publisher's page on its interface.",
-                )
-            self._answers[url] = answer
+            self._answers[url] = answer_of(url, self._folder, self._policy, _where(file), kind)
         return self._answers[url]
+
+
+def answer_of(
+    url: str, folder: Path, policy: Policy, where: str, kind: type[dict[str, Any]] | type[list[Any]] = dict
+) -> Any:
+    """What an interface answers with, an object or a list in JSON.
+
+    Args:
+        folder: for the file that it is until it is read.
+
+    Raises:
+        DownloadFailed, DownloadRefused, PublisherUnavailable: see ``download``.
+        FileInvalid: it is something else.
+    """
+    path = folder / "answer.json"
+    download(url, path, max_bytes=MAX_ANSWER, policy=policy, where=where)
+    raw = path.read_bytes()
+    path.unlink()
+    try:
+        answer = json.loads(raw)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, kind):
+        raise FileInvalid(
+            where,
+            f"expected a JSON {'object' if kind is dict else 'list'} from {shown(url)}; "
+            f"found {len(raw):,} bytes that begin with {raw[:60]!r}.",
+            "Fetch it again later; if it lasts, look at the publisher's page on its interface.",
+        )
+    return answer
 
 
 def _optional(files: list[File], error: EduError) -> EduError:
@@ -445,14 +502,17 @@ def _safe_name(sent: str, file: File) -> str:
 
 def _published_at(file: ReceivedFile) -> datetime | None:
     """The publisher's own date of the data: of its interface, else of the file on its server."""
-    said = file.publisher.get("data_processed") or file.publisher.get("last_modified")
-    try:
-        if said:
-            moment = datetime.fromisoformat(said)
-        elif file.last_modified:
-            moment = parsedate_to_datetime(file.last_modified)
-        else:
-            return None
-    except (TypeError, ValueError):
+    return moment_of(file.publisher.get("data_processed") or file.publisher.get("last_modified") or file.last_modified)
+
+
+def moment_of(said: str | None) -> datetime | None:
+    """A publisher's date, as an interface writes it or as an HTTP header does; None if it is none."""
+    if not said:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = read(said)
+        except (TypeError, ValueError):
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None

@@ -8,6 +8,8 @@ from datetime import date
 import polars as pl
 
 from edu_pipeline.normalise import slug
+from edu_pipeline.sample.geographies import places_of
+from edu_pipeline.vocabulary import arrondissements
 from edu_pipeline_tests.real_files import upstream
 from edu_pipeline_tests.sample.communal import path_of, rows_of
 from edu_pipeline_tests.sample.sample_files import produced
@@ -33,7 +35,31 @@ def test_the_former_codes_with_dates_in_both_forms() -> None:
     result = produced("passage_communes")
     assert (result.frame.height, result.refused.height) == (world().passages.height, 0)
     assert set(result.frame["nature"]) == {"fusion", "scission", "changement de code"}
-    assert result.frame.filter(pl.col("nature") == "scission")["date_effet"].unique().to_list() == [date(2024, 1, 1)]
+    assert result.frame.filter(pl.col("nature") == "scission")["date_effet"].unique().sort().to_list() == [
+        date(2024, 1, 1), date(2026, 1, 1),
+    ]  # fmt: skip
+
+
+def test_the_latest_events_are_in_the_list_of_events_only() -> None:
+    days = rows_of("insee_table_passage")["annee"].str.slice(-4).unique()
+    assert not {"2025", "2026"} & set(days)
+    events = rows_of("insee_cog__mouvements")
+    between = events.filter(typecom_av="COM", typecom_ap="COM").select("date_eff", "com_av", "com_ap")
+    assert sorted(between.rows()) == sorted(world().passages.select("date", "cod_ini", "cod_fin").rows())
+    delegated = events.filter(typecom_ap="COMD")
+    assert set(delegated["mod"]) == {"32"}
+    assert (delegated["com_av"] == delegated["com_ap"]).all()
+    assert events["libelle_av"].str.contains("inventée").all() and events["libelle_ap"].str.contains("inventée").all()
+    late = produced("passage_communes").frame.filter(pl.col("date_effet") > date(2024, 1, 1))
+    expected = world().passages.filter(pl.col("date") > "2024-01-01")
+    columns = ("code_ancien", "code_commune", "part", "nature")
+    natures = {"f": "fusion", "d": "scission"}
+    assert sorted(late.select(columns).with_columns(pl.col("part").cast(pl.Float64).round(6)).rows()) == sorted(
+        expected.select(
+            "cod_ini", "cod_fin", pl.col("ratio").round(6), pl.col("typemodif").replace_strict(natures)
+        ).rows()
+    )
+    assert set(late["nature"]) == {"fusion", "scission"}
 
 
 def test_the_communes_of_the_code_officiel_geographique() -> None:
@@ -50,7 +76,8 @@ def test_the_zones_are_a_workbook_with_a_blank_row_and_without_arrondissements()
     assert path_of("insee_bassins_de_vie").name == "table-appartenance-geo-communes-2024.zip"
     rows = rows_of("insee_bassins_de_vie")
     assert " ".join(rows.columns) == "codgeo libgeo dep ctcd reg epci ept arr canov ze2020 uu2020 aav2020 bv2022"
-    assert rows["codgeo"].to_list() == world().communes["code"].to_list()
+    places = places_of(world(), 2024).filter(~pl.col("code").is_in(list(arrondissements.COMMUNES)))
+    assert rows["codgeo"].to_list() == places["code"].to_list()
     named = rows_of("insee_bassins_de_vie__zones")
     assert named.columns == ["nivgeo", "codgeo", "libgeo", "nb_com"]
     bassins = named.filter(pl.col("nivgeo") == "BV2022")

@@ -10,7 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from edu_pipeline.sample.geographies import places_of
 from edu_pipeline.sample.world import World
+from edu_pipeline.sources.catalogue import catalogue
 from edu_pipeline.vocabulary import arrondissements
 from edu_pipeline_tests.real_files import upstream
 from edu_pipeline_tests.sample.communal import known_codes, path_of, written
@@ -47,13 +49,17 @@ def test_all_rows_are_good_and_their_codes_are_known(table: str) -> None:
     result = produced(table)
     assert result.refused.is_empty()
     assert set(result.frame["code_commune"]) <= known_codes()
-    assert set(result.frame["code_commune"]) == set(world().places["code"])
+    year = catalogue()["insee-rp"].files[TABLES[table]].geography
+    assert isinstance(year, int)
+    assert set(result.frame["code_commune"]) == set(places_of(world(), year)["code"])
 
 
 @pytest.mark.parametrize("part", COLUMNS)
 def test_the_files_have_insees_columns_and_cities_are_the_sums_of_their_arrondissements(part: str) -> None:
     rows = data(part)
-    assert (rows.height, rows.width) == (world().places.height, COLUMNS[part])
+    year = catalogue()["insee-rp"].files[part].geography
+    assert isinstance(year, int)
+    assert (rows.height, rows.width) == (places_of(world(), year).height, COLUMNS[part])
     figures = rows.drop("CODGEO")
     assert all(dtype == pl.Float64 for name, dtype in figures.schema.items() if figures[name].null_count() < 300)
     for city in ("75056", "69123", "13055"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from edu_pipeline.sample.geographies import places_of
 from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 from edu_pipeline_tests.real_files import upstream
@@ -31,7 +32,7 @@ def test_cities_are_whole_and_communes_without_a_sale_have_no_row() -> None:
     codes = set(produced(TABLE).frame["code_commune"])
     assert {"75056", "69123", "13055"} <= codes
     assert not codes & set(arrondissements.COMMUNES)
-    assert codes < set(world().communes["code"])
+    assert codes < set(places_of(world(), 2024)["code"])
     raw = rows_of(SOURCE)
     assert raw["insee_com"][-1] == "NA"
     assert raw.row(-1)[3:7] == ("NA",) * 4

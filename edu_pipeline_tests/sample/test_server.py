@@ -47,11 +47,14 @@ from edu_pipeline.sources.fetch import Fetched, fetch
 ANNUAIRE, LYCEES = "fr-en-annuaire-education", "fr-en-ips-lycees-ap2023"
 SALES, CRIME, COMMUNES, EQUIPMENT = "dvf-indicateurs-communes", "ssmsi-communale", "geo-api-communes", "insee-bpe"
 OPTIONS, CONTOURS, PROFESSIONS = "onisep-60113c3d5fee0", "contours-communes", "insee-pcs"
+PARIS, ADDRESSES = "paris-affectation-lycees", "ban"
 CRIME_FILE = "donnee-data.gouv-2025-geographie2026-produit-le2026-06-25.csv.gz"
 
 PORTAL = "data.education.gouv.fr/api/explore/v2.1/catalog/datasets"
 SCHOOLS = f"{PORTAL}/{ANNUAIRE}"
 BPE = "www.insee.fr/fr/statistiques/fichier/8217527/DS_BPE_CSV_FR.zip"
+LAYER = "services9.arcgis.com/ekT8MJFiVh8nvlV5/arcgis/rest/services/Affectation_Lyc%C3%A9es/FeatureServer/0"
+ADDRESSES_URL = "adresse.data.gouv.fr/data/ban/adresses/latest/csv/adresses-35.csv.gz"
 BROWSER = {"User-Agent": "Mozilla/5.0 (compatible; a test)"}
 
 HEADER = ["identifiant_de_l_etablissement", "nom_etablissement", "code_postal", "nombre_d_eleves", "latitude",
@@ -84,6 +87,10 @@ def write(world: World, folder: Path, source: str) -> None:
         OPTIONS: {"60113c3d5fee0.csv": "\n".join(rows).encode()},
         CONTOURS: {"communes-100m.geojson.gz": gzip.compress(b'{"type": "FeatureCollection"}', mtime=0)},
         PROFESSIONS: {"pcs2003.csv": "\n".join(rows).encode()},
+        PARIS: {f"{PARIS}.geojson": json.dumps(features(release)).encode()},
+        ADDRESSES: {
+            f"adresses-{code}.csv.gz": gzip.compress("\n".join(rows).encode(), mtime=0) for code in ("2A", "35")
+        },
     }
     for name, content in contents[source].items():
         path = folder / source / name
@@ -92,7 +99,22 @@ def write(world: World, folder: Path, source: str) -> None:
         path.with_suffix(".part").replace(path)
 
 
-SOURCES = [ANNUAIRE, LYCEES, SALES, CRIME, COMMUNES, "geo-api-departements", EQUIPMENT, OPTIONS, CONTOURS, PROFESSIONS]
+SOURCES = [ANNUAIRE, LYCEES, SALES, CRIME, COMMUNES, "geo-api-departements", EQUIPMENT, OPTIONS, CONTOURS, PROFESSIONS,
+           PARIS, ADDRESSES]  # fmt: skip
+
+
+def features(release: int) -> dict[str, Any]:
+    """23 features: three pages."""
+    entries = [
+        {
+            "type": "Feature",
+            "id": number,
+            "geometry": {"type": "Point", "coordinates": [2.3, 48.8]},
+            "properties": {"OBJECTID": number, "Réseau": "0752536Z", "secteur": f"{release}"},
+        }
+        for number in range(1, 24)
+    ]
+    return {"type": "FeatureCollection", "features": entries}
 
 
 def schools(release: int) -> bytes:
@@ -406,7 +428,12 @@ def test_the_api_of_communes_answers_by_query_without_a_date(get: Callable[..., 
         {"nom": "Inventée", "code": "35001", "codesPostaux": ["35000"], "population": 0},
         {"nom": "Imaginée", "code": "97101", "population": 4},
     ]
-    assert not {"Last-Modified", "ETag"} & set(answer.headers)
+    assert "Last-Modified" not in answer.headers
+    assert answer.headers["ETag"].startswith('W/"')
+    tagged = BROWSER | {"If-None-Match": answer.headers["ETag"]}
+    again = get("geo.api.gouv.fr/communes?fields=population,codesPostaux&zone=metro,drom", headers=tagged)
+    assert (again.status_code, again.content) == (304, b"")
+    assert get("geo.api.gouv.fr/communes?fields=population", headers=tagged).status_code == 200
     assert [entry["code"] for entry in get("geo.api.gouv.fr/communes").json()] == ["35001", "97101", "97501"]
     assert [entry["code"] for entry in get("geo.api.gouv.fr/communes?codeDepartement=971").json()] == ["97101"]
     (paris,) = get("geo.api.gouv.fr/communes?type=arrondissement-municipal&fields=nom,code&format=json").json()
@@ -417,11 +444,14 @@ def test_the_api_of_communes_answers_by_query_without_a_date(get: Callable[..., 
     assert get("geo.api.gouv.fr/communes?format=geojson").status_code == 400
 
 
-def test_what_operators_hand_in_has_an_index(get: Callable[..., requests.Response], folder: Path) -> None:
-    assert get(f"supplied/{PROFESSIONS}/").json() == ["pcs2003.csv"]
-    assert get(f"supplied/{PROFESSIONS}/pcs2003.csv").content == (folder / PROFESSIONS / "pcs2003.csv").read_bytes()
-    assert get("supplied/editorial-anecdotes/").json() == []
-    assert get(f"supplied/{ANNUAIRE}/").json() == []
+def test_what_operators_hand_in_has_an_index_with_its_date(get: Callable[..., requests.Response], folder: Path) -> None:
+    index = get(f"supplied/{PROFESSIONS}/")
+    assert index.json() == ["pcs2003.csv"]
+    file = get(f"supplied/{PROFESSIONS}/pcs2003.csv")
+    assert file.content == (folder / PROFESSIONS / "pcs2003.csv").read_bytes()
+    assert file.headers["Last-Modified"] == index.headers["Last-Modified"]
+    assert get("supplied/editorial-anecdotes/").status_code == 404
+    assert get(f"supplied/{ANNUAIRE}/").status_code == 404
     assert get(f"supplied/{ANNUAIRE}/{ANNUAIRE}.csv").status_code == 404
     assert get("supplied/no-such-source/").status_code == 404
 
@@ -446,6 +476,54 @@ def test_what_is_not_there_is_404_and_marked_like_everything(server: SampleServe
     connection.close()
 
 
+# --- ArcGIS, and the address files
+
+
+def test_a_layer_describes_itself(server: SampleServer, get: Callable[..., requests.Response]) -> None:
+    said = get(f"{LAYER}?f=json").json()
+    assert (said["objectIdField"], said["maxRecordCount"]) == ("OBJECTID", 10)
+    assert [(field["name"], field["type"]) for field in said["fields"]] == [
+        ("OBJECTID", "esriFieldTypeOID"), ("Réseau", "esriFieldTypeString"), ("secteur", "esriFieldTypeString"),
+    ]  # fmt: skip
+    publish(server, PARIS)
+    assert get(f"{LAYER}?f=json").json()["editingInfo"]["lastEditDate"] > said["editingInfo"]["lastEditDate"]
+
+
+def test_a_query_is_answered_in_pages(get: Callable[..., requests.Response]) -> None:
+    query = f"{LAYER}/query?where=1%3D1&outFields=*&f=geojson"
+    pages = [get(f"{query}&resultOffset={first}&resultRecordCount=1000").json() for first in (0, 10, 20)]
+    assert [len(page["features"]) for page in pages] == [10, 10, 3]
+    assert [page.get("properties") for page in pages] == [{"exceededTransferLimit": True}] * 2 + [None]
+    assert [feature["id"] for page in pages for feature in page["features"]] == list(range(1, 24))
+    as_sets = get(f"{query.replace('geojson', 'pjson')}&resultRecordCount=2").json()
+    assert as_sets["exceededTransferLimit"] and as_sets["features"][0]["attributes"]["OBJECTID"] == 1
+    assert get(f"{LAYER}/query?where=1=1&f=json&returnCountOnly=true").json() == {"count": 23}
+
+
+@pytest.mark.parametrize("query", ["", "where=1=1", "where=secteur=1&f=json", "where=1=1&f=json&resultOffset=x"])
+def test_a_query_that_is_not_understood_is_an_error_of_status_200(
+    get: Callable[..., requests.Response], query: str
+) -> None:
+    answer = get(f"{LAYER}/query?{query}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (200, 400)
+
+
+def test_no_other_layer_is_there(get: Callable[..., requests.Response]) -> None:
+    assert get(LAYER.replace("/0", "/1")).status_code == 404
+
+
+def test_the_addresses_of_a_departement_have_a_date_and_a_tag(
+    server: SampleServer, get: Callable[..., requests.Response], folder: Path
+) -> None:
+    answer = get(ADDRESSES_URL)
+    assert answer.content == (folder / ADDRESSES / "adresses-35.csv.gz").read_bytes()
+    conditions = {"If-None-Match": answer.headers["ETag"], "If-Modified-Since": answer.headers["Last-Modified"]}
+    assert get(ADDRESSES_URL, headers=conditions).status_code == 304
+    publish(server, ADDRESSES)
+    assert get(ADDRESSES_URL, headers=conditions).status_code == 200
+    assert get(ADDRESSES_URL.replace("35", "75")).status_code == 404
+
+
 # --- with the pipeline
 
 
@@ -454,7 +532,9 @@ def bring(server: SampleServer, archive: Archive, source: str, slept: list[float
     return fetch(catalogue()[source], archive, server.url, policy=policy)
 
 
-@pytest.mark.parametrize("source", [ANNUAIRE, SALES, CRIME, COMMUNES, EQUIPMENT, OPTIONS, PROFESSIONS])
+@pytest.mark.parametrize(
+    "source", [ANNUAIRE, SALES, CRIME, COMMUNES, EQUIPMENT, OPTIONS, PROFESSIONS, PARIS, ADDRESSES]
+)
 def test_a_release_is_fetched_once_and_the_next_one_once_more(
     server: SampleServer, archive: Archive, source: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -486,6 +566,20 @@ def test_an_export_is_not_downloaded_again(
     publish(server, ANNUAIRE)
     bring(server, archive, ANNUAIRE)
     assert asked(caplog)[1:] == [f"GET /{SCHOOLS}", export]
+
+
+def test_a_layer_is_one_file_of_the_archive(server: SampleServer, archive: Archive) -> None:
+    release = bring(server, archive, PARIS).release
+    (file,) = release.files
+    assert (file.name, release.parts) == (f"{PARIS}.geojson", {"main": f"{PARIS}.geojson"})
+    assert json.loads(archive.local(release, file).read_bytes()) == features(0)
+    holding = server.shelf.holding(PARIS)
+    assert holding and release.published_at == holding.published_at
+
+
+def test_the_departements_of_the_sample_are_parts_of_one_release(server: SampleServer, archive: Archive) -> None:
+    release = bring(server, archive, ADDRESSES).release
+    assert release.parts == {code: f"adresses-{code}.csv.gz" for code in ("2A", "35")}
 
 
 def test_contours_are_found_by_their_year(server: SampleServer, archive: Archive) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psycopg
 import pytest
 import requests
@@ -15,6 +16,8 @@ from psycopg import sql
 from edu_pipeline.cluster import Cluster
 from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import make
+from edu_pipeline.sample.world import LAST_OF_TABLE
+from edu_pipeline_tests.sample.sample_files import produced, sample_world
 from edu_pipeline_tests.test_end_to_end import run, status
 
 SALES = "dvf-indicateurs-communes"
@@ -53,6 +56,7 @@ def test_every_table_is_filled_and_a_new_release_reaches_the_view(demo: str, ser
     assert empty == {"anecdotes_communes", "ips_score"}  # nobody hands in editorial files here
     assert all(entry["state"] == "loaded" for name, entry in found.items() if name not in without_asset)
     assert all(entry["invented"] for entry in found.values())
+    check_former_communes(demo)
 
     assert run("edu-pipeline", "refresh").stderr.startswith("0 new releases, 0 tables and views")
 
@@ -74,6 +78,22 @@ def test_every_table_is_filled_and_a_new_release_reaches_the_view(demo: str, ser
     for code, price in after["college_context_cache"]:
         if code in changed:
             assert (code, price) in after["mutations_immo_latest"]
+
+
+def check_former_communes(url: str) -> None:
+    """What only the list of events knows, of 2025 and 2026, is followed: nothing is refused or lost for it."""
+    with psycopg.connect(url) as connection:
+        refused = connection.execute("SELECT key, reasons FROM edu_pipeline.refused_rows").fetchall()
+        assert not [row for row in refused if "commune" in " ".join(row[1]) and "found nothing" not in row[1][0]]
+        late = sample_world().passages.filter(pl.col("date") > LAST_OF_TABLE, pl.col("cod_ini") != pl.col("cod_fin"))
+        gone = late.filter(typemodif="f")["cod_ini"].to_list()
+        born = late.filter(typemodif="d")["cod_fin"].to_list()
+        dwellings = sql.SQL("SELECT code_commune, logements FROM educational_data.logement_2021")
+        held = {str(code): count for code, count in connection.execute(dwellings).fetchall()}
+    assert gone and not set(gone) & set(held)
+    assert born and set(born) <= set(held)
+    total = produced("logement_2021").frame["logements"].sum()
+    assert abs(sum(count or 0 for count in held.values()) - total) <= len(born)
 
 
 def query(url: str, statement: sql.SQL, name: str) -> set[tuple[Any, ...]]:

@@ -191,10 +191,12 @@ def test_former_codes(scale: Scale) -> None:
     former = set(passages.filter(pl.col("cod_ini") != pl.col("cod_fin"), typemodif="f")["cod_ini"])
     former |= set(passages.filter(typemodif="c")["cod_ini"])
     assert former.isdisjoint(in_force | set(it.arrondissements["code"]))
-    split = passages.filter(typemodif="d")
+    split, latest = (passages.filter(typemodif="d", date=day) for day in ("2024-01-01", "2026-01-01"))
     assert sorted(split["ratio"]) == [0.3, 0.7]
-    assert set(split["cod_fin"]) <= in_force
-    assert split["cod_ini"].n_unique() == 1
+    assert latest.height == 2
+    assert set(split["cod_fin"]) | set(latest["cod_fin"]) <= in_force
+    assert split["cod_ini"].n_unique() == latest["cod_ini"].n_unique() == 1
+    assert passages.filter(typemodif="f", date="2025-01-01").height == 2
     merged = passages.filter(typemodif="f")
     chains = merged.filter(~pl.col("cod_fin").is_in(list(in_force)))
     later = merged.filter(pl.col("cod_ini").is_in(chains["cod_fin"].to_list()), pl.col("cod_fin").is_in(list(in_force)))

@@ -15,7 +15,7 @@ import polars as pl
 from edu_pipeline.sample.geographies import places_of, zones_of
 from edu_pipeline.sample.publication import publication, write_csv, write_zip
 from edu_pipeline.sample.workbook import write_workbook
-from edu_pipeline.sample.world import World
+from edu_pipeline.sample.world import LAST_OF_TABLE, World
 from edu_pipeline.vocabulary import arrondissements
 
 PCS = """
@@ -96,6 +96,9 @@ PCS = """
 """
 """Levels 1 to 3 of the PCS 2003 as they are, double blanks included: level, code, label, parent."""
 
+MODALITIES = {"f": "32", "d": "21", "c": "50"}
+"""INSEE's modalities of events: commune nouvelle, former commune restored, code changed with the chief place."""
+
 PROFESSIONS = 497
 LETTERS = "abcdefg"
 
@@ -120,7 +123,7 @@ def occupations(world: World, path: Path) -> None:
 def former_codes(world: World, path: Path) -> None:
     """The changes of commune codes in the layout of the derived table: dates as INSEE wrote them, ISO until 2018."""
     day = pl.col("date").str.to_date()
-    frame = world.passages.select(
+    frame = world.passages.filter(pl.col("date") <= LAST_OF_TABLE).select(
         "geo_ini", "geo_fin", "cod_ini", "cod_fin",
         annee=pl.when(day.dt.year() > 2018).then(day.dt.strftime("%d/%m/%Y")).otherwise("date"),
         typemodif="typemodif", ratio="ratio",
@@ -149,6 +152,40 @@ def communes(world: World, path: Path) -> None:
     )  # fmt: skip
     frame = pl.concat([current, former], how="diagonal").sort("TYPECOM", "COM")
     write_csv(frame.with_columns(pl.all().fill_null("")), path, delimiter=",", quote="all", line_end="\r\n")
+
+
+@publication("insee-cog", "v_mvt_commune_2026.csv")
+def events(world: World, path: Path) -> None:
+    """All events of communes, the latest first; a commune nouvelle also has one for each commune déléguée in it.
+
+    The header is UNVERIFIED: no copy of the real file was seen.
+    """
+    changes = world.passages.select(
+        DATE_EFF="date", MOD=pl.col("typemodif").replace_strict(MODALITIES), TYPECOM_AV=pl.lit("COM"), COM_AV="cod_ini",
+        TYPECOM_AP=pl.lit("COM"), COM_AP="cod_fin",
+    )  # fmt: skip
+    delegated = changes.filter(MOD=MODALITIES["f"]).with_columns(TYPECOM_AP=pl.lit("COMD"), COM_AP="COM_AV")
+    successor = world.passages.filter(pl.col("cod_ini") != pl.col("cod_fin")).unique("cod_ini", keep="last")
+    names = dict(world.places.select("code", "nom").iter_rows())
+    heirs = dict(successor.select("cod_ini", "cod_fin").iter_rows())
+
+    def named(code: str) -> str:
+        return names[code] if code in names else named(heirs[code])
+
+    known = {code: named(code) for code in {*changes["COM_AV"], *changes["COM_AP"]}}
+    frame = pl.concat([changes, delegated]).sort(
+        "DATE_EFF", "MOD", "COM_AP", "COM_AV", "TYPECOM_AP", descending=[True, False, False, False, False]
+    )
+    for side in ("AV", "AP"):
+        name = pl.col(f"COM_{side}").replace_strict(known).alias(f"LIBELLE_{side}")
+        frame = frame.with_columns(name).with_columns(
+            pl.lit("0").alias(f"TNCC_{side}"),
+            _capitals(f"LIBELLE_{side}").alias(f"NCC_{side}"),
+            pl.col(f"LIBELLE_{side}").alias(f"NCCENR_{side}"),
+        )
+    columns = ("TYPECOM", "COM", "TNCC", "NCC", "NCCENR", "LIBELLE")
+    ordered = frame.select("MOD", "DATE_EFF", *(f"{name}_{side}" for side in ("AV", "AP") for name in columns))
+    write_csv(ordered, path, delimiter=",", quote="all", line_end="\r\n")
 
 
 def _collectivity() -> pl.Expr:
