@@ -2,8 +2,9 @@
 
 The sample publisher's country at national scale (once: the files are kept in .local/sample/national) is rebuilt into a
 cluster made for this run. What is timed: the query as the plan writes it, from a connected client, its rows read.
-The floor: the same columns of the same rows, asked for by their key. Beside it, the query without the indexes on what
-it asks for. Goal: 19 of 20 answers in less than 20 ms.
+The floor: the same columns of the same rows, asked for by their key. Beside it, the query by the GIN
+index on the specialties alone, which PostgreSQL takes only if told to, since most lycées teach mathematics, and
+without any index on what it asks for. Goal: 19 of 20 answers in less than 20 ms.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from edu_pipeline.cluster import Cluster
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.settings import settings
 
+PATH = "-c search_path=educational_data,user_mgmt,public"
 ASKED = 300
 GOAL = 0.020
 
@@ -34,7 +36,6 @@ QUERY = (
 WHERE code_departement = '78' AND IPS >= 100 AND specialites_array @> ARRAY['Mathématiques']::text[] ORDER BY IPS DESC LIMIT 20;"""  # noqa: E501
 )
 BY_KEY = COLUMNS + "FROM educational_data.lycee_context_cache WHERE uai = ANY (%s)"
-INDEXES = ("specialites_array", "code_departement", "ips")
 
 
 def seconds(connection: psycopg.Connection, statement: str, *values: object) -> list[float]:
@@ -60,7 +61,7 @@ def main() -> None:
         try:
             run(BIN / "edu-pipeline", "migrate")
             run(BIN / "edu-pipeline", "rebuild")
-            with psycopg.connect(cluster.url(), autocommit=True) as connection:
+            with psycopg.connect(cluster.url(), autocommit=True, options=PATH) as connection:
                 ((lycees,),) = connection.execute(
                     "SELECT count(*) FROM educational_data.lycee_context_cache"
                 ).fetchall()
@@ -70,9 +71,12 @@ def main() -> None:
                     "the plan's query": seconds(connection, QUERY),
                     "floor: the same rows by key": seconds(connection, BY_KEY, [row[0] for row in rows]),
                 }
-                for column in INDEXES:
-                    connection.execute(f"DROP INDEX educational_data.lycee_context_cache_{column}_idx".encode())
-                times["without its indexes"] = seconds(connection, QUERY)
+                connection.execute("DROP INDEX lycee_context_cache_code_departement_idx, lycee_context_cache_ips_idx")
+                connection.execute("SET enable_seqscan = off")
+                times["by the GIN index alone"] = seconds(connection, QUERY)
+                alone = connection.execute(f"EXPLAIN {QUERY}".encode()).fetchall()
+                connection.execute("RESET enable_seqscan; DROP INDEX lycee_context_cache_specialites_array_idx")
+                times["without an index"] = seconds(connection, QUERY)
         finally:
             cluster.stop()
     grid = Table("", "median, ms", "95 %, ms", "times the floor")
@@ -80,7 +84,8 @@ def main() -> None:
     for what, found in times.items():
         median = statistics.median(found)
         grid.add_row(what, f"{median * 1e3:.2f}", f"{found[ASKED * 19 // 20] * 1e3:.2f}", f"{median / least:.1f}")
-    console.print(*(line for (line,) in plan), sep="\n", markup=False)
+    for text in ("The plan, and that by the GIN index alone:", *(line for (line,) in [*plan, *alone])):
+        console.print(text, markup=False, soft_wrap=True)
     console.print(f"{len(rows)} of {lycees:,} lycées")
     console.print(grid)
     if times["the plan's query"][ASKED * 19 // 20] >= GOAL:

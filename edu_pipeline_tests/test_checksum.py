@@ -26,7 +26,7 @@ def of(database: Database, insert: LiteralString) -> Checksum:
         database,
         "DROP TABLE IF EXISTS kinds",
         "CREATE TABLE kinds (t text, u text, f float8, n numeric(9,2), d date, z timestamptz, b bytea, l text[], "
-        "j jsonb, g geometry)",
+        "j jsonb, g postgis.geometry)",
         insert,
     )
     return checksums(database)["kinds"]
