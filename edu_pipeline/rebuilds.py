@@ -70,6 +70,9 @@ def close(connection: Connection, beside: Database, outcome: str) -> None:
 
 def _claim(connection: Connection, beside: Database, run_id: str, one_process: bool) -> None:
     if connection.execute("SELECT to_regclass('edu_pipeline.rebuilds')").fetchone() != (None,):
+        ended = "SELECT FROM edu_pipeline.rebuilds WHERE run_id = %s AND outcome IS NOT NULL"
+        if connection.execute(ended, [run_id]).fetchone() is not None:
+            return  # Dagster makes the resources of a run once more when it has ended
         other = connection.execute(
             "SELECT run_id, started_by, started_at, seen_at > clock_timestamp() - %s::interval "
             "FROM edu_pipeline.rebuilds WHERE target_schema = %s AND outcome IS NULL",
