@@ -24,17 +24,13 @@ from rich.table import Table
 from edu_pipeline.cluster import Cluster
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.settings import settings
+from edu_pipeline_tests.test_plan_sql import LYCEES
 
 PATH = "-c search_path=educational_data,user_mgmt,public"
 ASKED = 300
 GOAL = 0.020
 
-COLUMNS = "SELECT uai, etablissement, IPS, specialites_array, local_services, crime_level "
-QUERY = (
-    COLUMNS
-    + """FROM educational_data.lycee_context_cache
-WHERE code_departement = '78' AND IPS >= 100 AND specialites_array @> ARRAY['Mathématiques']::text[] ORDER BY IPS DESC LIMIT 20;"""  # noqa: E501
-)
+COLUMNS = LYCEES.partition("FROM")[0]
 BY_KEY = COLUMNS + "FROM educational_data.lycee_context_cache WHERE uai = ANY (%s)"
 
 
@@ -65,18 +61,18 @@ def main() -> None:
                 ((lycees,),) = connection.execute(
                     "SELECT count(*) FROM educational_data.lycee_context_cache"
                 ).fetchall()
-                rows = connection.execute(QUERY.encode()).fetchall()
-                plan = connection.execute(f"EXPLAIN {QUERY}".encode()).fetchall()
+                rows = connection.execute(LYCEES.encode()).fetchall()
+                plan = connection.execute(f"EXPLAIN {LYCEES}".encode()).fetchall()
                 times = {
-                    "the plan's query": seconds(connection, QUERY),
+                    "the plan's query": seconds(connection, LYCEES),
                     "floor: the same rows by key": seconds(connection, BY_KEY, [row[0] for row in rows]),
                 }
                 connection.execute("DROP INDEX lycee_context_cache_code_departement_idx, lycee_context_cache_ips_idx")
                 connection.execute("SET enable_seqscan = off")
-                times["by the GIN index alone"] = seconds(connection, QUERY)
-                alone = connection.execute(f"EXPLAIN {QUERY}".encode()).fetchall()
+                times["by the GIN index alone"] = seconds(connection, LYCEES)
+                alone = connection.execute(f"EXPLAIN {LYCEES}".encode()).fetchall()
                 connection.execute("RESET enable_seqscan; DROP INDEX lycee_context_cache_specialites_array_idx")
-                times["without an index"] = seconds(connection, QUERY)
+                times["without an index"] = seconds(connection, LYCEES)
         finally:
             cluster.stop()
     grid = Table("", "median, ms", "95 %, ms", "times the floor")

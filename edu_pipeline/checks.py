@@ -119,7 +119,7 @@ class _Subject:
 
     @cached_property
     def expectation(self) -> Expectation:
-        return expectations().tables[self.name]
+        return expectations().of(self.name)
 
     @cached_property
     def table(self) -> Table | None:
@@ -173,7 +173,7 @@ class _Subject:
             return None if self.load else "its first refresh"
         if self.table is None:
             return "its asset"
-        if inputs := missing_tables(self.table, self.database):
+        if inputs := missing_tables(self.table, ledger.newest(self.connection, self.database.schema)):
             return f"the table {', '.join(inputs)}"
         missing = {file.source for file in missing_files(self.table, releases_of(self.table, self.archive))}
         if not missing and self.load and self.table.sources and not self.load.releases:
@@ -191,11 +191,7 @@ class _Check:
 
 
 def specs_of(table: str) -> list[CheckSpec]:
-    """The checks of a table or view.
-
-    Raises:
-        KeyError: ``expectations.toml`` has no section of that name.
-    """
+    """The checks of a table or view; without a section in ``expectations.toml`` those that need no figure."""
     return [check.spec for check in _checks(table)]
 
 
@@ -228,7 +224,7 @@ def _result(check: _Check, subject: _Subject) -> CheckResult:
 
 def _checks(table: str) -> list[_Check]:
     """All checks of a table, in the order in which they are shown."""
-    expected = expectations().tables[table]
+    expected = expectations().of(table)
     declared = tables().get(table)
     known: list[tuple[bool, str, str, Severity, Probe]] = [
         (expected.rows is not None, "expected_rows", "There are about as many rows as nationally.", "error", _rows),

@@ -136,7 +136,7 @@ def rollback() -> None:
     from edu_pipeline.swap import previous_of, roll_back
 
     database = _target()
-    roll_back(database)
+    roll_back(database, lambda text: err.print(text, style="yellow"))
     out.print(f"{database.schema}: as it was before the last swap; what was live is {previous_of(database.schema)}")
 
 

@@ -37,7 +37,8 @@ class Spec:
         unit: unit of the values, e.g. ``%`` or ``€``.
         references: tables in one of which the value must be a key.
         follows_passage: whether it is a commune's code, which is brought to the one in force (``passage.py``).
-        adds_up: whether it is a count: the sum when communes merge, shared out by population when one is split.
+        adds_up: whether it is a count: the sum when communes merge, shared out by population when one is split. The
+            first such column of a contract says which part of a merger is the largest.
         normalise: how the publisher's text is brought to this product's one form.
     """
 

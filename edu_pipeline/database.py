@@ -8,7 +8,7 @@ rows (``publish``), migrations (``migrate.py``), the private cluster (``cluster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -115,6 +115,33 @@ def share(connection: Connection, schema: str) -> None:
     connection.execute(
         "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [f"edu_pipeline.schema:{schema}"]
     )
+
+
+@contextmanager
+def alone(connection: Connection, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a lock of the session, which one session at a time has; ``waiting`` is called if another has it now."""
+    if connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone() != (True,):
+        waiting()
+        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [key])
+    connection.commit()
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.rollback()
+            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+            connection.commit()
+
+
+@contextmanager
+def turn(database: Database, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Load, or roll back, while no other run does; ``waiting`` is told if it has to wait for one."""
+    text = f"another run loads into {database.schema}: this one waits for it to end"
+    with (
+        database.connect() as connection,
+        alone(connection, f"edu_pipeline.run:{database.schema}", lambda: waiting(text)),
+    ):
+        yield
 
 
 def set_search_path(connection: Connection, schemas: Sequence[str]) -> None:

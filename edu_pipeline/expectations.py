@@ -90,6 +90,10 @@ class Expectations(_Entry):
                     raise ValueError(f"{name}: there is no set {unknown}")
         return self
 
+    def of(self, table: str) -> Expectation:
+        """What is expected of a table or view; nothing, if the file has no section of that name."""
+        return self.tables.get(table) or Expectation()
+
     def codes(self, places: Places) -> list[str]:
         """The codes that must be there."""
         return [code for name in places.sets for code in self.sets[name] if code not in places.without]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -105,7 +105,9 @@ def load(
         version = inputs_version(table, current, ledger.last_change(connection, database.schema))
         previous = ledger.newest(connection, database.schema).get(table.name)
         live = database.live or database.schema
-        invented = _origin(table, releases, ledger.is_invented(connection, live), live)
+        held = [ledger.is_invented(connection, schema) for schema in (live, database.schema)]
+        invented = _origin(table, releases, next((origin for origin in held if origin is not None), None), live)
+        readers_have = ledger.newest(connection, live).get(table.name)
     if previous and previous.inputs_version == version and not options.force and supplied is None:
         return Outcome(previous, skipped=True)
     attempt = Load(
@@ -143,8 +145,10 @@ def load(
             _check_refused(table, conformed, where)
             published = copy_out(connection, table.name, table.contract, Path(scratch))
             found = difference(conformed.frame, published, table.key)
-            held = _rows_live(connection, database, table) if database.live else found.published
-            _check_volume(table, conformed.rows, held, options, where)
+            before = found.published
+            if database.live and readers_have:
+                before = readers_have.rows or 0
+            _check_volume(table, conformed.rows, before, options, where)
             written = writing.write(connection, table, conformed.frame, found)
             done = replace(
                 attempt,
@@ -190,14 +194,9 @@ def missing_files(table: Table, releases: Mapping[str, Release]) -> list[File]:
     ]
 
 
-def missing_tables(table: Table, database: Database) -> list[str]:
-    """The tables that it is made from and that were never loaded into the schema."""
-    read = [name for name in table.parameters if name not in table.files]
-    if not read:
-        return []
-    with database.connect() as connection:
-        loaded = ledger.newest(connection, database.schema)
-    return [name for name in read if name not in loaded]
+def missing_tables(table: Table, loaded: Collection[str]) -> list[str]:
+    """The tables that it is made from and that are not among those ``loaded``."""
+    return [name for name in table.parameters if name not in table.files and name not in loaded]
 
 
 def _check_files(table: Table, releases: Mapping[str, Release]) -> None:
@@ -345,16 +344,6 @@ def _keys(connection: Connection, name: str) -> list[str]:
     key = sql.Identifier(tables()[name].key[0])
     rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(key, sql.Identifier(name)))
     return [str(value) for (value,) in rows]
-
-
-def _rows_live(connection: Connection, database: Database, table: Table) -> int:
-    """How many rows readers have now, while others are written beside."""
-    live = sql.Identifier(database.live or database.schema, table.name)
-    if connection.execute("SELECT to_regclass(%s)", [live.as_string(connection)]).fetchone() == (None,):
-        return 0
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(live)).fetchone()
-    assert row is not None
-    return int(str(row[0]))
 
 
 def _check_volume(table: Table, rows: int, published: int, options: Options, where: str) -> None:

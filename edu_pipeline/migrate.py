@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import resources
 
@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from edu_pipeline.contracts import spec
-from edu_pipeline.database import Connection, Database, home_of_postgis, set_search_path
+from edu_pipeline.database import Connection, Database, alone, home_of_postgis, set_search_path
 from edu_pipeline.errors import MigrationFailed, MigrationInvalid
 from edu_pipeline.table import Table, tables
 
@@ -100,19 +100,9 @@ def start_over(database: Database) -> None:
     migrate(database)
 
 
-@contextmanager
-def _lock(connection: Connection, schema: str) -> Iterator[None]:
+def _lock(connection: Connection, schema: str) -> AbstractContextManager[None]:
     """One migrate of a schema at a time: a session lock, since every file has its own transaction."""
-    key = f"edu_pipeline.migrate:{schema}"
-    connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [key])
-    connection.commit()
-    try:
-        yield
-    finally:
-        if not connection.closed:
-            connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
-            connection.commit()
+    return alone(connection, f"edu_pipeline.migrate:{schema}")
 
 
 def _recorded(connection: Connection, schema: str | None) -> dict[str, str]:

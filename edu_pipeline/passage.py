@@ -24,7 +24,7 @@ from edu_pipeline.table import Table
 Parts = Mapping[str, Mapping[str, float]]
 """Code as published to the codes in force that it is found in, with the share of it that is there."""
 
-ROW, PART, CODE = "row_number", "part_of_row", "code_as_published"
+ROW, PART, CODE, TWICE = "row_number", "part_of_row", "code_as_published", "is_there_twice"
 
 
 class Passage:
@@ -85,7 +85,8 @@ def bring_to_current(
     """Replace the former commune codes in what a transform receives by those in force.
 
     Where the code is the table's key, rows that come to one key become one; where it is an attribute (a school's
-    commune), it becomes the code of the commune that holds the largest part.
+    commune), it becomes the code of the commune in force, and stays where that is one of several, since no publisher
+    says which.
 
     Args:
         frame: the intake of ``parameter``, all text or as typed in the file.
@@ -100,13 +101,16 @@ def bring_to_current(
         if name in table.key:
             frame = _merged(frame, table, name, parts)
         else:
-            largest = {code: max(sorted(found), key=found.__getitem__) for code, found in parts.items()}
-            frame = frame.with_columns(pl.col(name).replace(largest))
+            certain = {code: next(iter(found)) for code, found in parts.items() if len(found) == 1}
+            frame = frame.with_columns(pl.col(name).replace(certain))
     return frame
 
 
 def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.LazyFrame:
-    """The rows with ``parts`` of a key column ``name`` brought to the codes in force; the others untouched."""
+    """The rows with ``parts`` of a key column ``name`` brought to the codes in force; the others untouched.
+
+    Rows that the file has twice are not added up: they are left apart, for the load to refuse.
+    """
     schema = frame.collect_schema()
     if not parts:
         return frame
@@ -118,25 +122,32 @@ def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.La
     keys = [other for other in own if table.needed_counts or other in table.key]
     whole = {code: {code: 1.0} for code in concerned}
     moves = [(code, current, part) for code, found in (whole | dict(parts)).items() for current, part in found.items()]
+    twice = pl.lit(False) if table.needed_counts else pl.struct(keys).is_duplicated()
     moved = (  # the largest part first
         rows.with_row_index(ROW)
+        .with_columns(twice.alias(TWICE))
         .rename({name: CODE})
         .join(pl.DataFrame(moves, schema=[CODE, name, PART], orient="row"), on=CODE, maintain_order="left")
         .sort(_size(counts), (pl.col(CODE) == pl.col(name)), CODE, ROW, descending=[True, True, False, False])
     )
-    merged = moved.group_by(keys, maintain_order=True).agg(
-        *(_added_up(count, table, schema[count]) for count in counts),
-        *(pl.when(pl.col(PART).min() == 1).then(pl.col(contour)).alias(contour) for contour in contours),
-        pl.exclude(*keys, *counts, *contours, ROW, PART, CODE, CODES_ANCIENS).first(),
-        pl.col(CODE).unique(maintain_order=True).alias(CODES_ANCIENS),
-        ((pl.len() == 1) & (pl.col(CODE) == pl.col(name)).first() & (pl.col(PART) == 1).first()).alias(PART),
+    doubtful = pl.col(TWICE).any().over(keys)
+    merged = (
+        moved.filter(~doubtful)
+        .group_by(keys, maintain_order=True)
+        .agg(
+            *(_added_up(count, table, schema[count]) for count in counts),
+            *(pl.when(pl.col(PART).min() == 1).then(pl.col(contour)).alias(contour) for contour in contours),
+            pl.exclude(*keys, *counts, *contours, ROW, PART, CODE, TWICE, CODES_ANCIENS).first(),
+            pl.col(CODE).unique(maintain_order=True).alias(CODES_ANCIENS),
+            ((pl.len() == 1) & (pl.col(CODE) == pl.col(name)).first() & (pl.col(PART) == 1).first()).alias(PART),
+        )
     )
     merged = merged.with_columns(
         pl.when(~pl.col(PART)).then(CODES_ANCIENS).alias(CODES_ANCIENS),
         *(pl.col(contour).map_elements(_united, pl.String) for contour in contours),
     )
     kept = frame.filter(~pl.col(name).is_in(list(concerned)) | pl.col(name).is_null())
-    return pl.concat([kept, merged.select(schema.names()).lazy()])
+    return pl.concat([kept, *(part.select(schema.names()).lazy() for part in (merged, moved.filter(doubtful)))])
 
 
 def _size(counts: list[str]) -> pl.Expr:
@@ -158,6 +169,12 @@ def _added_up(name: str, table: Table, kind: pl.DataType) -> pl.Expr:
     return pl.when(alone).then(value.first()).when(wrong.len() > 0).then(wrong.first()).otherwise(total.cast(kind))
 
 
-def _united(contours: pl.Series) -> str:
-    shape = shapely.set_srid(shapely.union_all(shapely.from_wkb(contours.to_numpy())), 4326)
+def _united(contours: pl.Series) -> str | None:
+    """The union as hexadecimal EWKB; a single contour as it is; None if one cannot be read, for the load to refuse."""
+    if len(contours) == 1:
+        return str(contours[0])
+    shapes = shapely.from_wkb(contours.to_numpy(), on_invalid="ignore")
+    if shapely.is_missing(shapes).any():
+        return None
+    shape = shapely.set_srid(shapely.union_all(shapely.make_valid(shapes)), 4326)
     return str(shapely.to_wkb(shape, hex=True, include_srid=True, byte_order=1))

@@ -6,7 +6,7 @@ a run is launched (``runs.py``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Plan:
         new: source to its new release.
         failures: source to the text of why it could not be fetched; its newest release stays in use.
         stale: tables and views whose inputs or code have changed since their last load, and those behind them that
-            were ever loaded; not those that no release has a file for.
+            were ever loaded; not those that wait for a file or for another table.
     """
 
     new: dict[str, Fetched]
@@ -55,7 +55,7 @@ def plan(settings: Settings, database: Database, archive: Archive, names: Iterab
     stale: set[str] = set()
     for name, table in tables().items():
         releases = load.releases_of(table, archive)
-        if load.missing_files(table, releases):
+        if load.missing_files(table, releases) or load.missing_tables(table, [*done, *stale]):
             continue
         version = load.inputs_version(table, releases, versions)
         old = name not in done or done[name].inputs_version != version
@@ -68,30 +68,12 @@ def plan(settings: Settings, database: Database, archive: Archive, names: Iterab
     return Plan(new, failures, stale)
 
 
-def hanging_on(sources: Collection[str]) -> list[str]:
-    """The tables that are made from ``sources``, directly or by way of others, and their views; in order."""
-    chosen: dict[str, None] = {}
-    for name, table in tables().items():
-        if not set(sources).isdisjoint(table.sources) or not chosen.keys().isdisjoint(table.tables):
-            chosen[name] = None
-    for name, view in views.views().items():
-        if not chosen.keys().isdisjoint(view.inputs):
-            chosen[name] = None
-    return list(chosen)
-
-
 def sources_of(name: str) -> list[str]:
     """The sources that a table or view is made from, directly or by way of others."""
     table = tables().get(name)
     above = table.tables if table else views.views()[name].inputs
     own = table.sources if table else []
     return list(dict.fromkeys([*own, *(source for upper in above for source in sources_of(upper))]))
-
-
-def used_sources() -> list[str]:
-    """The sources that a table reads, in the catalogue's order."""
-    read = {source for table in tables().values() for source in table.sources}
-    return [source for source in catalogue() if source in read]
 
 
 def _fetch_all(sources: list[str], settings: Settings, archive: Archive) -> tuple[dict[str, Fetched], dict[str, str]]:

@@ -1,7 +1,8 @@
-"""One run at a time: a second full rebuild of a schema is told who is at it, any other run waits for its turn.
+"""One full rebuild of a schema at a time: who is at it, and what a second one is told.
 
-Belongs here: what a run holds while it loads. Dagster's queue cannot give it, since `dagster job execute` and the
-command line go past the queue. Does not belong here: preparing, swapping (``swap.py``).
+Belongs here: the claim that a run holds while it builds beside the live schema. Dagster's queue cannot give it, since
+`dagster job execute` and the command line go past the queue. Does not belong here: preparing, swapping (``swap.py``);
+that any two runs wait for each other (``database.turn``).
 
 A claim is a row, which says who, and an advisory lock that every process of the run holds, which says that it lives:
 after a kill the server has released it, and the next rebuild begins anew.
@@ -11,10 +12,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edu_pipeline.database import Connection, Database
+from edu_pipeline.database import Connection, Database, alone
 from edu_pipeline.errors import RebuildUnderWay
 from edu_pipeline.swap import prepare
 
@@ -35,35 +36,22 @@ def held(beside: Database, run_id: str, one_process: bool) -> Iterator[None]:
         EduError: the schema cannot be prepared, see ``swap.prepare``.
     """
     with beside.connect() as connection:
-        with _mutex(connection, beside):
+        with alone(connection, f"edu_pipeline.rebuild:{beside.live}"):
             _claim(connection, beside, run_id, one_process)
             connection.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", [_key(beside, run_id)])
         try:
             yield
         finally:
             if one_process and not connection.closed:
-                close(connection, beside, "not swapped")
+                close(connection, run_id, "not swapped")
 
 
-@contextmanager
-def turn(database: Database, waiting: Callable[[str], None]) -> Iterator[None]:
-    """Load while no other run does; ``waiting`` is told if it has to wait for one."""
-    key = f"edu_pipeline.run:{database.schema}"
-    with database.connect() as connection:
-        taken = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
-        if taken != (True,):
-            waiting(f"another run loads into {database.schema}: this one waits for it to end")
-            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [key])
-        connection.commit()
-        yield
-
-
-def close(connection: Connection, beside: Database, outcome: str) -> None:
-    """Note how the rebuild that is under way has ended, unless that is noted already."""
+def close(connection: Connection, run_id: str, outcome: str) -> None:
+    """Note how a rebuild has ended, unless that is noted already."""
     connection.execute(
         "UPDATE edu_pipeline.rebuilds SET finished_at = clock_timestamp(), outcome = %s "
-        "WHERE target_schema = %s AND outcome IS NULL",
-        [outcome, beside.live],
+        "WHERE run_id = %s AND outcome IS NULL",
+        [outcome, run_id],
     )
     connection.commit()
 
@@ -88,7 +76,7 @@ def _claim(connection: Connection, beside: Database, run_id: str, one_process: b
                 "Wait for it to end, or end it in the UI (Runs); then rebuild again.",
             )
         if other:
-            close(connection, beside, "abandoned")
+            close(connection, str(other[0]), "abandoned")
     connection.commit()
     prepare(beside)
     connection.execute(
@@ -115,18 +103,3 @@ def _is_held(connection: Connection, beside: Database, run_id: str) -> bool:
 
 def _key(beside: Database, run_id: str) -> str:
     return f"edu_pipeline.rebuild:{beside.live}:{run_id}"
-
-
-@contextmanager
-def _mutex(connection: Connection, beside: Database) -> Iterator[None]:
-    """One process at a time looks at the claims."""
-    key = f"edu_pipeline.rebuild:{beside.live}"
-    connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [key])
-    connection.commit()
-    try:
-        yield
-    finally:
-        if not connection.closed:
-            connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
-            connection.commit()

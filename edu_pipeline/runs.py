@@ -5,6 +5,7 @@ Belongs here: the selection, the run's configuration, following its events. Does
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -158,6 +159,8 @@ def _execute(
 
         def follow(entry: dg.EventLogEntry) -> None:
             event = entry.dagster_event
+            if event is None and int(entry.level) >= logging.WARNING:
+                progress.console.print(entry.user_message, markup=False, style="yellow", soft_wrap=True)
             if event and event.event_type == dg.DagsterEventType.RUN_FAILURE and not failures:
                 failures[job_name] = _run_failure_text(event)
             if event is None or event.step_key is None:

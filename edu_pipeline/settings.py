@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from upath import UPath
 
@@ -46,11 +46,6 @@ class Settings(BaseSettings):
         None,
         description="Dagster's storage, postgresql+psycopg2://...; unset: schema `dagster` of the target database.",
     )
-    probe_seconds: int = Field(900, description="Seconds between two times that the publishers are asked for releases.")
-    alert_webhook: SecretStr | None = Field(
-        None, description="Slack-compatible webhook that failed runs and red checks are posted to; unset: nowhere."
-    )
-    ui_url: str | None = Field(None, description="Address of the Dagster UI, for the links in alerts.")
     executor: Literal["in_process", "multiprocess", "dask", "celery"] = Field(
         "in_process", description="Dagster executor of all jobs."
     )

@@ -15,14 +15,15 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import psycopg
 from psycopg import sql
 
-from edu_pipeline.database import TABLES, VIEWS, Connection, Database, exists, relations
+from edu_pipeline.database import TABLES, VIEWS, Connection, Database, exists, relations, turn
 from edu_pipeline.errors import NoPrevious, SchemaInUse, SwapBlocked, TableShrank
 from edu_pipeline.migrate import start_over
+from edu_pipeline.publish import ledger
 from edu_pipeline.rights import copy_rights
 
 log = logging.getLogger(__name__)
@@ -107,8 +108,13 @@ def prepare(beside: Database) -> None:
         copy_rights(connection, beside.live, beside.schema)
 
 
-def swap(beside: Database, accept_shrink: Collection[str] = ()) -> list[str]:
+def swap(beside: Database, accept_shrink: Collection[str] = (), run_id: str | None = None) -> list[str]:
     """Give the schema beside the live one its name, and keep the live one as the previous.
+
+    A live schema that nothing was ever loaded into is not kept: nobody should roll back to empty tables.
+
+    Args:
+        run_id: the rebuild that this ends, which is noted with the swap.
 
     Returns:
         Objects of other schemas that depend on what was live, and go on reading the old rows.
@@ -131,13 +137,8 @@ def swap(beside: Database, accept_shrink: Collection[str] = ()) -> list[str]:
         connection.commit()
         deadline = time.monotonic() + PATIENCE
         _await_snapshots(connection, live, deadline)
-        _rename(connection, live, [(previous, discarded), (live, previous), (beside.schema, live)], deadline)
-        connection.execute(
-            "UPDATE edu_pipeline.rebuilds SET finished_at = clock_timestamp(), outcome = 'swapped' "
-            "WHERE target_schema = %s AND outcome IS NULL",
-            [live],
-        )
-        connection.commit()
+        away = [(previous, discarded), (live, previous)] if ledger.newest(connection, live) else [(live, discarded)]
+        _rename(connection, live, [*away, (beside.schema, live)], deadline, run_id)
         try:
             _drop(connection, discarded, DROP_PATIENCE)
         except (SchemaInUse, SwapBlocked) as error:
@@ -145,15 +146,20 @@ def swap(beside: Database, accept_shrink: Collection[str] = ()) -> list[str]:
     return dependents
 
 
-def roll_back(database: Database) -> None:
+def roll_back(database: Database, waiting: Callable[[str], None] = log.warning) -> None:
     """Swap the live schema with the previous one; doing it again swaps them back.
+
+    A run that loads is waited for, so that it does not load some tables into the one and some into the other.
+
+    Args:
+        waiting: told if there is such a run.
 
     Raises:
         NoPrevious: there is no previous schema.
         SwapBlocked: readers or loads are under way and do not end; nothing has changed.
     """
     live, previous, aside = database.schema, previous_of(database.schema), _discarded(database.schema)
-    with database.connect() as connection:
+    with turn(database, waiting), database.connect() as connection:
         _check_previous(connection, database)
         _drop(connection, aside, PATIENCE)
         copy_rights(connection, live, previous)
@@ -318,8 +324,12 @@ def _await_snapshots(connection: Connection, live: str, deadline: float) -> None
         connection.commit()
 
 
-def _rename(connection: Connection, live: str, names: Sequence[tuple[str, str]], deadline: float) -> None:
+def _rename(
+    connection: Connection, live: str, names: Sequence[tuple[str, str]], deadline: float, run_id: str | None = None
+) -> None:
     """Rename schemas, and what the ledger says of them, in one transaction, between two loads and between readers.
+
+    With it the rebuild ``run_id`` is noted as swapped.
 
     The tables are held by one request to the server, which has the commit in it: a client that is slow, or is killed,
     keeps nobody waiting. A reader may hold one table and wait for another that is held already. So the table that
@@ -339,6 +349,11 @@ def _rename(connection: Connection, live: str, names: Sequence[tuple[str, str]],
                 connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
             for old, new in moves:
                 _move_bookkeeping(connection, old, new)
+            connection.execute(
+                "UPDATE edu_pipeline.rebuilds SET finished_at = clock_timestamp(), outcome = 'swapped' "
+                "WHERE run_id = %s AND outcome IS NULL",
+                [run_id],
+            )
             rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
             renames = [rename.format(*map(sql.Identifier, move)).as_string(connection) for move in moves]
             together = sql.Literal("BEGIN " + "".join(f"{statement}; " for statement in [*locks, *renames]) + "END")

@@ -59,7 +59,7 @@ def cluster() -> Cluster:
 @pytest.fixture(scope="session")
 def template(cluster: Cluster) -> Iterator[str]:
     """A migrated database that every test's own is copied from."""
-    with _new_database(cluster, "template1") as name:
+    with new_database(cluster, "template1") as name:
         migrate(Database(cluster.url(name), "educational_data"))
         yield name
 
@@ -67,14 +67,14 @@ def template(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def empty_database(cluster: Cluster) -> Iterator[Database]:
     """A database with nothing in it."""
-    with _new_database(cluster, "template1") as name:
+    with new_database(cluster, "template1") as name:
         yield Database(cluster.url(name), "educational_data")
 
 
 @pytest.fixture
 def database(cluster: Cluster, template: str) -> Iterator[Database]:
     """A migrated database, its tables empty, in the schema ``educational_data``."""
-    with _new_database(cluster, template) as name:
+    with new_database(cluster, template) as name:
         yield Database(cluster.url(name), "educational_data")
 
 
@@ -100,7 +100,7 @@ def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     settings.cache_clear()
 
 
-class _new_database:
+class new_database:
     """A database copied from ``origin``, dropped at the end."""
 
     def __init__(self, cluster: Cluster, origin: str) -> None:

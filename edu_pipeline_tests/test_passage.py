@@ -82,6 +82,14 @@ def test_a_row_that_nothing_comes_to_is_as_published(passage: Passage) -> None:
     assert brought(sales(("01004", "007", "5")), passage) == [("01004", "007", "5", None)]
 
 
+def test_rows_that_are_there_twice_are_not_added_up_but_left_to_be_refused(passage: Passage) -> None:
+    given = sales(("01901", "40", "1"), ("01901", "41", "2"), ("01001", "30", "3"), ("01904", "5", "6"))
+    assert sorted(brought(given, passage)) == [
+        ("01001", "30", "3", None), ("01001", "40", "1", None), ("01001", "41", "2", None),
+        ("01004", "5", "6", ["01904"]),
+    ]  # fmt: skip
+
+
 def test_what_is_hidden_is_not_0_and_what_is_no_number_stays_to_be_refused(passage: Passage) -> None:
     assert brought(sales(("01001", "30", "1"), ("01901", None, "2")), passage) == [
         ("01001", None, "1", ["01001", "01901"])
@@ -134,6 +142,37 @@ def test_the_commune_of_a_school_is_replaced(passage: Passage) -> None:
     assert bring_to_current(frame, table, "fr_en_annuaire_education", passage, None).collect().rows() == [
         ("0010001A", "01001"), ("0010002B", "01002"), ("0010003C", None),
     ]  # fmt: skip
+
+
+def test_a_school_of_a_commune_that_has_become_several_keeps_its_code(passage: Passage) -> None:
+    """No publisher says in which of them it is."""
+    frame = pl.LazyFrame({"uai": ["0010002B"], "code_commune": ["01002"]})
+    table = tables()["annuaire_education"]
+    found = bring_to_current(frame, table, "fr_en_annuaire_education", passage, 2023).collect()
+    assert found["code_commune"].to_list() == ["01002"]
+
+
+def test_the_rate_of_crimes_is_that_of_the_part_with_more_people(passage: Passage) -> None:
+    frame = pl.LazyFrame(
+        {
+            "code_commune": ["01901", "01001"], "annee": ["2024", "2024"], "indicateur": ["a", "a"],
+            "insee_pop": ["900", "4000"], "nombre": ["9", "2"], "taux_pour_mille": ["10", "0.5"],
+            "codes_anciens": [None, None],
+        }, schema_overrides={"codes_anciens": pl.List(pl.String)},
+    )  # fmt: skip
+    found = bring_to_current(frame, tables()["criminalite_2024"], "ssmsi_communale", passage, None).collect()
+    assert found.rows() == [("01001", "2024", "a", "4900", "11", "0.5", ["01001", "01901"])]
+
+
+@pytest.mark.parametrize("contour", ["00", "zz"])
+def test_a_contour_that_is_none_is_left_to_be_refused(passage: Passage, contour: str) -> None:
+    whole = shapely.to_wkb(shapely.box(0, 45, 1, 46), hex=True)
+    frame = pl.LazyFrame(
+        {"code_commune": ["01901", "01001"], "nom_commune": ["F", "C"], "geometry": [contour, whole],
+         "codes_anciens": [None, None]}, schema_overrides={"codes_anciens": pl.List(pl.String)},
+    )  # fmt: skip
+    found = bring_to_current(frame, tables()["commune_boundaries"], "contours_communes", passage, None).collect()
+    assert found["geometry"].to_list() == [None]
 
 
 def test_contours_are_united(passage: Passage) -> None:

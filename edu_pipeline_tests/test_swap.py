@@ -28,7 +28,7 @@ from upath import UPath
 from edu_pipeline import rebuilds, rights, swap
 from edu_pipeline.checksum import Checksum, checksums
 from edu_pipeline.cluster import Cluster
-from edu_pipeline.database import Database, share
+from edu_pipeline.database import Database, share, turn
 from edu_pipeline.errors import (
     ColumnMissing,
     DiskFull,
@@ -43,7 +43,7 @@ from edu_pipeline.settings import PROJECT
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.status import table_status
 from edu_pipeline.views import refresh, views
-from edu_pipeline_tests.conftest import _new_database as new_database
+from edu_pipeline_tests.conftest import new_database
 from edu_pipeline_tests.stand_in import StandIn, sale
 
 LOADED = ("departements", "passage_communes", "info_communes", "mutations_immo_latest")
@@ -591,11 +591,51 @@ def test_one_rebuild_at_a_time(live: StandIn) -> None:
             ):
                 pass
     with rebuilds.held(beside, "second", one_process=True):
-        swap.swap(beside, LOADED)
+        swap.swap(beside, LOADED, "second")
     assert live.rows("SELECT run_id, outcome FROM edu_pipeline.rebuilds ORDER BY id") == [
         ("first", "not swapped"),
         ("second", "swapped"),
     ]
+
+
+def test_a_run_that_has_ended_neither_claims_again_nor_ends_another(live: StandIn) -> None:
+    """Dagster makes the resources of a run once more when its result is asked for; another may have begun by then."""
+    beside = live.database.beside
+    with rebuilds.held(beside, "first", one_process=True):
+        fill(replace(live, database=beside))
+        swap.swap(beside, (), "first")
+    with rebuilds.held(beside, "second", one_process=True):
+        with rebuilds.held(beside, "first", one_process=True):
+            pass
+        with pytest.raises(RebuildUnderWay), rebuilds.held(beside, "third", one_process=True):
+            pass
+        assert live.rows("SELECT run_id, outcome FROM edu_pipeline.rebuilds ORDER BY id") == [
+            ("first", "swapped"),
+            ("second", None),
+        ]
+
+
+def test_a_live_schema_that_was_never_filled_is_not_kept(live: StandIn) -> None:
+    """Rolling back to it would show the readers empty tables; what was live before it stays the previous one."""
+    rebuild(live, 2)
+    start_over(live.database)
+    rebuild(live, 3)
+    assert live.rows(WHOLE) == [whole(3)]
+    swap.roll_back(live.database)
+    assert live.rows(WHOLE) == [whole(1)]
+
+
+def test_the_way_back_waits_for_a_run_that_loads(live: StandIn) -> None:
+    rebuild(live, 2)
+    told: list[str] = []
+    with turn(live.database, told.append):
+        going = threading.Thread(target=swap.roll_back, args=(live.database, told.append))
+        going.start()
+        going.join(0.5)
+        assert going.is_alive() and live.rows(WHOLE) == [whole(2)]
+    going.join(20)
+    assert live.rows(WHOLE) == [whole(1)]
+    assert told == [f"another run loads into {LIVE}: this one waits for it to end"]
 
 
 def test_a_run_of_many_processes_keeps_its_claim_between_two_of_them(live: StandIn) -> None:

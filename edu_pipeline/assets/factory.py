@@ -19,6 +19,7 @@ from edu_pipeline.errors import EduError, NoRows, TableShrank, UnknownReference,
 from edu_pipeline.load import Outcome, load, missing_files, missing_tables, releases_of
 from edu_pipeline.migrate import described_columns
 from edu_pipeline.plan import sources_of
+from edu_pipeline.publish import ledger
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.catalogue import Source, catalogue
@@ -139,7 +140,9 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         missing = missing_files(table, releases)
         without_source = missing or (table.sources and not releases)
         supplied = backup.kept(table, held) if without_source or table.name in run_options.from_files else None
-        awaited = sorted({file.source for file in missing}) + missing_tables(table, postgres.database())
+        with postgres.database().connect() as connection:
+            loaded = ledger.newest(connection, postgres.database().schema)
+        awaited = sorted({file.source for file in missing}) + missing_tables(table, loaded)
         if awaited and supplied is None:
             yield from _waiting(table, awaited)
             return
@@ -200,7 +203,7 @@ def live_schema_asset(inputs: Sequence[str]) -> dg.AssetsDefinition:
         if not postgres.beside:
             return dg.MaterializeResult(metadata={"swapped": False})
         with _failures(context):
-            dependents = swap(postgres.database(), run_options.accept_shrink)
+            dependents = swap(postgres.database(), run_options.accept_shrink, context.run.run_id)
         for name in dependents:
             context.log.warning(f"{name} depends on the former schema and shows its rows: make it anew")
         return dg.MaterializeResult(metadata={"swapped": True, "depend on the former schema": dependents})

@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from edu_pipeline import rebuilds
-from edu_pipeline.database import Database, target
+from edu_pipeline.database import Database, target, turn
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.load import Options
 from edu_pipeline.settings import settings
@@ -38,13 +38,13 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             if self.beside and context.run:
                 stack.enter_context(rebuilds.held(self.database(), context.run.run_id, one_process))
             if one_process:
-                stack.enter_context(rebuilds.turn(target(settings()), lambda text: self._log(context, text)))
+                stack.enter_context(turn(target(settings()), lambda text: self._log(context, text)))
             yield self
 
     @staticmethod
     def _log(context: dg.InitResourceContext, text: str) -> None:
         if context.log:
-            context.log.info(text)
+            context.log.warning(text)
 
     def database(self) -> Database:
         """The target database, with the schema that this run writes."""

@@ -43,11 +43,11 @@ def test_every_edition_has_its_own_name_of_the_code(edition: int, tmp_path: Path
     result = crime([HEADER.replace("2024", str(edition)), HIDDEN, PUBLISHED, NONE], tmp_path)
     assert result.refused.is_empty()
     assert result.frame.drop("codes_anciens").rows() == [
-        ("33001", 2017, "Coups et blessures volontaires", "Victime", None, None, "ndiff", 1937, 2017, 1051, 2017,
+        ("33001", 2017, "Coups et blessures volontaires", "Victime", 1937, None, None, "ndiff", 2017, 1051, 2017,
          Decimal("2.0560224"), Decimal("1.9268733")),
-        ("33063", 2017, "Coups et blessures volontaires", "Victime", 1462, Decimal("5.7460422"), "diff", 254436, 2017,
+        ("33063", 2017, "Coups et blessures volontaires", "Victime", 254436, 1462, Decimal("5.7460422"), "diff", 2017,
          156978, 2017, None, None),
-        ("33001", 2017, "Vols avec armes", "Infraction", 0, Decimal(0), "diff", 1937, 2017, 1051, 2017, None, None),
+        ("33001", 2017, "Vols avec armes", "Infraction", 1937, 0, Decimal(0), "diff", 2017, 1051, 2017, None, None),
     ]  # fmt: skip
 
 

@@ -34,6 +34,8 @@ class Criminalite2024(c.Contract):
                         upstream="indicateur")  # fmt: skip
     unite_de_compte = c.text("What is counted: Victime, Infraction, Véhicule, Mis en cause, Victime entendue.",
                              required=True, upstream="unite_de_compte")  # fmt: skip
+    insee_pop = c.integer("Population that the rate is of.", min=0, unit="inhabitants", upstream="insee_pop",
+                          adds_up=True)  # fmt: skip
     nombre = c.integer("Number recorded; NULL where not published.", min=0, upstream="nombre",
                        adds_up=True)  # fmt: skip
     taux_pour_mille = c.numeric(
@@ -42,8 +44,6 @@ class Criminalite2024(c.Contract):
     )  # fmt: skip
     est_diffuse = c.text("`diff`: published; `ndiff`: hidden, since too few.", required=True, pattern="^n?diff$",
                          upstream="est_diffuse")  # fmt: skip
-    insee_pop = c.integer("Population that the rate is of.", min=0, unit="inhabitants", upstream="insee_pop",
-                          adds_up=True)  # fmt: skip
     insee_pop_millesime = c.year("Census year of `insee_pop`.", upstream="insee_pop_millesime")
     insee_log = c.integer("Dwellings that the rate of burglaries is of, rounded (the rate is of the exact number).",
                           min=0, unit="dwellings", upstream="insee_log", adds_up=True)  # fmt: skip
