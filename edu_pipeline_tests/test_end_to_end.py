@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, LiteralString
 
 import fastexcel
@@ -17,10 +14,8 @@ import pytest
 from psycopg import sql
 
 from edu_pipeline.cluster import Cluster
-from edu_pipeline.settings import PROJECT
+from edu_pipeline_tests.programs import run, status
 from edu_pipeline_tests.real_files import upstream
-
-BIN = Path(sys.executable).parent
 
 IVAC = "fr-en-indicateurs-valeur-ajoutee-colleges/fr-en-indicateurs-valeur-ajoutee-colleges.csv"
 IVAL = "fr-en-indicateurs-de-resultat-des-lycees-gt_v2/fr-en-indicateurs-de-resultat-des-lycees-gt_v2.csv"
@@ -42,18 +37,6 @@ EDITORIAL = {"anecdotes_communes", "ips_score"}
 """Tables that an operator's files fill."""
 
 INCOMES = "insee-filosofi-2021/cc_filosofi_2021_COM.csv"
-
-
-def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of the environment, as a person would, with the settings of this test."""
-    return subprocess.run(
-        [str(BIN / command[0]), *command[1:]],
-        cwd=PROJECT,
-        env=os.environ | more,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +65,6 @@ def environment(filled: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict
     monkeypatch.setenv("EDU_DATABASE_URL", filled["url"])
     monkeypatch.setenv("EDU_UPSTREAM", str(upstream()))
     return filled
-
-
-def status() -> dict[str, dict[str, Any]]:
-    """What `edu-pipeline status --json` says, by table."""
-    done = run("edu-pipeline", "status", "--json")
-    assert done.returncode == 0, done.stderr
-    return {entry["table"]: entry for entry in json.loads(done.stdout)}
 
 
 def query(filled: dict[str, Any], statement: LiteralString | sql.Composed) -> list[tuple[Any, ...]]:

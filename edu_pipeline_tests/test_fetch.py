@@ -30,9 +30,10 @@ from edu_pipeline.errors import (
     SourceMissing,
 )
 from edu_pipeline.sources.archive import Archive, Release
-from edu_pipeline.sources.catalogue import File, Source, catalogue
+from edu_pipeline.sources.catalogue import Source, catalogue
 from edu_pipeline.sources.download import Policy
 from edu_pipeline.sources.fetch import Fetched, fetch
+from edu_pipeline_tests.a_source import a_source
 from edu_pipeline_tests.real_files import real_file, upstream
 
 TODAY = date(2026, 11, 23)
@@ -66,23 +67,6 @@ def get(httpserver: HTTPServer, archive: Archive, slept: list[float]) -> Callabl
         return fetch(source, archive, upstream, **{"policy": Policy(sleep=slept.append), "today": TODAY, **changes})
 
     return from_mirror
-
-
-def a_source(**files: dict[str, Any]) -> Source:
-    """A source whose parts are ``files``; what a part does not say is CSV of any name."""
-    return Source(
-        id="a-source",
-        title="A source",
-        publisher="INSEE",
-        licence="Licence Ouverte 2.0",
-        landing_page="https://example.org/",
-        cadence="yearly",
-        max_age_days=400,
-        files={
-            part: File(source="a-source", part=part, **{"format": "csv", "name": r".*\.csv", **file})
-            for part, file in files.items()
-        },
-    )
 
 
 PLAIN = a_source(main={"url": "https://www.insee.fr/f/communes.csv"})

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from edu_pipeline.cluster import Cluster
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.views import views
-from edu_pipeline_tests.test_end_to_end import run
+from edu_pipeline_tests.programs import run
 
 SEARCH_PATH = "SET search_path TO educational_data, user_mgmt, public;"
 RESULTS = "SELECT * FROM aggregated_data_lycees_2024 WHERE code_departement = '78' AND annee = 2024 LIMIT 10;"

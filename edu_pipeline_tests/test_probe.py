@@ -26,10 +26,11 @@ from edu_pipeline.sample.answers import Answer, Asked
 from edu_pipeline.sample.server import SampleServer, serving
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.sources.catalogue import File, Source, catalogue
+from edu_pipeline.sources.catalogue import Source, catalogue
 from edu_pipeline.sources.download import Policy
 from edu_pipeline.sources.fetch import fetch, fetch_if_any
 from edu_pipeline.sources.probe import PROBING, Probed, fetching, probe, remember, remembered
+from edu_pipeline_tests.a_source import a_source
 
 ANNUAIRE, SALES, EQUIPMENT = "fr-en-annuaire-education", "dvf-indicateurs-communes", "insee-bpe"
 ONISEP, COMMUNES, CENSUS, ACADEMIES = "onisep-5fa5816ac6a6e", "geo-api-communes", "insee-rp", "departement-academie"
@@ -281,23 +282,6 @@ def test_a_first_failure_is_remembered_without_a_version(database: Database) -> 
 
 
 # --- single publishers
-
-
-def a_source(**files: dict[str, Any]) -> Source:
-    """A source whose parts are ``files``; what a part does not say is CSV of any name."""
-    return Source(
-        id="a-source",
-        title="A source",
-        publisher="INSEE",
-        licence="Licence Ouverte 2.0",
-        landing_page="https://example.org/",
-        cadence="yearly",
-        max_age_days=400,
-        files={
-            part: File(source="a-source", part=part, **{"format": "csv", "name": r".*\.csv", **file})
-            for part, file in files.items()
-        },
-    )
 
 
 def look(source: Source, archive: Archive, httpserver: HTTPServer, known: str = "", **changes: Any) -> Probed:

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -32,10 +31,10 @@ from edu_pipeline.instance import home
 from edu_pipeline.plan import plan
 from edu_pipeline.settings import PROJECT, Settings, settings
 from edu_pipeline.sources.archive import Archive
+from edu_pipeline_tests.programs import BIN, run
 from edu_pipeline_tests.stand_in import StandIn
 from edu_pipeline_tests.test_swap import WHOLE, Reader, publish, schemas, whole
 
-BIN = Path(sys.executable).parent
 REBUILD = ["edu-pipeline", "rebuild"]
 BY_DAGSTER = ["dagster", "job", "execute", "-m", "edu_pipeline.definitions", "-j", "full_rebuild"]
 
@@ -61,18 +60,6 @@ def started(*command: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-
-
-def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of the environment as a person would."""
-    return subprocess.run(
-        [str(BIN / command[0]), *command[1:]],
-        cwd=PROJECT,
-        env=os.environ | more,
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
 

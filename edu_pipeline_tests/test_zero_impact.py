@@ -22,8 +22,8 @@ from edu_pipeline.migrate import migrate
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline_tests.guides import own_server
+from edu_pipeline_tests.programs import run
 from edu_pipeline_tests.stand_in import SALES, StandIn
-from edu_pipeline_tests.test_end_to_end import run
 
 APPLICATION = """
 CREATE ROLE eduinfo LOGIN PASSWORD 'secret';

@@ -17,8 +17,8 @@ from edu_pipeline.cluster import Cluster
 from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.sample.world import LAST_OF_TABLE
+from edu_pipeline_tests.programs import run, status
 from edu_pipeline_tests.sample.sample_files import produced, sample_world
-from edu_pipeline_tests.test_end_to_end import run, status
 
 SALES = "dvf-indicateurs-communes"
 

@@ -116,7 +116,6 @@ def _former(cog: pl.LazyFrame) -> pl.LazyFrame:
     return (
         cog.filter(pl.col("typecom").is_in(["COMD", "COMA"]))
         .join(in_force, on="com", how="anti")
-        .unique("com", keep="first", maintain_order=True)
         .select(
             code_ancien="com",
             code_commune="comparent",
