@@ -23,7 +23,7 @@ from edu_pipeline.contracts import specs
 from edu_pipeline.database import Connection, Database, home_of_postgis
 from edu_pipeline.errors import EXAMPLES
 from edu_pipeline.expectations import Expectation, Places, expectations
-from edu_pipeline.load import missing_files, missing_tables, releases_of
+from edu_pipeline.inputs import missing_files, missing_tables, releases_of
 from edu_pipeline.normalise import slug
 from edu_pipeline.publish import ledger
 from edu_pipeline.sources.archive import Archive

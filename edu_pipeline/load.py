@@ -6,10 +6,8 @@ Does not belong here: Dagster (``assets/factory.py``) and how any step works.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,6 +31,7 @@ from edu_pipeline.errors import (
     TooManyRefused,
     UnknownReference,
 )
+from edu_pipeline.inputs import inputs_version, missing_files, releases_of
 from edu_pipeline.passage import Passage, bring_to_current, year_of
 from edu_pipeline.publish import ledger, writing
 from edu_pipeline.publish.conform import REFUSED, Conformed, conform, refuse
@@ -40,7 +39,6 @@ from edu_pipeline.publish.copying import copy_out
 from edu_pipeline.publish.difference import difference
 from edu_pipeline.publish.ledger import Load
 from edu_pipeline.sources.archive import Archive, Release
-from edu_pipeline.sources.catalogue import File
 from edu_pipeline.sources.intake import take_in
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
@@ -178,27 +176,6 @@ def load(
         raise
 
 
-def releases_of(table: Table, archive: Archive) -> dict[str, Release]:
-    """The newest release of every source that the table reads, as far as the archive has one."""
-    found = {source: archive.newest(source) for source in table.sources}
-    return {source: release for source, release in found.items() if release is not None}
-
-
-def missing_files(table: Table, releases: Mapping[str, Release]) -> list[File]:
-    """The files without which the table cannot be loaded, and which no release has."""
-    return [
-        file
-        for parameter, file in table.files.items()
-        if not table.parameters[parameter]
-        and (file.source not in releases or releases[file.source].file(file.part) is None)
-    ]
-
-
-def missing_tables(table: Table, loaded: Collection[str]) -> list[str]:
-    """The tables that it is made from and that are not among those ``loaded``."""
-    return [name for name in table.parameters if name not in table.files and name not in loaded]
-
-
 def _check_files(table: Table, releases: Mapping[str, Release]) -> None:
     if missing := missing_files(table, releases):
         names = ", ".join(f"{file.source} ({file.part})" for file in missing)
@@ -222,16 +199,6 @@ def _origin(table: Table, releases: Mapping[str, Release], held: bool | None, sc
             "Use another EDU_SCHEMA or EDU_DATABASE_URL, or empty this one first: `edu-pipeline start-over`.",
         )
     return any(origins) if origins else None
-
-
-def inputs_version(table: Table, releases: Mapping[str, Release], versions: Mapping[str, int]) -> str:
-    """Hash of all that the rows depend on: releases, upstream tables, code."""
-    inputs = {
-        "code": table.code_version,
-        "releases": {source: release.sha256 for source, release in sorted(releases.items())},
-        "tables": {name: versions.get(name) for name in sorted(table.tables)},
-    }
-    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
 
 
 def _lock(connection: Connection, schema: str, table: Table) -> None:

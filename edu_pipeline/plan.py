@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from edu_pipeline import load, views
+from edu_pipeline import inputs, views
 from edu_pipeline.database import Database
 from edu_pipeline.errors import EduError, SourceMissing
 from edu_pipeline.publish import ledger
@@ -54,10 +54,10 @@ def plan(settings: Settings, database: Database, archive: Archive, names: Iterab
         versions = ledger.last_change(connection, database.schema)
     stale: set[str] = set()
     for name, table in tables().items():
-        releases = load.releases_of(table, archive)
-        if load.missing_files(table, releases) or load.missing_tables(table, [*done, *stale]):
+        releases = inputs.releases_of(table, archive)
+        if inputs.missing_files(table, releases) or inputs.missing_tables(table, [*done, *stale]):
             continue
-        version = load.inputs_version(table, releases, versions)
+        version = inputs.inputs_version(table, releases, versions)
         old = name not in done or done[name].inputs_version != version
         if (old and name in chosen) or (name in done and not stale.isdisjoint(table.tables)):
             stale.add(name)

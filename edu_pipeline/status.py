@@ -13,7 +13,7 @@ from typing import Any
 from psycopg import sql
 
 from edu_pipeline.database import Database
-from edu_pipeline.load import missing_files, releases_of
+from edu_pipeline.inputs import missing_files, releases_of
 from edu_pipeline.publish import ledger
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.catalogue import catalogue

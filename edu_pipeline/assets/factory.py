@@ -16,7 +16,8 @@ from edu_pipeline import backup
 from edu_pipeline.contracts import spec
 from edu_pipeline.corrections import as_recorded, corrections_for
 from edu_pipeline.errors import EduError, NoRows, TableShrank, UnknownReference, is_transient
-from edu_pipeline.load import Outcome, load, missing_files, missing_tables, releases_of
+from edu_pipeline.inputs import missing_files, missing_tables, releases_of
+from edu_pipeline.load import Outcome, load
 from edu_pipeline.migrate import described_columns
 from edu_pipeline.plan import sources_of
 from edu_pipeline.publish import ledger
