@@ -1,8 +1,12 @@
-"""What is checked of a table or view after its load: is it whole, recent, and in agreement with the others?
+"""What is checked of the rows of a table or view: are they whole, recent, and in agreement with the others?
 
-Belongs here: every check beyond the load's own, each one small query, and which tables have it. Does not belong here:
-the figures (``expectations.toml``), Dagster, keys and patterns and the like, which a load checks before it publishes
-(``load.py``).
+Belongs here: every check beyond the contract, each one small query, which tables have it, and the memory of what was
+found (``edu_pipeline.check_results``). Does not belong here: the figures (``expectations.toml``), Dagster, keys and
+patterns and the like (``publish/conform.py``).
+
+A check that looks at one table alone is made before its rows are published; those between tables when all of a run are
+loaded. An error that is new stops the publication, or the swap of a rebuild: the published rows are better. One that
+the published rows have too does not, since it would keep out what mends it.
 
 Invented data stand in for the publishers' in every check but one: a small invented country has its own départements
 and académies, and must be complete in them, but no national count is meant for it.
@@ -21,7 +25,7 @@ from psycopg.types.json import Jsonb
 
 from edu_pipeline.contracts import specs
 from edu_pipeline.database import Connection, Database, home_of_postgis
-from edu_pipeline.errors import EXAMPLES
+from edu_pipeline.errors import EXAMPLES, CheckRed
 from edu_pipeline.expectations import Expectation, Places, expectations
 from edu_pipeline.inputs import missing_files, missing_tables, releases_of
 from edu_pipeline.normalise import slug
@@ -62,6 +66,10 @@ COLLEGES = 0.1
 """Share that the collèges of the equipment file may differ by from the directory's: 0.06 in 2024."""
 
 
+BETWEEN = {"orphans", "age", "in_directory", "crime_rates", "colleges_counted"}
+"""Checks between tables, which they want loaded, or of the time that has passed."""
+
+
 @dataclass(frozen=True)
 class CheckSpec:
     """A check, as known without a database.
@@ -74,6 +82,11 @@ class CheckSpec:
     name: str
     description: str
     severity: Severity
+
+    @property
+    def between(self) -> bool:
+        """Whether it is between tables, or of the time that has passed; else it looks at the rows alone."""
+        return self.name in BETWEEN
 
 
 @dataclass(frozen=True)
@@ -110,11 +123,12 @@ class _Subject:
     connection: Connection
     database: Database
     archive: Archive
+    relation: sql.Identifier
 
     def ask(self, statement: LiteralString, **names: str | sql.Composable) -> list[tuple[Any, ...]]:
         """The rows of a query; ``{table}`` in it is the table, other names are columns or tables given."""
         parts = {key: sql.Identifier(name) if isinstance(name, str) else name for key, name in names.items()}
-        query = sql.SQL(statement).format(table=sql.Identifier(self.name), **parts)
+        query = sql.SQL(statement).format(table=self.relation, **parts)
         return cast(list[tuple[Any, ...]], self.connection.execute(query).fetchall())
 
     @cached_property
@@ -195,21 +209,114 @@ def specs_of(table: str) -> list[CheckSpec]:
     return [check.spec for check in _checks(table)]
 
 
-def run(database: Database, archive: Archive, table: str, names: Collection[str] | None = None) -> list[CheckResult]:
-    """Check a table or view of the target schema.
+def run(
+    database: Database,
+    archive: Archive,
+    table: str,
+    names: Collection[str] | None = None,
+    *,
+    between: bool | None = None,
+) -> list[CheckResult]:
+    """Check a table or view of the target schema, and remember what was found.
 
     Args:
         names: of the checks to run; None: all of them.
+        between: only those between tables, or only the others; None: both.
 
     Raises:
         DatabaseUnreachable: the server does not answer.
         KeyError: ``expectations.toml`` has no section of that name.
     """
-    chosen = [check for check in _checks(table) if names is None or check.spec.name in names]
+    chosen = [
+        check
+        for check in _checks(table)
+        if (names is None or check.spec.name in names) and between in (None, check.spec.between)
+    ]
     with database.connect() as connection:
         connection.autocommit = True  # a transaction over all of them would keep a load waiting
-        subject = _Subject(table, connection, database, archive)
-        return [_result(check, subject) for check in chosen]
+        subject = _Subject(table, connection, database, archive, sql.Identifier(table))
+        found = [_result(check, subject) for check in chosen]
+        _remember(connection, database.schema, found)
+    return found
+
+
+def before_publication(
+    connection: Connection, database: Database, archive: Archive, table: str, relation: sql.Identifier
+) -> list[CheckResult]:
+    """Check what is to be the rows of a table, by the checks that look at it alone, in the transaction of its load.
+
+    Args:
+        relation: where the rows are: the table itself, or one beside it.
+    """
+    subject = _Subject(table, connection, database, archive, relation)
+    found = [_result(check, subject) for check in _checks(table) if not check.spec.between]
+    _remember(connection, database.schema, found)
+    return found
+
+
+def before_swap(database: Database, archive: Archive, accept_red: Collection[str]) -> list[CheckResult]:
+    """Check a schema that was built beside the live one, by what its loads have not checked yet.
+
+    Raises:
+        CheckRed: an error that the live schema does not have, of a table or view that is not in ``accept_red``.
+    """
+    assert database.live is not None
+    found = [one for name in tables() for one in run(database, archive, name, between=True)]
+    with database.connect() as connection:
+        green = {(table, name) for table, name in green_now(connection, database.live) if table not in accept_red}
+        red = red_now(connection, database.schema)
+    worse = [CheckResult(table, name, False, "error", text, {}) for (table, name), text in red.items()]
+    stop_if_worse(green, worse, f"schema {database.schema}")
+    return found
+
+
+def stop_if_worse(green: Collection[tuple[str, str]], found: Iterable[CheckResult], where: str) -> None:
+    """That no check finds an error which passed before.
+
+    Raises:
+        CheckRed: one does; the text says all of them.
+    """
+    worse = [one for one in found if not one.passed and one.severity == "error" and (one.table, one.name) in green]
+    if worse:
+        tables_of = sorted({one.table for one in worse})
+        raise CheckRed(
+            where,
+            "expected no check to turn red that the published rows pass, found "
+            + " | ".join(f"{one.name}: {one.description}" for one in worse[:EXAMPLES]),
+            f"The published rows stay. If the new ones are right, accept them once: `--accept-red {tables_of[0]}`.",
+            [one.name for one in worse],
+        )
+
+
+def red_now(connection: Connection, schema: str) -> dict[tuple[str, str], str]:
+    """What the newest results of a schema call an error: table and check, to the description."""
+    return {
+        (str(table), str(name)): str(description)
+        for table, name, description in connection.execute(
+            "SELECT table_name, check_name, description FROM edu_pipeline.check_results "
+            "WHERE target_schema = %s AND NOT passed AND severity = 'error' ORDER BY 1, 2",
+            [schema],
+        )
+    }
+
+
+def green_now(connection: Connection, schema: str) -> set[tuple[str, str]]:
+    """The checks, by table and name, that the rows of a schema passed when they were last made."""
+    rows = connection.execute(
+        "SELECT table_name, check_name FROM edu_pipeline.check_results WHERE target_schema = %s AND passed", [schema]
+    )
+    return {(str(table), str(name)) for table, name in rows}
+
+
+def _remember(connection: Connection, schema: str, found: Iterable[CheckResult]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO edu_pipeline.check_results "
+            "(target_schema, table_name, check_name, passed, severity, description) VALUES (%s, %s, %s, %s, %s, %s) "
+            "ON CONFLICT (target_schema, table_name, check_name) DO UPDATE SET passed = excluded.passed, "
+            "severity = excluded.severity, description = excluded.description, checked_at = excluded.checked_at",
+            [(schema, one.table, one.name, one.passed, one.severity, one.description) for one in found],
+        )
 
 
 def _result(check: _Check, subject: _Subject) -> CheckResult:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,6 +24,9 @@ from edu_pipeline.errors import EduError
 from edu_pipeline.sample.commands import sample
 from edu_pipeline.settings import PROJECT, settings
 from edu_pipeline.switchover_commands import switchover
+
+if TYPE_CHECKING:
+    from edu_pipeline.load import Options
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="French open data about schools."
@@ -40,6 +43,7 @@ out, err = Console(width=WIDE), Console(stderr=True)
 AcceptShrink = Annotated[
     list[str] | None, typer.Option(help="Table that may lose more rows than it tolerates, this once.")
 ]
+AcceptRed = Annotated[list[str] | None, typer.Option(help="Table or view whose checks may turn red, this once.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
@@ -111,11 +115,12 @@ def rebuild(
     ] = None,
     offline: Annotated[bool, typer.Option(help="From the newest releases of the archive; no network.")] = False,
     accept_shrink: AcceptShrink = None,
+    accept_red: AcceptRed = None,
 ) -> None:
     """Build every table and view in a schema beside the live one, and swap the two when all went well."""
     from edu_pipeline import runs
 
-    _end(runs.rebuild(settings(), accept_shrink or [], err, as_of=as_of, offline=offline))
+    _end(runs.rebuild(settings(), _options(accept_shrink, accept_red), err, as_of=as_of, offline=offline))
 
 
 @app.command()
@@ -123,11 +128,12 @@ def load(
     table: str,
     file: Annotated[Path, typer.Argument(help="CSV with the table's own columns, as \\copy TABLE TO FILE CSV HEADER.")],
     accept_shrink: AcceptShrink = None,
+    accept_red: AcceptRed = None,
 ) -> None:
     """Load a table from a file that you have, e.g. a backup, through the same contract, quarantine and ledger."""
     from edu_pipeline import runs
 
-    _end(runs.load_file(settings(), _target(), table, file, accept_shrink or [], err))
+    _end(runs.load_file(settings(), _target(), table, file, _options(accept_shrink, accept_red), err))
 
 
 @app.command()
@@ -167,13 +173,13 @@ def refresh(
     tables: Annotated[list[str] | None, typer.Argument(help="Tables; none: all.")] = None,
     force: Annotated[bool, typer.Option(help="Load although neither releases nor code have changed.")] = False,
     accept_shrink: AcceptShrink = None,
+    accept_red: AcceptRed = None,
 ) -> None:
     """Load what has a new release or new code, and what hangs on it."""
     from edu_pipeline import runs
 
-    _end(
-        runs.refresh(settings(), _target(), tables or None, force=force, accept_shrink=accept_shrink or [], console=err)
-    )
+    options = _options(accept_shrink, accept_red, force=force)
+    _end(runs.refresh(settings(), _target(), tables or None, options, err))
 
 
 @app.command()
@@ -278,6 +284,12 @@ def _cluster() -> Cluster:
 
 def _target() -> Database:
     return target(settings())
+
+
+def _options(accept_shrink: list[str] | None, accept_red: list[str] | None, force: bool = False) -> Options:
+    from edu_pipeline.load import Options
+
+    return Options(force, frozenset(accept_shrink or ()), frozenset(accept_red or ()))
 
 
 def _end(failures: dict[str, str]) -> None:

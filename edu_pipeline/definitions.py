@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from edu_pipeline.assets.agreement import agreement
 from edu_pipeline.assets.factory import live_schema_asset, raw_asset, table_asset, view_asset
 from edu_pipeline.executors import executor
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
@@ -20,7 +21,7 @@ live_schema = live_schema_asset([*tables(), *views()])
 
 full_rebuild = dg.define_asset_job(
     "full_rebuild",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.checks(agreement),
     description="Fetch every source, build every table and view in a schema beside the live one, swap the two.",
     config={"resources": {"postgres": {"config": {"beside": True}}}},
     tags={"edu_pipeline/rebuild": "1"},
@@ -43,6 +44,7 @@ layer_jobs = [
 
 defs = dg.Definitions(
     assets=[*raw_assets, *table_assets, *view_assets, live_schema],
+    asset_checks=[agreement],
     jobs=[full_rebuild, in_place, *layer_jobs],
     resources={"postgres": PostgresResource(), "archive": ArchiveResource(), "run_options": RunOptions()},
     executor=executor(),

@@ -115,6 +115,18 @@ class TableShrank(EduError):
     """A load has far fewer rows than the one before."""
 
 
+class CheckRed(EduError):
+    """A check would turn red that the published rows pass.
+
+    Attributes:
+        checks: their names.
+    """
+
+    def __init__(self, where: str, problem: str, remedy: str, checks: list[str]) -> None:
+        super().__init__(where, problem, remedy)
+        self.checks = checks
+
+
 class TableBusy(EduError):
     """Another load of the same table is under way."""
 

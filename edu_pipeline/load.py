@@ -7,7 +7,7 @@ Does not belong here: Dagster (``assets/factory.py``) and how any step works.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from edu_pipeline import backup
+from edu_pipeline import backup, checks
 from edu_pipeline.contracts import specs
 from edu_pipeline.database import Connection, Database, share
 from edu_pipeline.errors import (
@@ -54,10 +54,12 @@ class Options:
     Attributes:
         force: load although nothing has changed.
         accept_shrink: tables that may lose more rows than they tolerate, this once.
+        accept_red: tables and views whose checks may turn red, this once.
     """
 
     force: bool = False
     accept_shrink: frozenset[str] = frozenset()
+    accept_red: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,13 @@ class Outcome:
         load: the ledger's row: that of this load, or the one it found to be still true.
         skipped: whether nothing had to be done, since neither releases nor code have changed.
         preview: the first rows; None if skipped.
+        checks: what the checks of the rows found that need no other table.
     """
 
     load: Load
     skipped: bool
     preview: pl.DataFrame | None = None
+    checks: Sequence[checks.CheckResult] = ()
 
 
 def load(
@@ -106,8 +110,9 @@ def load(
         held = [ledger.is_invented(connection, schema) for schema in (live, database.schema)]
         invented = _origin(table, releases, next((origin for origin in held if origin is not None), None), live)
         readers_have = ledger.newest(connection, live).get(table.name)
+        green = checks.green_now(connection, live)
     if previous and previous.inputs_version == version and not options.force and supplied is None:
-        return Outcome(previous, skipped=True)
+        return Outcome(previous, skipped=True, checks=checks.run(database, archive, table.name, between=False))
     attempt = Load(
         target_schema=database.schema,
         table_name=table.name,
@@ -162,13 +167,16 @@ def load(
                 unknown=unknown,
             )
             ledger.record(connection, done, refused, releases)
+            checked = checks.before_publication(connection, database, archive, table.name, written.rows)
+            if table.name not in options.accept_red:
+                checks.stop_if_worse(green, checked, where)
             preview = conformed.frame.head(PREVIEW).collect()
             written.publish()
             connection.commit()
             if found.size:
                 with suppress(psycopg.Error):  # the rows are published: missing statistics do not undo that
                     connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
-        return Outcome(done, skipped=False, preview=preview)
+        return Outcome(done, skipped=False, preview=preview, checks=checked)
     except Exception as error:
         failed = replace(attempt, refused=refused.height, error=str(error))
         with suppress(EduError, psycopg.Error), database.connect() as connection:

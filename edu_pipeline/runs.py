@@ -23,6 +23,7 @@ from edu_pipeline.database import Database
 from edu_pipeline.definitions import defs
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.instance import home
+from edu_pipeline.load import Options
 from edu_pipeline.plan import check_holds, plan
 from edu_pipeline.publish import ledger
 from edu_pipeline.resources import moment
@@ -36,7 +37,7 @@ STATEMENT_SECONDS = 60
 
 
 def rebuild(
-    settings: Settings, accept_shrink: Iterable[str], console: Console, *, as_of: str | None, offline: bool
+    settings: Settings, options: Options, console: Console, *, as_of: str | None, offline: bool
 ) -> dict[str, str]:
     """Run the job ``full_rebuild``: everything, in a schema beside the live one, which is swapped with it at the end.
 
@@ -52,13 +53,13 @@ def rebuild(
         SourceMissing: the archive held no release at all at that time.
         DatabaseUnreachable: the server does not answer.
     """
-    _check_names(accept_shrink)
+    _check_names([*options.accept_shrink, *options.accept_red])
     if as_of or offline:
         check_holds(Archive(settings.archive_root, moment(as_of) if as_of else None))
     resources = {
         "postgres": {"config": {"beside": True}},
         "archive": {"config": {"as_of": as_of, "offline": offline}},
-        "run_options": {"config": {"accept_shrink": list(accept_shrink)}},
+        **_config(options),
     }
     with _instance(settings) as instance:
         return _execute(instance, "full_rebuild", None, resources, console)
@@ -68,16 +69,14 @@ def refresh(
     settings: Settings,
     database: Database,
     names: Iterable[str] | None,
-    *,
-    force: bool,
-    accept_shrink: Iterable[str],
+    options: Options,
     console: Console,
 ) -> dict[str, str]:
     """Fetch, and run what is stale by then, if anything is.
 
     Args:
         names: tables or views, which are refreshed with what hangs on them; None: all.
-        force: run them although nothing has changed.
+        options: with ``force`` they are run although nothing has changed.
 
     Returns:
         Source or asset to failure text; empty if all went well.
@@ -86,9 +85,9 @@ def refresh(
         SettingInvalid: a name is that of no table.
         DatabaseUnreachable: the server does not answer.
     """
-    _check_names([*(names or []), *accept_shrink])
+    _check_names([*(names or []), *options.accept_shrink, *options.accept_red])
     found = plan(settings, database, Archive(settings.archive_root), names)
-    chosen = found.stale | (set(names or [*tables(), *views()]) if force else set())
+    chosen = found.stale | (set(names or [*tables(), *views()]) if options.force else set())
     console.print(f"{len(found.new)} new releases, {len(chosen)} tables and views to bring up to date")
     if not chosen and not found.new:
         return found.failures
@@ -99,13 +98,12 @@ def refresh(
             )
         if not chosen:
             return found.failures
-        resources = {"run_options": {"config": {"force": force, "accept_shrink": list(accept_shrink)}}}
-        failures = _execute(instance, "refresh", sorted(chosen), resources, console)
+        failures = _execute(instance, "refresh", sorted(chosen), _config(options), console)
         return found.failures | failures
 
 
 def load_file(
-    settings: Settings, database: Database, name: str, path: Path, accept_shrink: Iterable[str], console: Console
+    settings: Settings, database: Database, name: str, path: Path, options: Options, console: Console
 ) -> dict[str, str]:
     """Load a table from a file in its own form (``backup.py``), and bring up to date what hangs on it.
 
@@ -118,7 +116,7 @@ def load_file(
         DatabaseUnreachable: the server does not answer.
     """
     _check_names([name], [*tables()])
-    _check_names(accept_shrink)
+    _check_names([*options.accept_shrink, *options.accept_red])
     with database.connect() as connection:
         loaded = ledger.newest(connection, database.schema)
         invented = bool(ledger.is_invented(connection, database.schema))
@@ -128,9 +126,14 @@ def load_file(
         if other in loaded and not chosen.isdisjoint(table.tables):
             chosen.add(other)
     chosen |= {other for other, view in views().items() if other in loaded and not chosen.isdisjoint(view.inputs)}
-    resources = {"run_options": {"config": {"from_files": [name], "accept_shrink": list(accept_shrink)}}}
     with _instance(settings) as instance:
-        return _execute(instance, "refresh", sorted(chosen), resources, console)
+        return _execute(instance, "refresh", sorted(chosen), _config(options, from_files=[name]), console)
+
+
+def _config(options: Options, **more: list[str]) -> dict[str, Any]:
+    """What a run is told of the options."""
+    accepted = {"accept_shrink": sorted(options.accept_shrink), "accept_red": sorted(options.accept_red)}
+    return {"run_options": {"config": {"force": options.force, **accepted, **more}}}
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from edu_pipeline.cluster import Cluster
 from edu_pipeline.database import Database
 from edu_pipeline.errors import SettingInvalid, SourceMissing
 from edu_pipeline.instance import home
+from edu_pipeline.load import Options
 from edu_pipeline.plan import plan
 from edu_pipeline.settings import PROJECT, Settings, settings
 from edu_pipeline.sources.archive import Archive
@@ -119,7 +120,7 @@ def rebuilt(**options: Any) -> dict[str, str]:
     """Rebuild in this process; asset to failure text."""
     settings.cache_clear()
     given = {"as_of": None, "offline": False} | options
-    return runs.rebuild(settings(), [], Console(quiet=True), **given)
+    return runs.rebuild(settings(), Options(), Console(quiet=True), **given)
 
 
 def content(stand_in: StandIn) -> dict[str, Checksum]:

@@ -39,10 +39,11 @@ from edu_pipeline.errors import (
     TableShrank,
 )
 from edu_pipeline.migrate import migrate, start_over
+from edu_pipeline.refresh import refresh
 from edu_pipeline.settings import PROJECT
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.status import table_status
-from edu_pipeline.views import refresh, views
+from edu_pipeline.views import views
 from edu_pipeline_tests.conftest import new_database
 from edu_pipeline_tests.stand_in import StandIn, sale
 

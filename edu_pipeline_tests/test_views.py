@@ -17,7 +17,8 @@ from psycopg.types.json import Jsonb
 
 from edu_pipeline.database import Connection, Database
 from edu_pipeline.load import Options
-from edu_pipeline.views import refresh, views
+from edu_pipeline.refresh import refresh
+from edu_pipeline.views import views
 
 FILL = {"i": "0", "n": "0", "f": "0", "d": "2000-01-01", "t": "", "v": "", "_": "{}"}
 """What a required column gets that a test does not care about, by the first letter of its type's internal name."""

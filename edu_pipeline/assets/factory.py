@@ -12,22 +12,23 @@ from typing import Any
 
 import dagster as dg
 
-from edu_pipeline import backup
+from edu_pipeline import backup, checks
 from edu_pipeline.contracts import spec
 from edu_pipeline.corrections import as_recorded, corrections_for
-from edu_pipeline.errors import EduError, NoRows, TableShrank, UnknownReference, is_transient
+from edu_pipeline.errors import CheckRed, EduError, NoRows, TableShrank, UnknownReference, is_transient
 from edu_pipeline.inputs import missing_files, missing_tables, releases_of
 from edu_pipeline.load import Outcome, load
 from edu_pipeline.migrate import described_columns
 from edu_pipeline.plan import sources_of
 from edu_pipeline.publish import ledger
+from edu_pipeline.refresh import refresh
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.catalogue import Source, catalogue
 from edu_pipeline.sources.fetch import Fetched, fetch_if_any, newest_fetched
 from edu_pipeline.swap import swap
 from edu_pipeline.table import Table
-from edu_pipeline.views import View, refresh
+from edu_pipeline.views import View
 
 OWNERS = ["team:data-engineering"]
 RETRIES, RETRY_AFTER = 2, 30
@@ -151,9 +152,10 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
             with _failures(context):
                 outcome = load(table, postgres.database(), held, run_options.options(), context.run.run_id, supplied)
         except dg.Failure as failure:
-            yield _failed_check(failure)
+            yield from _failed_checks(failure)
             raise
         yield from _passed_checks(table, outcome)
+        yield from map(check_result, outcome.checks)
         yield dg.MaterializeResult(metadata=_metadata(outcome))
 
     return materialize
@@ -172,14 +174,24 @@ def view_asset(view: View) -> dg.AssetsDefinition:
         tags={"layer": "views"},
         freshness_policy=_freshness(sources_of(view.name)),
         code_version=view.code_version,
+        check_specs=[
+            dg.AssetCheckSpec(spec.name, asset=view.name, description=spec.description)
+            for spec in checks.specs_of(view.name)
+        ],
         metadata={"dagster/table_name": f"{settings().target_schema}.{view.name}", **_code(view.path)},
     )
     def materialize(
-        context: dg.AssetExecutionContext, postgres: PostgresResource, run_options: RunOptions
-    ) -> dg.MaterializeResult[Any]:
+        context: dg.AssetExecutionContext,
+        postgres: PostgresResource,
+        archive: ArchiveResource,
+        run_options: RunOptions,
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+        database = postgres.database()
         with _failures(context):
-            outcome = refresh(view, postgres.database(), run_options.options(), run_id=context.run.run_id)
-        return dg.MaterializeResult(metadata=_metadata(outcome))
+            outcome = refresh(view, database, run_options.options(), run_id=context.run.run_id)
+            found = checks.run(database, archive.archive(), view.name)
+        yield from map(check_result, found)
+        yield dg.MaterializeResult(metadata=_metadata(outcome))
 
     return materialize
 
@@ -192,18 +204,24 @@ def live_schema_asset(inputs: Sequence[str]) -> dg.AssetsDefinition:
         group_name="views",
         deps=list(inputs),
         description="The schema that readers see. A full rebuild fills a schema beside it; when all that is above here "
-        "went well, the two swap names, and the former one is kept as <schema>__previous (`edu-pipeline rollback`). "
-        "In any other run there is nothing to swap, since tables are published in place.",
+        "went well, and no check finds an error that the rows in use do not have, the two swap names, and the former "
+        "one is kept as <schema>__previous (`edu-pipeline rollback`). In any other run there is nothing to swap, since "
+        "tables are published in place.",
         owners=OWNERS,
         kinds={"postgres"},
         tags={"layer": "views"},
     )
     def live_schema(
-        context: dg.AssetExecutionContext, postgres: PostgresResource, run_options: RunOptions
+        context: dg.AssetExecutionContext,
+        postgres: PostgresResource,
+        archive: ArchiveResource,
+        run_options: RunOptions,
     ) -> dg.MaterializeResult[Any]:
         if not postgres.beside:
             return dg.MaterializeResult(metadata={"swapped": False})
         with _failures(context):
+            for found in checks.before_swap(postgres.database(), archive.archive(), run_options.options().accept_red):
+                context.instance.report_runless_asset_event(_evaluation(found))
             dependents = swap(postgres.database(), run_options.accept_shrink, context.run.run_id)
         for name in dependents:
             context.log.warning(f"{name} depends on the former schema and shows its rows: make it anew")
@@ -240,15 +258,42 @@ class _failures:
             ) from error
 
 
-def _failed_check(failure: dg.Failure) -> dg.AssetCheckResult:
-    name = "contract"
-    if isinstance(failure.__cause__, UnknownReference):
-        name = "references"
-    elif isinstance(failure.__cause__, NoRows | TableShrank):
-        name = "volume"
+def check_result(found: checks.CheckResult) -> dg.AssetCheckResult:
+    """What a check found, as Dagster takes it."""
     return dg.AssetCheckResult(
-        check_name=name, passed=False, description=failure.description, metadata=failure.metadata
+        asset_key=dg.AssetKey(found.table),
+        check_name=found.name,
+        passed=found.passed,
+        severity=dg.AssetCheckSeverity(found.severity.upper()),
+        description=found.description,
+        metadata=found.metadata,
     )
+
+
+def _evaluation(found: checks.CheckResult) -> dg.AssetCheckEvaluation:
+    """What a check found that no step of Dagster's has made."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(found.table),
+        check_name=found.name,
+        passed=found.passed,
+        severity=dg.AssetCheckSeverity(found.severity.upper()),
+        description=found.description,
+        metadata=found.metadata,
+    )
+
+
+def _failed_checks(failure: dg.Failure) -> Iterator[dg.AssetCheckResult]:
+    cause, names = failure.__cause__, ["contract"]
+    if isinstance(cause, UnknownReference):
+        names = ["references"]
+    elif isinstance(cause, NoRows | TableShrank):
+        names = ["volume"]
+    elif isinstance(cause, CheckRed):
+        names = cause.checks
+    for name in names:
+        yield dg.AssetCheckResult(
+            check_name=name, passed=False, description=failure.description, metadata=failure.metadata
+        )
 
 
 def _waiting(table: Table, awaited: list[str]) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
@@ -262,7 +307,8 @@ def _waiting(table: Table, awaited: list[str]) -> Iterator[dg.AssetCheckResult |
 def _checks(table: Table) -> dict[str, str]:
     """The checks of a table, and what each says when it is green."""
     own = {"supplied": SUPPLIED} if _is_supplied(table) else {}
-    return CHECKS | own | ({"corrections": CORRECTIONS} if corrections_for(table.name) else {})
+    found = {spec.name: spec.description for spec in checks.specs_of(table.name) if not spec.between}
+    return CHECKS | own | ({"corrections": CORRECTIONS} if corrections_for(table.name) else {}) | found
 
 
 def _is_supplied(table: Table) -> bool:

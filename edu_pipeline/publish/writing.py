@@ -42,23 +42,26 @@ class Written:
 
     Attributes:
         strategy: ``nothing``, ``delta`` or ``exchange``.
+        rows: the table that has the new rows before they are published: the table itself, or the one beside it.
         publish: to be called last before the commit, since readers wait from then on: it exchanges the partitions
             (otherwise it does nothing). Raises TableBusy if readers hold the table for too long.
     """
 
     strategy: str
+    rows: sql.Identifier
     publish: Callable[[], None]
 
 
 def write(connection: Connection, table: Table, new: pl.LazyFrame, found: Difference) -> Written:
     """Make the published rows those of ``new``; the caller calls ``publish`` and commits."""
+    name = sql.Identifier(table.name)
     if found.size == 0:
-        return Written("nothing", lambda: None)
+        return Written("nothing", name, lambda: None)
     if table.large and found.size > EXCHANGE_FROM * max(found.published, 1):
         incoming = _beside(connection, table, new)
-        return Written("exchange", lambda: _exchange(connection, table, incoming))
+        return Written("exchange", incoming, lambda: _exchange(connection, table, incoming))
     _delta(connection, table, found)
-    return Written("delta", lambda: None)
+    return Written("delta", name, lambda: None)
 
 
 def _delta(connection: Connection, table: Table, found: Difference) -> None:

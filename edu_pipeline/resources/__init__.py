@@ -98,13 +98,15 @@ class RunOptions(dg.ConfigurableResource[Any]):
     Attributes:
         force: load tables although neither releases nor code have changed.
         accept_shrink: tables that may lose more rows than they tolerate, in this run.
+        accept_red: tables and views whose checks may turn red, in this run.
         from_files: tables that are loaded from the newest file which an operator has given (`edu-pipeline load`).
     """
 
     force: bool = False
     accept_shrink: list[str] = Field(default_factory=list)
+    accept_red: list[str] = Field(default_factory=list)
     from_files: list[str] = Field(default_factory=list)
 
     def options(self) -> Options:
         """The options in the form that a load takes."""
-        return Options(force=self.force, accept_shrink=frozenset(self.accept_shrink))
+        return Options(self.force, frozenset(self.accept_shrink), frozenset(self.accept_red))
