@@ -227,7 +227,7 @@ def _inputs(
     for parameter in table.parameters:
         if parameter not in table.files:
             contract, only = tables()[parameter].contract, table.needs.get(parameter, ())
-            frames[parameter] = copy_out(connection, parameter, contract, scratch, only)
+            frames[parameter] = copy_out(connection, parameter, contract, scratch, only, table.latest.get(parameter))
             continue
         file = table.files[parameter]
         release = releases.get(file.source)
