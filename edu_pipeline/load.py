@@ -38,9 +38,9 @@ from edu_pipeline.publish.conform import REFUSED, Conformed, conform, refuse
 from edu_pipeline.publish.copying import copy_out
 from edu_pipeline.publish.difference import difference
 from edu_pipeline.publish.ledger import Load
+from edu_pipeline.sources import copies
 from edu_pipeline.sources.archive import Archive, Release
 from edu_pipeline.sources.intake import take_in
-from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
 
 PREVIEW = 5
@@ -235,7 +235,7 @@ def _inputs(
     for parameter in table.parameters:
         if parameter not in table.files:
             contract, only = tables()[parameter].contract, table.needs.get(parameter, ())
-            frames[parameter] = copy_out(connection, parameter, contract, scratch, only)
+            frames[parameter] = copy_out(connection, parameter, contract, scratch, only, table.latest.get(parameter))
             continue
         file = table.files[parameter]
         release = releases.get(file.source)
@@ -244,7 +244,7 @@ def _inputs(
             frames[parameter] = None
             continue
         where = f"{file.source} {release.label}"
-        raw = read(archive.local(release, received), file, scratch, where)
+        raw = copies.read(archive, release, received, file, scratch, where)
         taken = take_in(table, parameter, raw, file, received.name, where)
         frames[parameter] = taken.frame
         if passage:

@@ -12,7 +12,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -48,6 +48,8 @@ class Table:
         max_unknown: share of rows with an unknown reference from which the load fails.
         min_kept: share of the previous load's rows below which the load fails.
         large: whether a large difference is published by exchanging the table's single partition.
+        latest: of another table that it reads, by parameter, the column of which only the rows with the greatest value
+            are read.
     """
 
     contract: type[Contract]
@@ -59,6 +61,7 @@ class Table:
     max_unknown: float
     min_kept: float
     large: bool
+    latest: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -161,6 +164,7 @@ def table(
     max_unknown: float = 0.02,
     min_kept: float = 0.8,
     large: bool = False,
+    latest: Mapping[str, str] | None = None,
 ) -> Callable[[Transform], Transform]:
     """Declare the decorated transform to be the table of its name. It returns the function unchanged.
 
@@ -170,7 +174,7 @@ def table(
     def declare(transform: Transform) -> Transform:
         declared = Table(
             contract=contract, transform=transform, needs=needs or {}, needed_counts=needed_counts, newest_by=newest_by,
-            max_refused=max_refused, max_unknown=max_unknown, min_kept=min_kept, large=large,
+            max_refused=max_refused, max_unknown=max_unknown, min_kept=min_kept, large=large, latest=latest or {},
         )  # fmt: skip
         module = transform.__module__.split(".")[-1]
         assert module == declared.name, f"the table {declared.name} must be declared in {declared.name}.py"

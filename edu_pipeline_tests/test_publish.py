@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import psycopg
@@ -86,6 +87,19 @@ def test_what_goes_in_comes_out_and_differs_in_nothing(
         assert back.collect().sort("cle").equals(frame.sort("cle"))
         found = difference(frame.lazy(), back, ["cle"])
         assert (found.size, found.published) == (0, frame.height)
+        connection.rollback()
+
+
+def test_of_another_table_only_the_columns_and_the_latest_rows_are_read_that_are_named(
+    database: Database, tmp_path: Path
+) -> None:
+    days = {"a": date(2024, 1, 1), "b": date(2025, 1, 1), "c": None, "d": date(2025, 1, 1)}
+    rows = everything([{"cle": key, "jour": day} for key, day in days.items()])
+    with database.connect() as connection:
+        create(connection, Everything, "everything")
+        copy_in(connection, sql.Identifier("everything"), rows.lazy())
+        back = copy_out(connection, "everything", Everything, tmp_path, ["cle", "jour"], "jour").collect()
+        assert sorted(back.rows()) == [("b", date(2025, 1, 1)), ("d", date(2025, 1, 1))]
         connection.rollback()
 
 

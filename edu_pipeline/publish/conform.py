@@ -73,7 +73,7 @@ def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
         seen += batch.height
         rows += good.height
         refused.append(bad)
-        good.write_parquet(folder / f"{number:06d}.parquet", compression="lz4")
+        good.write_parquet(folder / f"{number:06d}.parquet", compression="lz4", statistics=False)
     if not seen:
         empty = table.contract.create_empty()
         return Conformed(empty.lazy(), 0, refused[0])
@@ -224,6 +224,8 @@ def _expectation(check: str, column: dy.Column) -> str:
 
 
 def _quarantine(given: pl.DataFrame, complaints: pl.DataFrame, table: Table) -> pl.DataFrame:
+    if complaints.is_empty():
+        return pl.DataFrame(schema=REFUSED)
     reasons = complaints.group_by(ROW, maintain_order=True).agg(reasons=pl.col("reason").unique(maintain_order=True))
     rows = given.join(reasons, on=ROW, how="inner").sort(ROW)
     return rows.select(

@@ -66,7 +66,12 @@ def _to_text(name: str, kind: pl.DataType) -> pl.Expr:
 
 
 def copy_out(
-    connection: Connection, name: str, contract: type[Contract], scratch: Path, only: Collection[str] = ()
+    connection: Connection,
+    name: str,
+    contract: type[Contract],
+    scratch: Path,
+    only: Collection[str] = (),
+    latest: str | None = None,
 ) -> pl.LazyFrame:
     """The rows of table ``name``, lazily, columns and types of ``contract``, through a file in ``scratch``.
 
@@ -74,10 +79,14 @@ def copy_out(
 
     Args:
         only: the columns to read; empty: all.
+        latest: the column of which only the rows with the greatest value are read; None: all rows.
     """
     columns = {key: column for key, column in contract.columns().items() if not only or key in only}
     chosen = sql.SQL(", ").join(_out_of(column_name, column) for column_name, column in columns.items())
-    statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv, HEADER)").format(chosen, sql.Identifier(name))
+    rows = sql.SQL("SELECT {} FROM {}").format(chosen, sql.Identifier(name))
+    if latest:
+        rows += sql.SQL(" WHERE {0} = (SELECT max({0}) FROM {1})").format(sql.Identifier(latest), sql.Identifier(name))
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(rows)
     path = scratch / f"{name}.csv"
     with connection.cursor() as cursor, cursor.copy(statement) as copy, path.open("wb") as file:
         for block in copy:

@@ -212,5 +212,5 @@ def _unique_slugs(names: list[str]) -> list[str]:
 def _as_text(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Scalars as stripped text, NULL where nothing is left; nested columns unchanged."""
     scalar = [name for name, kind in frame.collect_schema().items() if not kind.is_nested()]
-    stripped = pl.col(scalar).cast(pl.String).str.strip_chars()
-    return frame.with_columns(pl.when(stripped != "").then(stripped).name.keep())
+    stripped = frame.with_columns(pl.col(scalar).cast(pl.String).str.strip_chars())
+    return stripped.with_columns(pl.when(pl.col(scalar) != "").then(pl.col(scalar)).name.keep())

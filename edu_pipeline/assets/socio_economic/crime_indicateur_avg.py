@@ -35,7 +35,7 @@ class CrimeIndicateurAvg(c.Contract):
     nb_communes_publiees = c.integer("Communes in the mean.", required=True, min=0, unit="communes")
 
 
-@table(CrimeIndicateurAvg, needs={"criminalite_2024": READ})
+@table(CrimeIndicateurAvg, needs={"criminalite_2024": READ}, latest={"criminalite_2024": "annee"})
 def crime_indicateur_avg(criminalite_2024: pl.LazyFrame) -> pl.LazyFrame:
     """Average the latest year's published rates by département and over all of them."""
     code = pl.col("code_commune")
