@@ -156,6 +156,21 @@ def resolve(connection: Connection, still_red: Collection[str], webhook: SecretS
     return sorted(str(cause) for cause, _ in rows)
 
 
+def lasting(connection: Connection) -> list[str]:
+    """The causes that were noted and have not gone away."""
+    rows = connection.execute("SELECT cause FROM edu_pipeline.alerts WHERE resolved_at IS NULL ORDER BY cause")
+    return [str(cause) for (cause,) in rows]
+
+
+def is_mended(cause: str, steps: Collection[str], job: str) -> bool:
+    """Whether a run of ``job`` that went well, with these steps, has mended a cause; a check's is mended as soon as it
+    is no longer red.
+    """
+    subject = cause.partition(": ")[0]
+    done = {step.replace("__", "/", 1) for step in steps} | {f"job {job}"}
+    return subject in done or ": check " in cause
+
+
 def _message(alert: Alert) -> dict[str, Any]:
     """The body of the post: ``text`` for notifications and for receivers that know no blocks, and the blocks."""
     text = _escaped(alert.text)

@@ -26,6 +26,7 @@ from edu_pipeline.settings import PROJECT, settings
 from edu_pipeline.switchover_commands import switchover
 
 if TYPE_CHECKING:
+    from edu_pipeline.health import Health, TableHealth
     from edu_pipeline.load import Options
 
 app = typer.Typer(
@@ -185,16 +186,20 @@ def refresh(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show per table: rows, release, when it was loaded, and what the last load changed."""
+    from edu_pipeline.health import health as gather
     from edu_pipeline.sources.archive import Archive
     from edu_pipeline.status import table_status
 
-    found = table_status(_target(), Archive(settings().archive_root))
+    database, archive = _target(), Archive(settings().archive_root)
+    found = table_status(database, archive)
     if as_json:
         _print_json(found)
         return
+    state = gather(database, archive)
+    of = {entry.table: entry for entry in state.tables}
     if any(entry.invented for entry in found):
         out.print("[bold yellow]Invented data of the sample publisher: no school, person or figure here is real.[/]\n")
-    grid = _grid("table", ">rows", ">added", ">changed", ">removed", ">refused", "loaded at", "release")
+    grid = _grid("table", ">rows", ">added", ">changed", ">removed", ">refused", "checks", "loaded at", "release")
     layer = None
     for entry in found:
         if entry.layer != layer:
@@ -204,11 +209,27 @@ def status(as_json: AsJson = False) -> None:
         loaded_at = f"{entry.loaded_at:%Y-%m-%d %H:%M}" if entry.loaded_at else entry.state
         releases = "\n".join(f"{source} {release}" for source, release in entry.releases.items())
         failed = " [red]failed since[/red]" if entry.error and entry.loaded_at else ""
-        grid.add_row(f"  {entry.table}", *map(_figure, figures), loaded_at + failed, releases)
+        checks = _counted(of[entry.table])
+        grid.add_row(f"  {entry.table}", *map(_figure, figures), checks, loaded_at + failed, releases)
     out.print(grid)
-    for entry in found:
-        if entry.error:
-            out.print(f"{entry.table}: {entry.error}", markup=False, soft_wrap=True)
+    _print_errors(state)
+
+
+@app.command()
+def health(as_json: AsJson = False) -> None:
+    """Show how fresh and how sound every source and every table is; exit code 1 if anything is red."""
+    from edu_pipeline.health import WORST
+    from edu_pipeline.health import health as gather
+    from edu_pipeline.sources.archive import Archive
+
+    found = gather(_target(), Archive(settings().archive_root))
+    if as_json:
+        print(json.dumps(asdict(found), default=_plain, ensure_ascii=False, indent=1))
+    else:
+        _print_errors(found)
+        counts = ", ".join(f"{found.number(state)} {state}" for state in WORST)
+        out.print(f"{len(found.sources)} sources, {len(found.tables)} tables and views: {counts}")
+    raise typer.Exit(1 if found.state == "red" else 0)
 
 
 @app.command()
@@ -284,6 +305,18 @@ def _cluster() -> Cluster:
 
 def _target() -> Database:
     return target(settings())
+
+
+def _counted(entry: TableHealth) -> str:
+    """How many things are wrong with a table."""
+    red = f"[red]{len(entry.red)} red[/red]" if entry.red else ""
+    yellow = f"[yellow]{len(entry.yellow)} yellow[/yellow]" if entry.yellow else ""
+    return ", ".join(filter(None, [red, yellow])) or "ok"
+
+
+def _print_errors(found: Health) -> None:
+    for text in (text for entry in found.entries for text in entry.errors):
+        out.print(text, markup=False, style="red", soft_wrap=True)
 
 
 def _options(accept_shrink: list[str] | None, accept_red: list[str] | None, force: bool = False) -> Options:

@@ -1,7 +1,7 @@
 """What a refresh has to do: which sources have a new release, and which tables and views hang on what is new.
 
-Belongs here: fetching, and comparing with the ledger. Does not belong here: loading (``load.py``), and how
-a run is launched (``runs.py``).
+Belongs here: asking the publishers, fetching what is new, and comparing with the ledger. Does not belong here: loading
+(``load.py``), how a run is launched (``runs.py``), and when (``automation.py``).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
 from edu_pipeline import inputs, views
 from edu_pipeline.database import Database
@@ -16,8 +17,9 @@ from edu_pipeline.errors import EduError, SourceMissing
 from edu_pipeline.publish import ledger
 from edu_pipeline.settings import Settings
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.sources.catalogue import catalogue
-from edu_pipeline.sources.fetch import Fetched, fetch_if_any
+from edu_pipeline.sources.catalogue import Source, catalogue
+from edu_pipeline.sources.fetch import Fetched, fetch_if_any, newest_fetched
+from edu_pipeline.sources.probe import Probed, fetching, probe, remember, remembered
 from edu_pipeline.table import tables
 
 AT_ONCE = 4
@@ -48,7 +50,7 @@ def plan(settings: Settings, database: Database, archive: Archive, names: Iterab
     """
     chosen = set(names) if names is not None else {*tables(), *views.views()}
     wanted = {source for name, table in tables().items() if name in chosen for source in table.sources}
-    new, failures = _fetch_all([source for source in catalogue() if source in wanted], settings, archive)
+    new, failures = _fetch_all([source for source in used_sources() if source in wanted], settings, database, archive)
     with database.connect() as connection:
         done = ledger.newest(connection, database.schema)
         versions = ledger.last_change(connection, database.schema)
@@ -68,6 +70,56 @@ def plan(settings: Settings, database: Database, archive: Archive, names: Iterab
     return Plan(new, failures, stale)
 
 
+def ask_publishers(
+    settings: Settings, database: Database, archive: Archive, names: Iterable[str] | None = None
+) -> dict[str, Probed]:
+    """Ask the publishers of the sources ``names`` (None: of all that are used) for new releases, and note the answers.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer.
+    """
+    with database.connect() as connection:
+        known = remembered(connection)
+    asked = [catalogue()[source] for source in (used_sources() if names is None else names)]
+    found = probe(asked, archive, settings.upstream, known)
+    with database.connect() as connection:
+        remember(connection, found.values())
+    return found
+
+
+def bring_in(
+    source: Source, settings: Settings, database: Database, archive: Archive, since: datetime
+) -> Fetched | None:
+    """The newest release of ``source``: the archive's, if its publisher was asked ``since`` then and shows nothing new,
+    or could not be asked; else what is fetched now. None if there is no file and that is no failure.
+
+    Raises:
+        EduError: see ``fetch``.
+    """
+    with database.connect() as connection:
+        asked = connection.execute(
+            "SELECT FROM edu_pipeline.probes WHERE source = %s AND probed_at >= %s "
+            "AND (version = known_version OR error IS NOT NULL)",
+            [source.id, since],
+        ).fetchone()
+    if asked is not None and (held := newest_fetched(source, archive)):
+        return held
+    with fetching(database, source.id):
+        return fetch_if_any(source, archive, settings.upstream)
+
+
+def used_sources() -> list[str]:
+    """The sources that a table reads, in the catalogue's order."""
+    used = {source for table in tables().values() for source in table.sources}
+    return [source for source in catalogue() if source in used]
+
+
+def hanging_on(sources: Iterable[str]) -> list[str]:
+    """The tables and views that are made from ``sources``, directly or by way of others."""
+    changed = set(sources)
+    return [name for name in [*tables(), *views.views()] if not changed.isdisjoint(sources_of(name))]
+
+
 def sources_of(name: str) -> list[str]:
     """The sources that a table or view is made from, directly or by way of others."""
     table = tables().get(name)
@@ -76,17 +128,25 @@ def sources_of(name: str) -> list[str]:
     return list(dict.fromkeys([*own, *(source for upper in above for source in sources_of(upper))]))
 
 
-def _fetch_all(sources: list[str], settings: Settings, archive: Archive) -> tuple[dict[str, Fetched], dict[str, str]]:
+def _fetch_all(
+    sources: list[str], settings: Settings, database: Database, archive: Archive
+) -> tuple[dict[str, Fetched], dict[str, str]]:
+    """Fetch what has a new release; the new ones, and why a source could not be asked or fetched."""
+
     def fetched(source: str) -> Fetched | EduError | None:
         try:
-            return fetch_if_any(catalogue()[source], archive, settings.upstream)
+            with fetching(database, source):
+                return fetch_if_any(catalogue()[source], archive, settings.upstream)
         except EduError as error:
             return error
 
+    asked = ask_publishers(settings, database, archive, sources)
+    changed = [source for source, probed in asked.items() if probed.changed]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = dict(zip(sources, pool.map(fetched, sources), strict=True))
-    new = {source: result for source, result in found.items() if isinstance(result, Fetched) and result.new}
-    return new, {source: str(result) for source, result in found.items() if isinstance(result, EduError)}
+        found = dict(zip(changed, pool.map(fetched, changed), strict=True))
+    failures = {source: probed.error for source, probed in asked.items() if probed.error}
+    failures |= {source: str(result) for source, result in found.items() if isinstance(result, EduError)}
+    return {source: got for source, got in found.items() if isinstance(got, Fetched) and got.new}, failures
 
 
 def check_holds(archive: Archive) -> None:

@@ -22,6 +22,7 @@ from edu_pipeline.assets.factory import raw_key, release_metadata
 from edu_pipeline.database import Database
 from edu_pipeline.definitions import defs
 from edu_pipeline.errors import SettingInvalid
+from edu_pipeline.failures import run_failure_text, step_failure_text
 from edu_pipeline.instance import home
 from edu_pipeline.load import Options
 from edu_pipeline.plan import check_holds, plan
@@ -98,7 +99,7 @@ def refresh(
             )
         if not chosen:
             return found.failures
-        failures = _execute(instance, "refresh", sorted(chosen), _config(options), console)
+        failures = _execute(instance, "daily_refresh", sorted(chosen), _config(options), console)
         return found.failures | failures
 
 
@@ -127,7 +128,7 @@ def load_file(
             chosen.add(other)
     chosen |= {other for other, view in views().items() if other in loaded and not chosen.isdisjoint(view.inputs)}
     with _instance(settings) as instance:
-        return _execute(instance, "refresh", sorted(chosen), _config(options, from_files=[name]), console)
+        return _execute(instance, "daily_refresh", sorted(chosen), _config(options, from_files=[name]), console)
 
 
 def _config(options: Options, **more: list[str]) -> dict[str, Any]:
@@ -165,14 +166,14 @@ def _execute(
             if event is None and int(entry.level) >= logging.WARNING:
                 progress.console.print(entry.user_message, markup=False, style="yellow", soft_wrap=True)
             if event and event.event_type == dg.DagsterEventType.RUN_FAILURE and not failures:
-                failures[job_name] = _run_failure_text(event)
+                failures[job_name] = run_failure_text(event)
             if event is None or event.step_key is None:
                 return
             name = event.step_key.replace("__", "/", 1)
             if event.is_step_start:
                 progress.update(task, description=name)
             elif event.is_step_failure:
-                failures[name] = _failure_text(event)
+                failures[name] = step_failure_text(event)
                 progress.console.print(f"[red]failed[/red] {name}")
             if event.is_step_success or event.is_step_failure or event.is_step_skipped:
                 progress.advance(task)
@@ -214,19 +215,3 @@ def _progress(console: Console) -> Progress:
         TextColumn("{task.description}"),
     ]
     return Progress(*columns, console=console, transient=not console.is_terminal)
-
-
-def _failure_text(event: dg.DagsterEvent) -> str:
-    data = event.step_failure_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return data.user_failure_data.description
-    return data.error.message.strip() if data.error else "failed"
-
-
-def _run_failure_text(event: dg.DagsterEvent) -> str:
-    """Why a run failed before its first step: the text of the error at the bottom."""
-    data = event.event_specific_data
-    error = getattr(data, "error", None) or getattr(data, "first_step_failure_event", None)
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error is not None else str(event.message)

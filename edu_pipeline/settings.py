@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from upath import UPath
 
@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     executor: Literal["in_process", "multiprocess", "dask", "celery"] = Field(
         "in_process", description="Dagster executor of all jobs."
     )
+    probe_seconds: int = Field(600, ge=5, description="Seconds between two looks of the sensor for new releases.")
+    alert_webhook: SecretStr | None = Field(None, description="Slack-compatible URL that alerts are posted to; secret.")
+    ui_url: str | None = Field(None, description="Address of the Dagster UI, for the links in alerts.")
 
     @field_validator("target_schema")
     @classmethod

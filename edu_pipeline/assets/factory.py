@@ -19,13 +19,13 @@ from edu_pipeline.errors import CheckRed, EduError, NoRows, TableShrank, Unknown
 from edu_pipeline.inputs import missing_files, missing_tables, releases_of
 from edu_pipeline.load import Outcome, load
 from edu_pipeline.migrate import described_columns
-from edu_pipeline.plan import sources_of
+from edu_pipeline.plan import bring_in, sources_of
 from edu_pipeline.publish import ledger
 from edu_pipeline.refresh import refresh
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.catalogue import Source, catalogue
-from edu_pipeline.sources.fetch import Fetched, fetch_if_any, newest_fetched
+from edu_pipeline.sources.fetch import Fetched, newest_fetched
 from edu_pipeline.swap import swap
 from edu_pipeline.table import Table
 from edu_pipeline.views import View
@@ -74,14 +74,21 @@ def raw_asset(source: Source) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"file", *(file.format for file in source.files.values())},
         tags={"layer": "raw", "cadence": source.cadence, "publisher": _tag(source.publisher)},
+        deps=["probes"],
         freshness_policy=_freshness([source.id]),
         metadata={"source": dg.MetadataValue.url(source.landing_page), "licence": source.licence},
     )
-    def raw(context: dg.AssetExecutionContext, archive: ArchiveResource) -> dg.MaterializeResult[Any]:
-        with _failures(context):
+    def raw(
+        context: dg.AssetExecutionContext, postgres: PostgresResource, archive: ArchiveResource
+    ) -> dg.MaterializeResult[Any]:
+        with failures(context):
             held = archive.archive()
-            upstream = settings().upstream
-            fetched = fetch_if_any(source, held, upstream) if archive.fetches else newest_fetched(source, held)
+            if archive.fetches:
+                record = context.instance.get_run_record_by_id(context.run_id)
+                assert record is not None
+                fetched = bring_in(source, settings(), postgres.database(), held, record.create_timestamp)
+            else:
+                fetched = newest_fetched(source, held)
         if fetched is None:
             return dg.MaterializeResult(metadata={"release": "none: there is no file"})
         return dg.MaterializeResult(
@@ -149,7 +156,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
             yield from _waiting(table, awaited)
             return
         try:
-            with _failures(context):
+            with failures(context):
                 outcome = load(table, postgres.database(), held, run_options.options(), context.run.run_id, supplied)
         except dg.Failure as failure:
             yield from _failed_checks(failure)
@@ -187,7 +194,7 @@ def view_asset(view: View) -> dg.AssetsDefinition:
         run_options: RunOptions,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         database = postgres.database()
-        with _failures(context):
+        with failures(context):
             outcome = refresh(view, database, run_options.options(), run_id=context.run.run_id)
             found = checks.run(database, archive.archive(), view.name)
         yield from map(check_result, found)
@@ -219,7 +226,7 @@ def live_schema_asset(inputs: Sequence[str]) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Any]:
         if not postgres.beside:
             return dg.MaterializeResult(metadata={"swapped": False})
-        with _failures(context):
+        with failures(context):
             for found in checks.before_swap(postgres.database(), archive.archive(), run_options.options().accept_red):
                 context.instance.report_runless_asset_event(_evaluation(found))
             dependents = swap(postgres.database(), run_options.accept_shrink, context.run.run_id)
@@ -230,7 +237,7 @@ def live_schema_asset(inputs: Sequence[str]) -> dg.AssetsDefinition:
     return live_schema
 
 
-class _failures:
+class failures:
     """Turns an error into Dagster's: a retry for what a retry can mend, a final failure with the text for the rest."""
 
     def __init__(self, context: dg.AssetExecutionContext) -> None:
@@ -358,14 +365,18 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
 
 def _markdown(outcome: Outcome) -> str:
     assert outcome.preview is not None
-    head = outcome.preview
-    rows = [head.columns, ["---"] * head.width, *([_cell(value) for value in row] for row in head.rows())]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(outcome.preview.columns, outcome.preview.rows())
 
 
-def _cell(value: object) -> str:
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[object]], longest: int = 60) -> str:
+    """A table in Markdown, its cells cut to ``longest`` characters."""
+    lines = [columns, ["---"] * len(columns), *([_cell(value, longest) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: object, longest: int) -> str:
     text = "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _column_schema(table: Table) -> dg.TableSchema:
