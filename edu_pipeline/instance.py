@@ -23,8 +23,15 @@ OPTIONS = f"options=-csearch_path%3D{SCHEMA}%20-csynchronous_commit%3Doff"
 ledger's commits wait."""
 
 
+STATEMENT_SECONDS = 60
+"""How long a statement of Dagster's own may take."""
+
+
 class Storage(DagsterPostgresStorage):
-    """Dagster's runs, events and schedules, where the settings say: no URL stands in ``dagster.yaml`` or in the UI."""
+    """Dagster's runs, events and schedules, where the settings say: no URL stands in ``dagster.yaml`` or in the UI.
+
+    Its connections are kept open: Dagster otherwise makes a new one for every event, which takes longer than the event.
+    """
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -38,7 +45,10 @@ class Storage(DagsterPostgresStorage):
         Raises:
             DatabaseUnreachable: the server does not answer.
         """
-        return cls(inst_data=inst_data, postgres_url=_url(settings()))
+        storage = cls(inst_data=inst_data, postgres_url=_url(settings()))
+        for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
+            part.optimize_for_webserver(STATEMENT_SECONDS * 1000, pool_recycle=3600, max_overflow=20)
+        return storage
 
 
 def _url(settings: Settings) -> str:

@@ -128,6 +128,12 @@ def sources_of(name: str) -> list[str]:
     return list(dict.fromkeys([*own, *(source for upper in above for source in sources_of(upper))]))
 
 
+def tables_behind(name: str) -> set[str]:
+    """The tables that a table is made from, directly or by way of others."""
+    above = tables()[name].tables
+    return set(above).union(*map(tables_behind, above))
+
+
 def _fetch_all(
     sources: list[str], settings: Settings, database: Database, archive: Archive
 ) -> tuple[dict[str, Fetched], dict[str, str]]:

@@ -33,9 +33,6 @@ from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
 from edu_pipeline.views import views
 
-STATEMENT_SECONDS = 60
-"""How long a statement of Dagster's own may take."""
-
 
 def rebuild(
     settings: Settings, options: Options, console: Console, *, as_of: str | None, offline: bool
@@ -139,10 +136,9 @@ def _config(options: Options, **more: list[str]) -> dict[str, Any]:
 
 @contextmanager
 def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance, with connections that are kept open: it otherwise makes a new one for every event."""
+    """Dagster's instance."""
     os.environ["DAGSTER_HOME"] = home(settings)
     with dg.DagsterInstance.get() as instance:
-        instance.optimize_for_webserver(STATEMENT_SECONDS * 1000, pool_recycle=3600, max_overflow=4)
         yield instance
 
 

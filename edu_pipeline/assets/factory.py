@@ -19,7 +19,7 @@ from edu_pipeline.errors import CheckRed, EduError, NoRows, TableShrank, Unknown
 from edu_pipeline.inputs import missing_files, missing_tables, releases_of
 from edu_pipeline.load import Outcome, load
 from edu_pipeline.migrate import described_columns
-from edu_pipeline.plan import bring_in, sources_of
+from edu_pipeline.plan import bring_in, sources_of, tables_behind
 from edu_pipeline.publish import ledger
 from edu_pipeline.refresh import refresh
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
@@ -118,7 +118,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
     @dg.asset(
         name=table.name,
         group_name=table.layer,
-        deps=[*map(raw_key, table.sources), *table.tables],
+        deps=[*map(raw_key, table.sources), *table.tables, *_places(table)],
         description=table.description,
         owners=OWNERS,
         kinds={"postgres", "polars"},
@@ -166,6 +166,12 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(metadata=_metadata(outcome))
 
     return materialize
+
+
+def _places(table: Table) -> list[str]:
+    """The tables that say where places are, which its checks ask for: they are loaded first, unless made from it."""
+    asked = [name for name in ("departements", "info_communes") if name not in table.tables]
+    return [name for name in asked if table.name not in {name, *tables_behind(name)}]
 
 
 def view_asset(view: View) -> dg.AssetsDefinition:
