@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 TYPES = {
@@ -66,7 +67,10 @@ SHORT = {
 }  # fmt: skip
 """Words elsewhere than at the beginning, to the form that stands for all of theirs."""
 
-PHRASES = (("NOTRE DAME", "ND"), ("N D", "ND"), ("R P", "RD PERE"), ("RP", "RD PERE"), ("N °", ""))
+PHRASES = (
+    ("NOTRE DAME", "ND"), ("N D", "ND"), ("R P", "RD PERE"), ("RP", "RD PERE"), ("R I", "REGIMENT D INFANTERIE"),
+    ("R A", "REGIMENT D ARTILLERIE"),
+)  # fmt: skip
 """Words that are one, written apart or as initials."""
 
 SMALL = {
@@ -124,6 +128,7 @@ class Label(NamedTuple):
     length: int
 
 
+@lru_cache(maxsize=1 << 17)
 def read(label: str) -> Label:
     """Read a label, in the form of the carte scolaire, of the BAN's ``nom_voie`` or of its ``nom_afnor``."""
     kind, rest = _kind(TOKEN.findall(_plain(label)))
