@@ -180,7 +180,11 @@ def load(
 
 def _check_files(table: Table, releases: Mapping[str, Release]) -> None:
     if missing := missing_files(table, releases):
-        names = ", ".join(f"{file.source} ({file.part})" for file in missing)
+        in_parts = {source.id for source in table.in_parts.values()}
+        names = ", ".join(
+            f"a part of {file.source}" if file.source in in_parts else f"{file.source} ({file.part})"
+            for file in missing
+        )
         raise SourceMissing(
             f"table {table.name}",
             f"expected a release with {names} in the archive, found none.",
