@@ -125,7 +125,8 @@ def _geometries(side: pl.DataFrame) -> Array:
 def _beyond(points: Array, lines: Array) -> Array:
     """Where along the lines the points are that lie beyond an end, in metres; NaN for those that do not."""
     distance, length = shapely.distance(points, lines), shapely.length(lines)
-    at = np.where(length > 0, shapely.line_locate_point(lines, points), 0.0)
+    at, is_line = np.zeros(len(points)), length > 0
+    at[is_line] = shapely.line_locate_point(lines[is_line], points[is_line])
     measure = np.where(at >= length, length + distance, np.where(at <= 0, -distance, np.nan))
     found: Array = np.where(distance > FACING, measure, np.nan)
     return found
