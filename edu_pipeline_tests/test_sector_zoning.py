@@ -153,10 +153,8 @@ def attributes(commune: str, colleges: list[str] | None, lycees: list[str] | Non
 
 
 def street(commune: str, name: str, college: str | None, lycees: list[str] | None = None) -> dict[str, Any]:
-    line = shapely.set_srid(shapely.LineString([(2, 45), (2, 45.1)]), 4326)
     return attributes(commune, [college] if college else None, lycees) | {
-        "libelle_rue": name, "number_from": None, "number_to": None, "side": "tous",
-        "geometry": shapely.to_wkb(line, hex=True, include_srid=True),
+        "libelle_rue": name, "number_from": None, "number_to": None, "side": "tous", "motif": None,
     }  # fmt: skip
 
 
@@ -183,7 +181,7 @@ def made(
         by_departement.setdefault(row[0][:2], []).append(row)
     return coverage.zones(
         rows_of(whole or []),
-        rows_of(segments or [], geometry=pl.String(), **streets),
+        rows_of(segments or [], motif=pl.String(), **streets),
         rows_of(supplied or [], geometry=pl.String()),
         pl.DataFrame({"code_commune": list(contours), "geometry": zoning.hexadecimal(list(contours.values()))}),
         {departement: ban(*rows) for departement, rows in by_departement.items()},

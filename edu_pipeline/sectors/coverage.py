@@ -22,6 +22,7 @@ from edu_pipeline.vocabulary import arrondissements
 ATTRIBUTES = ("code_departement", "code_commune", "zone_name", "rule", "rentree_scolaire")
 LISTS = ("uai_colleges", "uai_lycees")
 COLUMNS = (*ATTRIBUTES, *LISTS, *rules.COLUMNS_OF_LYCEES)
+OF_SEGMENTS = (*dict.fromkeys((*COLUMNS, *placing.SEGMENT)), "motif")
 
 COMMUNE, PART, SUPPLIED = "commune", "partie", "fournie"
 """Natures of a zone, by where its shape comes from: the commune's contour, its addresses, an operator."""
@@ -45,7 +46,7 @@ def zones(
 
     Args:
         whole: of ``rules.whole_communes``.
-        segments: the table sectorisation_segments.
+        segments: rows of the table sectorisation_segments, at least ``OF_SEGMENTS``.
         supplied: of ``rules.supplied_zones``, with ``geometry`` as text, NULL for the whole commune.
         contours: code_commune, geometry.
         ban: the addresses by département.
@@ -92,7 +93,7 @@ def _whole(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _of_segments(segments: pl.DataFrame) -> pl.DataFrame:
     """A row per zone that has a segment on the map."""
-    placed = segments.filter(pl.col("geometry").is_not_null()).with_columns(_zone_text())
+    placed = segments.filter(pl.col("motif").is_null()).with_columns(_zone_text())
     zones = placed.unique(ZONE_TEXT, keep="first", maintain_order=True)
     return zones.select(*COLUMNS, ZONE_TEXT, nature=pl.lit(PART), kind=2 * rules.priority() + 1)
 
@@ -127,9 +128,11 @@ def _cut(
         (pl.col("nature") == PART)
         | ((pl.col("nature") == COMMUNE) & pl.col("code_commune").is_in(list(arrondissements.COMMUNES)))
     )
-    texts = segments.with_columns(_zone_text())
+    streets = segments.select(*placing.SEGMENT, _zone_text())
     for here, found in addresses.by_departement(shared, ban):
-        points = pl.concat([_all_of(here.filter(nature=COMMUNE), found), _held(here.filter(nature=PART), texts, found)])
+        points = pl.concat(
+            [_all_of(here.filter(nature=COMMUNE), found), _held(here.filter(nature=PART), streets, found)]
+        )
         for (city,), inside in points.group_by("city", maintain_order=True):
             if str(city) in outlines:
                 yield zoning.share_out(inside, shapely.from_wkb(outlines[str(city)]))
@@ -141,9 +144,9 @@ def _all_of(arrondissement: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     return points.with_columns(city=pl.col("code_insee").replace(arrondissements.COMMUNES)).select(list(POINTS))
 
 
-def _held(parts: pl.DataFrame, segments: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def _held(parts: pl.DataFrame, streets: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     """The addresses that the segments of the zones hold."""
-    own = segments.join(parts.select(ZONE_TEXT, ZONE), on=ZONE_TEXT, maintain_order="left")
+    own = streets.join(parts.select(ZONE_TEXT, ZONE), on=ZONE_TEXT, maintain_order="left")
     zone = own.select(ZONE, city=pl.col("code_commune").replace(arrondissements.COMMUNES)).with_row_index("segment")
     held = placing.addresses_of(own.select(placing.SEGMENT), found)
     return held.join(zone, on="segment", maintain_order="left").select(list(POINTS))

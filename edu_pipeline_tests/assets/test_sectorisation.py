@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, LiteralString
@@ -24,13 +25,14 @@ from edu_pipeline.sectors import rules
 from edu_pipeline.sectors.addresses import COLUMNS
 from edu_pipeline.sources.catalogue import catalogue, files_by_parameter
 from edu_pipeline.sources.parts import Parts
-from edu_pipeline_tests.assets.inputs import conformed, taken_in
+from edu_pipeline_tests.assets.inputs import conformed, from_text, taken_in
 from edu_pipeline_tests.real_files import real_file, upstream
 from edu_pipeline_tests.stand_in import StandIn
 from edu_pipeline_tests.test_views import put
 
 COLLEGES = "fr-en-carte-scolaire-colleges-publics"
 OCCITANIE = "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "sectorisation.md"
 TABLES = ("sectorisation_segments", "sectorisation_zones", "data_quality_metrics")
 
 SUPPLIED = ("code_commune", "libelle_rue", "number_from", "number_to", "side", "uai_colleges", "uai_lycees_1", "rule")
@@ -352,6 +354,20 @@ def test_lines_that_cannot_be_taken_are_in_quarantine(communes: StandIn) -> None
     ((reasons, row),) = communes.rows("SELECT reasons, row FROM edu_pipeline.refused_rows")
     assert "expected the code of a school (UAI), found none" in reasons
     assert row["libelle_rue"] == "RUE DU LAC"
+
+
+def test_the_example_of_a_segment_in_the_documentation_is_read_and_refused(tmp_path: Path) -> None:
+    """Its code is that of nothing, so that it cannot be loaded by mistake."""
+    (block,) = re.findall(r"```csv\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    given = from_text("sectorisation_segments", "editorial_sectorisation_segments", block.splitlines(), tmp_path)
+    refused = conformed(
+        "sectorisation_segments",
+        fr_en_carte_scolaire_colleges_publics=given.clear().with_columns(secteur_unique=pl.lit("N")),
+        editorial_sectorisation_segments=given,
+        ban=Parts([], pl.DataFrame),
+    ).refused
+    (reasons,) = refused["reasons"].to_list()
+    assert "uai_lycees_1: expected check letter, found 9990001A" in reasons
 
 
 def test_without_any_address_file_the_tables_wait(communes: StandIn) -> None:

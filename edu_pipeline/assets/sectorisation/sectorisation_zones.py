@@ -82,7 +82,7 @@ class SectorisationZones(c.Contract):
     SectorisationZones,
     needs={COLLEGES: ["secteur_unique"], OCCITANIE: ["type_et_libelle", "lieu_dit", "type_etablissement"],
            "paris_affectation_lycees": ["reseau", "uai", "secteur"], "ban": addresses.COLUMNS,
-           "commune_boundaries": ["code_commune", "geometry"]},
+           "sectorisation_segments": coverage.OF_SEGMENTS, "commune_boundaries": ["code_commune", "geometry"]},
     max_refused=0.05,
     max_unknown=0.05,
 )  # fmt: skip
