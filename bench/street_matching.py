@@ -154,7 +154,7 @@ def main() -> None:
     if len(sys.argv) > 1:
         print(json.dumps(work(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))
         return
-    grid = Table("", "départements", "segments", "addresses", "lines", "addresses held", "seconds", "MiB resident")
+    grid = Table("", "départements", "segments", "addresses", "lines", "held", "s", "MiB")
     seconds = {}
     with tempfile.TemporaryDirectory(prefix="edu-pipeline-bench-") as name:
         folder = Path(name)

@@ -128,7 +128,7 @@ class Label(NamedTuple):
     length: int
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 16)
 def read(label: str) -> Label:
     """Read a label, in the form of the carte scolaire, of the BAN's ``nom_voie`` or of its ``nom_afnor``."""
     kind, rest = _kind(TOKEN.findall(_plain(label)))

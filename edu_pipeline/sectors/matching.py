@@ -34,8 +34,9 @@ WORTH_A_LOOK = 50.0
 CLEARLY = 5.0
 """The score by which a close match must be ahead of the second best."""
 
-SHORTEST = 7
-"""Letters of a word that may be misspelt: among shorter ones one letter makes another word."""
+SHORTEST, SHORTEST_ALONE = 7, 9
+"""Letters at least of a word that may be misspelt, beside other words and alone: Rennes has a RUE DE LA NOUETTE and a
+RUE NOGUETTE."""
 
 CUT = (25, 26)
 """Characters of a name, without its type, that may have been cut off.
@@ -195,7 +196,10 @@ def likeness(one: Label, other: Label) -> float:
         and not (plural and _same_singular(last, last_name))
     ):
         differ.append((last, last_name))
-    return min((_spelling(*pair) for pair in differ), default=100.0) if len(differ) < 2 else 0.0
+    if len(differ) > 1:
+        return 0.0
+    shortest = SHORTEST_ALONE if len(words) == 1 else SHORTEST
+    return min((_spelling(*pair, shortest) for pair in differ), default=100.0)
 
 
 def _without_titles(one: Label, other: Label) -> tuple[Words, Words]:
@@ -233,9 +237,9 @@ def _same_or_initial(one: str, other: str) -> bool:
     return one == other or (len(short) == 1 and short.isalpha() and long.startswith(short))
 
 
-def _spelling(one: str, other: str) -> float:
+def _spelling(one: str, other: str, shortest: int) -> float:
     """How alike two spellings of a word are, in percent; 0 for what is a word of its own."""
-    if not (one.isalpha() and other.isalpha()) or min(len(one), len(other)) < SHORTEST:
+    if not (one.isalpha() and other.isalpha()) or min(len(one), len(other)) < shortest:
         return 0.0
     sound, heard = _sound(one), _sound(other)
     if sound == heard:
