@@ -267,7 +267,11 @@ def _taken_in(table: Table, parameter: str, file: File, archive: Archive, releas
 def _parts(
     table: Table, parameter: str, archive: Archive, releases: Mapping[str, Release], scratch: Path
 ) -> Parts | None:
-    """All parts of a source that the release has; codes of former communes stay as they are."""
+    """All parts of a source that the release has.
+
+    Codes of former communes stay as they are, and neither hidden cells nor corrections are counted, since a part is
+    read only when the transform asks for it.
+    """
     source: Source = table.in_parts[parameter]
     release = releases.get(source.id)
     if release is None:

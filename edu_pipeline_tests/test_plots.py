@@ -174,7 +174,7 @@ def test_segments_are_lines_in_the_colour_of_their_first_lycee(database: Databas
     unplaced = [("92", f"92{i:03}", *street, "0920001A", None) for i in range(9)]
     insert(database, "sectorisation_segments", columns, [*rows, *unplaced])
     (axes,) = panels(database, "sectorisation_segments")
-    assert axes.get_title() == "First lycée, one of 2, département 78"
+    assert axes.get_title() == "First lycée or zone, one of 2, département 78"
     land, segments = axes.collections
     assert (len(land.get_paths()), len(segments.get_paths()), len(segments.get_facecolor())) == (2, 4, 0)
     colours = np.asarray(segments.get_edgecolor())

@@ -340,20 +340,21 @@ def test_a_second_load_changes_nothing_and_a_new_line_changes_its_row(filled: St
     assert (changed.added, changed.changed, changed.removed) == (0, 1, 0)
 
 
-def test_lines_that_cannot_be_taken_are_in_quarantine(communes: StandIn) -> None:
+def test_lines_that_cannot_be_taken_are_in_quarantine_and_those_that_lead_nowhere_say_so(communes: StandIn) -> None:
     good = [street("01002", f"RUE {number}", WEST) for number in range(40)]
-    communes.put(
-        COLLEGES,
-        f"{COLLEGES}.csv",
-        csv_of(COLLEGE_NAMES, *good, street("01002", "RUE DU LAC", ""), whole("01001", WEST)),
-    )
-    communes.put("ban", "adresses-01.csv", csv_of(ADDRESS_NAMES, *ADDRESSES))
+    other = [street("01002", "RUE DU LAC", ""), street("01777", "RUE DU BAC", WEST), whole("01001", WEST)]
+    communes.put(COLLEGES, f"{COLLEGES}.csv", csv_of(COLLEGE_NAMES, *good, *other))
     communes.put("ban", "adresses-01.csv.gz", gzip.compress(csv_of(ADDRESS_NAMES, *ADDRESSES).encode()))
-    done = communes.load(*TABLES[:1]).load
-    assert (done.rows, done.refused) == (40, 1)
+    done = communes.load("sectorisation_segments").load
+    assert (done.rows, done.refused, done.unknown) == (41, 1, {"code_commune": 1})
     ((reasons, row),) = communes.rows("SELECT reasons, row FROM edu_pipeline.refused_rows")
     assert "expected the code of a school (UAI), found none" in reasons
     assert row["libelle_rue"] == "RUE DU LAC"
+    assert communes.rows("SELECT motif, geometry FROM sectorisation_segments WHERE code_commune = '01777'") == [
+        ("no address of commune 01777 in the BAN", None)
+    ]
+    ((motif,),) = communes.rows("SELECT motif FROM sectorisation_segments WHERE libelle_rue = 'RUE 7'")
+    assert motif.startswith("no street like RUE 7 among the 2 streets of 01002")
 
 
 def test_the_example_of_a_segment_in_the_documentation_is_read_and_refused(tmp_path: Path) -> None:
@@ -372,7 +373,7 @@ def test_the_example_of_a_segment_in_the_documentation_is_read_and_refused(tmp_p
 
 def test_without_any_address_file_the_tables_wait(communes: StandIn) -> None:
     communes.put(COLLEGES, f"{COLLEGES}.csv", csv_of(COLLEGE_NAMES, *LINES))
-    with pytest.raises(SourceMissing, match="ban"):
+    with pytest.raises(SourceMissing, match="a part of ban"):
         communes.load("sectorisation_segments")
     communes.put("ban", "adresses-75.csv.gz", gzip.compress(csv_of(ADDRESS_NAMES).encode()))
     assert communes.load("sectorisation_segments").load.rows == 5
