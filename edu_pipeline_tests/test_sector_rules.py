@@ -64,7 +64,7 @@ def test_a_street_of_the_national_file() -> None:
 @pytest.mark.parametrize(
     ("written", "side"),
     [("PI", "tous"), (None, "tous"), ("P", "pair"), ("I", "impair"), ("pair", "pair"), ("impair", "impair"),
-     ("Tous les N°, de", "tous"), ("N° pairs, de", "pair"), ("N° impairs, de", "impair")],
+     ("Tous les N°, de", "tous"), ("Les N° impairs, de", "impair"), ("N° pairs, de", "pair"), ("N° impairs, de", "impair")],
 )  # fmt: skip
 def test_sides(written: str | None, side: str) -> None:
     good, _ = of(STREET | {"side": written})
@@ -83,7 +83,7 @@ def test_numbers_of_either_year() -> None:
     [
         ({"uai_colleges": None}, "expected the code of a school (UAI), found none"),
         ({"libelle_rue": None}, "libelle_rue: expected a street"),
-        ({"secteur_unique": None}, "secteur_unique: expected O or N"),
+        ({"secteur_unique": None}, "secteur_unique: expected O or N, found nothing"),
         ({"side": "gauche"}, "side: expected a side of the street, found gauche"),
         ({"number_from": "12 bis"}, "number_from: expected a house number, found 12 bis"),
         ({"number_to": "3.5"}, "number_to: expected a house number, found 3.5"),

@@ -28,8 +28,9 @@ PRECEDENCE = {SUPPLIED: 0, OCCITANIE: 1, COLLEGES: 2}
 """The sources of lines, that which prevails first."""
 
 NO_UPPER_BOUND = 9999
-SIDES = r"^(?:(?P<pair>p|pairs?|n° pairs, de)|(?P<impair>i|impairs?|n° impairs, de)|(?P<tous>pi|tous|tous les n°, de))$"
-"""How the sources write which side of a street; Occitanie's words for one side are INFERRED, not seen."""
+SIDES = {"impair": "^i$|impair", "pair": "^p$|pair", "tous": "^pi$|^tous"}
+"""Sides by how the sources write them, in lower case, the first that fits; of Occitanie's sentences only `Tous les N°,
+de` was seen."""
 
 THROUGH = " > "
 """Stands in a rule between the source of the collège and that of the lycées that it leads to."""
@@ -204,13 +205,13 @@ def _read(streets: pl.LazyFrame) -> pl.LazyFrame:
     numbers = {name: pl.col(name).cast(pl.Float64, strict=False) for name in ("number_from", "number_to")}
     no_number = {name: pl.col(name).is_not_null() & (number != number.floor()).fill_null(True)
                  for name, number in numbers.items()}  # fmt: skip
-    written = pl.col("side").str.to_lowercase().fill_null("tous").str.extract_groups(SIDES)
-    side = pl.coalesce(
-        pl.when(written.struct.field(name).is_not_null()).then(pl.lit(name)) for name in ("pair", "impair", "tous")
-    )
+    written = pl.col("side").str.to_lowercase().fill_null("tous")
+    side = pl.coalesce(pl.when(written.str.contains(form)).then(pl.lit(name)) for name, form in SIDES.items())
     expected = "expected {}, found {}"
     complaints = [
-        pl.when(pl.col("whole").is_null()).then(pl.lit("secteur_unique: expected O or N, found another")),
+        pl.when(pl.col("whole").is_null()).then(
+            pl.format("secteur_unique: " + expected, pl.lit("O or N"), pl.col("secteur_unique").fill_null("nothing"))
+        ),
         pl.when(street.is_null()).then(pl.lit("libelle_rue: expected a street, since it is not of the whole commune")),
         *(
             pl.when(wrong).then(pl.format("{}: " + expected, pl.lit(name), pl.lit("a house number"), name))
