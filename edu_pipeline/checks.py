@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from statistics import median
 from typing import Any, Literal, LiteralString, cast
 
 from psycopg import sql
@@ -65,8 +66,17 @@ CRIME_RATES = 0.02
 COLLEGES = 0.1
 """Share that the collèges of the equipment file may differ by from the directory's: 0.06 in 2024."""
 
+LOW_MATCHES, MATCHES_BELOW = 0.5, 0.15
+"""Share of a département's segments that are placed at least, and how far that may be below the median département."""
 
-BETWEEN = {"orphans", "age", "in_directory", "crime_rates", "colleges_counted"}
+SPECK = 1e-9
+"""Square degrees, about ten square metres, of which zones may overlap where they meet at a contour."""
+
+COVERED = 0.999
+"""Share of a commune's contour that its zones cover at least."""
+
+
+BETWEEN = {"orphans", "age", "in_directory", "crime_rates", "colleges_counted", "open_schools"}
 """Checks between tables, which they want loaded, or of the time that has passed."""
 
 
@@ -674,6 +684,85 @@ def _geometries(subject: _Subject) -> _Found:
     return _judged(not invalid, found, remedy, {"invalid": len(invalid), "examples": invalid[:EXAMPLES]})
 
 
+def _match_rate(subject: _Subject) -> _Found:
+    counts = subject.ask("SELECT department, osm_matched, total_segments FROM {table} ORDER BY 1")
+    rates = {department: round(matched / total, 4) for department, matched, total in counts}
+    usual = round(median(rates.values()), 4) if rates else 0.0
+    least = max(LOW_MATCHES, usual - MATCHES_BELOW)
+    low = [f"{department} {rate:.1%}" for department, rate in rates.items() if rate < least]
+    found = (
+        f"expected {least:.1%} of a département's segments placed at least (usual: {usual:.1%}), found "
+        f"{len(low)} of {len(rates)} départements with fewer{_examples(low)}."
+    )
+    remedy = "Look at `motif` of their segments, and whether the BAN has a file of the département."
+    return _judged(bool(rates) and not low, found, remedy, {"usual": usual, "low": low, "rates": rates})
+
+
+def _open_schools(subject: _Subject) -> _Found:
+    absent = [
+        f"{uai} ({rows} rows)"
+        for uai, rows in subject.ask(
+            "SELECT uai, count(*) FROM ("
+            " SELECT unnest(uai_lycees) AS uai, 'Lycée' AS kind FROM {table}"
+            " UNION ALL SELECT unnest(uai_colleges), 'Collège' FROM {table}) AS named "
+            "WHERE NOT EXISTS (SELECT FROM annuaire_education AS school"
+            " WHERE school.uai = named.uai AND type_etablissement = kind AND coalesce(etat, 'OUVERT') = 'OUVERT') "
+            "GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+    ]
+    found = f"expected open lycées and collèges of annuaire_education, found {len(absent):,} that are not"
+    remedy = "The carte scolaire is of another year, or the directory lacks them: ask the publisher."
+    numbers = {"absent": len(absent), "examples": absent[:EXAMPLES]}
+    return _judged(not absent, f"{found}{_examples(absent)}.", remedy, numbers)
+
+
+def _overlaps(subject: _Subject) -> _Found:
+    pairs = [
+        f"{one} and {other} ({name})"
+        for one, other, name in subject.ask(
+            "SELECT one.id, other.id, concat_ws(' ', one.code_commune, one.zone_name)"
+            " FROM {table} AS one JOIN {table} AS other"
+            " ON one.id < other.id AND one.geometry OPERATOR({home}.&&) other.geometry"
+            " WHERE {area}({common}(one.geometry, other.geometry)) > {speck} ORDER BY 1, 2",
+            speck=sql.Literal(SPECK),
+            **_postgis(subject, home="", area="st_area", common="st_intersection"),
+        )
+    ]
+    found = f"expected zones that do not overlap, found {len(pairs):,} pairs that do{_examples(pairs)}."
+    remedy = "Look at the supplied zones, and at the contours of the communes."
+    return _judged(not pairs, found, remedy, {"pairs": len(pairs), "examples": pairs[:EXAMPLES]})
+
+
+def _covered(subject: _Subject) -> _Found:
+    """The zones of arrondissements cover their city; of a département without any zone no commune is missing."""
+    bare = [
+        f"{commune} ({share:.0%})"
+        for commune, share in subject.ask(
+            "WITH zones AS ("
+            " SELECT coalesce(code_commune_parent, code_commune) AS code_commune, sum({area}(geometry)) AS area"
+            " FROM {table} LEFT JOIN info_communes USING (code_commune) GROUP BY 1) "
+            "SELECT code_commune, coalesce(zones.area, 0) / {area}(geometry) FROM commune_boundaries"
+            " JOIN info_communes USING (code_commune) LEFT JOIN zones USING (code_commune)"
+            " WHERE code_departement IN (SELECT code_departement FROM {table})"
+            " AND coalesce(zones.area, 0) < {covered} * {area}(geometry) ORDER BY 2, 1",
+            covered=sql.Literal(COVERED),
+            **_postgis(subject, area="st_area"),
+        )
+    ]
+    found = (
+        f"expected zones over every commune of the départements that have zones, found {len(bare):,} communes that are "
+        f"not covered{_examples(bare)}."
+    )
+    remedy = "Look whether the carte scolaire has the commune, and at `motif` of its zones and segments."
+    return _judged(not bare, found, remedy, {"communes": len(bare), "examples": bare[:EXAMPLES]})
+
+
+def _postgis(subject: _Subject, **names: str) -> dict[str, sql.Composable]:
+    """Functions of PostGIS, or its schema, by their full names."""
+    home = home_of_postgis(subject.connection)
+    return {key: sql.Identifier(*home, *filter(None, [name])) for key, name in names.items()}
+
+
 AGREEMENTS: list[tuple[CheckSpec, Probe]] = [
     *(
         (CheckSpec(table, "in_directory", f"The newest year's {kind} are in the directory.", "warn"), _in_directory)
@@ -691,6 +780,15 @@ AGREEMENTS: list[tuple[CheckSpec, Probe]] = [
         (CheckSpec(table, "geometries", "Geometries are valid.", "error"), _geometries)
         for table in ("commune_boundaries", "sectorisation_segments", "sectorisation_zones")
     ),
+    (CheckSpec("data_quality_metrics", "match_rate", "No département has far fewer of its segments placed than usual.",
+               "warn"), _match_rate),
+    *(
+        (CheckSpec(table, "open_schools", "Lycées and collèges are open ones of the directory.", "warn"), _open_schools)
+        for table in ("sectorisation_segments", "sectorisation_zones")
+    ),
+    (CheckSpec("sectorisation_zones", "overlaps", "Zones do not overlap.", "error"), _overlaps),
+    (CheckSpec("sectorisation_zones", "covered", "Zones cover every commune of the départements that have any.",
+               "warn"), _covered),
     (CheckSpec("commune_context_cache", "complete", "Every relevant commune has a row.", "error"), _complete(
         "SELECT code_commune FROM relevant_communes WHERE code_commune NOT IN (SELECT code_commune FROM {table}) "
         "ORDER BY 1", "every commune of relevant_communes")),

@@ -23,6 +23,9 @@ Normaliser = Callable[[pl.Expr], pl.Expr]
 CODES_ANCIENS = "codes_anciens"
 """Name of the column that flags rows which ``passage.py`` has made of those of former communes."""
 
+REFUSED_BECAUSE = "refused_because"
+"""Name of the column by which a transform sets a row aside that no rule of one row can tell: the reason, or NULL."""
+
 
 @dataclass(frozen=True)
 class Spec:

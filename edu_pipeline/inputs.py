@@ -22,18 +22,22 @@ def releases_of(table: Table, archive: Archive) -> dict[str, Release]:
 
 
 def missing_files(table: Table, releases: Mapping[str, Release]) -> list[File]:
-    """The files without which the table cannot be loaded, and which no release has."""
-    return [
-        file
-        for parameter, file in table.files.items()
-        if not table.parameters[parameter]
-        and (file.source not in releases or releases[file.source].file(file.part) is None)
-    ]
+    """The files without which the table cannot be loaded, and which no release has.
+
+    Of a source in parts one is enough; if there is none, the first of them is missing.
+    """
+    wanted = [[file] for parameter, file in table.files.items() if not table.parameters[parameter]]
+    wanted += [list(source.files.values()) for name, source in table.in_parts.items() if not table.parameters[name]]
+    return [files[0] for files in wanted if not any(_is_there(file, releases) for file in files)]
+
+
+def _is_there(file: File, releases: Mapping[str, Release]) -> bool:
+    return file.source in releases and releases[file.source].file(file.part) is not None
 
 
 def missing_tables(table: Table, loaded: Collection[str]) -> list[str]:
     """The tables that it is made from and that are not among those ``loaded``."""
-    return [name for name in table.parameters if name not in table.files and name not in loaded]
+    return [name for name in table.made_of if name not in loaded]
 
 
 def inputs_version(table: Table, releases: Mapping[str, Release], versions: Mapping[str, int]) -> str:

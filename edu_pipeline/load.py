@@ -40,7 +40,9 @@ from edu_pipeline.publish.difference import difference
 from edu_pipeline.publish.ledger import Load
 from edu_pipeline.sources import copies
 from edu_pipeline.sources.archive import Archive, Release
-from edu_pipeline.sources.intake import take_in
+from edu_pipeline.sources.catalogue import File, Source
+from edu_pipeline.sources.intake import Intake, take_in
+from edu_pipeline.sources.parts import Parts
 from edu_pipeline.table import Table, tables
 
 PREVIEW = 5
@@ -186,7 +188,11 @@ def load(
 
 def _check_files(table: Table, releases: Mapping[str, Release]) -> None:
     if missing := missing_files(table, releases):
-        names = ", ".join(f"{file.source} ({file.part})" for file in missing)
+        in_parts = {source.id for source in table.in_parts.values()}
+        names = ", ".join(
+            f"a part of {file.source}" if file.source in in_parts else f"{file.source} ({file.part})"
+            for file in missing
+        )
         raise SourceMissing(
             f"table {table.name}",
             f"expected a release with {names} in the archive, found none.",
@@ -226,16 +232,19 @@ def _lock(connection: Connection, schema: str, table: Table) -> None:
 
 def _inputs(
     table: Table, connection: Connection, archive: Archive, releases: Mapping[str, Release], scratch: Path
-) -> tuple[dict[str, pl.LazyFrame | None], dict[str, int], dict[str, int]]:
+) -> tuple[dict[str, pl.LazyFrame | Parts | None], dict[str, int], dict[str, int]]:
     """The transform's arguments, how many cells per column the publishers hide, how many rows a correction found."""
-    frames: dict[str, pl.LazyFrame | None] = {}
+    frames: dict[str, pl.LazyFrame | Parts | None] = {}
     hidden: dict[str, int] = {}
     corrected: dict[str, int] = {}
     passage = _passage(connection, scratch) if table.follows_passage else None
     for parameter in table.parameters:
-        if parameter not in table.files:
+        if parameter in table.made_of:
             contract, only = tables()[parameter].contract, table.needs.get(parameter, ())
             frames[parameter] = copy_out(connection, parameter, contract, scratch, only, table.latest.get(parameter))
+            continue
+        if parameter in table.in_parts:
+            frames[parameter] = _parts(table, parameter, archive, releases, scratch)
             continue
         file = table.files[parameter]
         release = releases.get(file.source)
@@ -243,9 +252,7 @@ def _inputs(
         if release is None or received is None:
             frames[parameter] = None
             continue
-        where = f"{file.source} {release.label}"
-        raw = copies.read(archive, release, received, file, scratch, where)
-        taken = take_in(table, parameter, raw, file, received.name, where)
+        taken = _taken_in(table, parameter, file, archive, release, scratch)
         frames[parameter] = taken.frame
         if passage:
             year = year_of(file, received.name)
@@ -254,6 +261,36 @@ def _inputs(
         for column, count in taken.hidden.items():
             hidden[column] = hidden.get(column, 0) + count
     return frames, hidden, corrected
+
+
+def _taken_in(table: Table, parameter: str, file: File, archive: Archive, release: Release, scratch: Path) -> Intake:
+    """What the transform receives of ``file``, which ``release`` has."""
+    received = release.file(file.part)
+    assert received is not None
+    where = f"{file.source} {release.label}"
+    raw = copies.read(archive, release, received, file, scratch, where)
+    return take_in(table, parameter, raw, file, received.name, where)
+
+
+def _parts(
+    table: Table, parameter: str, archive: Archive, releases: Mapping[str, Release], scratch: Path
+) -> Parts | None:
+    """All parts of a source that the release has.
+
+    Codes of former communes stay as they are, and neither hidden cells nor corrections are counted, since a part is
+    read only when the transform asks for it.
+    """
+    source: Source = table.in_parts[parameter]
+    release = releases.get(source.id)
+    if release is None:
+        return None
+
+    def rows(part: str) -> pl.DataFrame:
+        with tempfile.TemporaryDirectory(dir=scratch) as unpacked:
+            taken = _taken_in(table, parameter, source.files[part], archive, release, Path(unpacked))
+            return taken.frame.collect(engine="streaming")
+
+    return Parts([part for part in source.files if release.file(part)], rows)
 
 
 def _passage(connection: Connection, scratch: Path) -> Passage:

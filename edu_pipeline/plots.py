@@ -200,19 +200,21 @@ def _draw_choropleth(
 
 
 def _sectors(connection: Connection, name: str) -> Draw | None:
-    """Segments or zones over the communes of the département that has the most, in the colour of their first lycée."""
-    departement = _most(connection, "SELECT {departement} FROM {table} WHERE geometry IS NOT NULL", name)
+    """Segments or zones over the communes of the département that has the most, in the colour of their first lycée, or
+    of their zone where none is known. A département in which lycées are known comes first."""
+    placed: LiteralString = "SELECT {departement} FROM {table} WHERE geometry IS NOT NULL"
+    departement = _most(connection, placed + " AND uai_lycees_1 IS NOT NULL", name) or _most(connection, placed, name)
     if departement is None:
         return None
     query = (
-        "SELECT coalesce(uai_lycees_1, ''), geometry FROM {table} "
+        "SELECT coalesce(uai_lycees_1, zone_name, ''), geometry FROM {table} "
         "WHERE {departement} = %s AND geometry IS NOT NULL ORDER BY hashint4(id) LIMIT %s"
     )
     found = _rows(connection, query, name, parameters=[departement, SAMPLE])
     contours = "SELECT geometry FROM {table} WHERE {departement} = %s"
     land = [contour for (contour,) in _rows(connection, contours, "commune_boundaries", parameters=[departement])]
     lycees, shapes = zip(*found, strict=True)
-    title = f"First lycée, one of {len(set(lycees) - {''})}, département {departement}"
+    title = f"First lycée or zone, one of {len(set(lycees) - {''})}, département {departement}"
     return partial(_draw_sectors, land=land, shapes=shapes, lycees=lycees, title=title)
 
 

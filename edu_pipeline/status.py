@@ -13,7 +13,7 @@ from typing import Any
 from psycopg import sql
 
 from edu_pipeline.database import Database
-from edu_pipeline.inputs import missing_files, releases_of
+from edu_pipeline.inputs import missing_files, missing_tables, releases_of
 from edu_pipeline.publish import ledger
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.catalogue import catalogue
@@ -27,8 +27,8 @@ class TableStatus:
 
     Attributes:
         state: ``loaded``, ``failed`` (the last attempt; the rows are those of the load before), ``never loaded``,
-            ``waits for a file of <source>`` (no release in the archive has it), or ``waits for its asset`` (the table
-            is there, no code fills it yet).
+            ``waits for a file of <source>`` (no release in the archive has it), ``waits for the table <table>`` (it was
+            never loaded), or ``waits for its asset`` (the table is there, no code fills it yet).
         rows: counted now.
         releases: source to release of the rows; empty for what is made from other tables.
         invented: whether the schema holds data of the sample publisher.
@@ -103,12 +103,15 @@ def table_status(database: Database, archive: Archive) -> list[TableStatus]:
 
 
 def _waiting(name: str, archive: Archive, published: Mapping[str, ledger.Load]) -> dict[str, Any]:
-    """The state of a table that was never loaded, if that is for want of a file."""
+    """The state of a table that was never loaded, if that is for want of a file or of another table."""
     if name in published or name not in tables():
         return {}
     table = tables()[name]
     sources = sorted({file.source for file in missing_files(table, releases_of(table, archive))})
-    return {"state": f"waits for a file of {', '.join(sources)}"} if sources else {}
+    if sources:
+        return {"state": f"waits for a file of {', '.join(sources)}"}
+    inputs = missing_tables(table, published)
+    return {"state": f"waits for the table {', '.join(inputs)}"} if inputs else {}
 
 
 def _of(

@@ -22,7 +22,7 @@ import polars as pl
 
 from edu_pipeline import contracts, normalise
 from edu_pipeline.contracts import Contract, specs
-from edu_pipeline.sources.catalogue import File, files_by_parameter
+from edu_pipeline.sources.catalogue import File, Source, files_by_parameter, sources_in_parts
 
 LAYERS = ("reference", "geographic", "socio_economic", "educational", "specialty", "sectorisation", "views")
 """The layers, in the order in which data flows."""
@@ -38,7 +38,8 @@ class Table:
     Attributes:
         contract: columns, key and rules.
         transform: pure function, one lazy frame per parameter; a parameter's name is that of a source's file
-            (``File.parameter``) or of another table; a parameter with the default None may be absent upstream.
+            (``File.parameter``) or of another table; a parameter with the default None may be absent upstream. One
+            that is called as a source in parts takes all of them, as ``sources.parts.Parts``.
         needs: upstream columns that the transform uses and that are no column of the contract, per parameter; a
             name that begins with ``^`` is a pattern of slugs. Of another table: the only columns that are read.
         needed_counts: those of the needed columns (slugs) that are counts, as ``Spec.adds_up`` says of a contract's.
@@ -96,12 +97,21 @@ class Table:
         return {name: files_by_parameter()[name] for name in self.parameters if name in files_by_parameter()}
 
     @cached_property
+    def in_parts(self) -> dict[str, Source]:
+        """The sources of which it reads all parts, by parameter."""
+        return {name: sources_in_parts()[name] for name in self.parameters if name in sources_in_parts()}
+
+    @cached_property
+    def made_of(self) -> list[str]:
+        """The tables that its rows are made of."""
+        return [name for name in self.parameters if name not in self.files and name not in self.in_parts]
+
+    @cached_property
     def tables(self) -> list[str]:
         """The tables that it reads: parameters, and those that its references point to."""
-        read = [name for name in self.parameters if name not in self.files]
         known = [name for spec in specs(self.contract).values() for name in spec.references]
         followed = ["passage_communes", "info_communes"] if self.follows_passage else []
-        return [name for name in dict.fromkeys(read + known + followed) if name != self.name]
+        return [name for name in dict.fromkeys(self.made_of + known + followed) if name != self.name]
 
     @cached_property
     def follows_passage(self) -> bool:
@@ -122,7 +132,8 @@ class Table:
     @cached_property
     def sources(self) -> list[str]:
         """The ids of the sources that it reads."""
-        return list(dict.fromkeys(file.source for file in self.files.values()))
+        files = (file.source for file in self.files.values())
+        return list(dict.fromkeys([*files, *(source.id for source in self.in_parts.values())]))
 
     @cached_property
     def code_version(self) -> str:
@@ -143,12 +154,22 @@ class Table:
         return Path(inspect.getfile(self.transform))
 
 
+HELPERS = ("edu_pipeline.vocabulary", "edu_pipeline.sectors")
+"""The packages whose code makes rows too, of the tables whose modules import it."""
+
+
 def _helpers(transform: Callable[..., pl.LazyFrame]) -> list[ModuleType]:
-    """Modules of ``edu_pipeline.vocabulary`` that the transform's module imports from."""
-    values = vars(inspect.getmodule(transform)).values()
-    homes = {str(getattr(value, "__module__", None) or getattr(value, "__name__", "")) for value in values}
-    names = sorted(name for name in homes if name.startswith("edu_pipeline.vocabulary"))
-    return [importlib.import_module(name) for name in names]
+    """Modules of ``HELPERS`` that the transform's module imports from, and those that these import from."""
+    found: dict[str, ModuleType] = {}
+    waiting = [importlib.import_module(transform.__module__)]
+    while waiting:
+        values = vars(waiting.pop()).values()
+        homes = {str(getattr(value, "__module__", None) or getattr(value, "__name__", "")) for value in values}
+        for name in homes - found.keys():
+            if name.startswith(HELPERS):
+                found[name] = importlib.import_module(name)
+                waiting.append(found[name])
+    return [found[name] for name in sorted(found)]
 
 
 _registry: dict[str, Table] = {}

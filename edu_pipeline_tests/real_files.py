@@ -17,8 +17,9 @@ import pytest
 
 from edu_pipeline.sources.catalogue import File
 from edu_pipeline.sources.intake import take_in
+from edu_pipeline.sources.parts import Parts
 from edu_pipeline.sources.readers import read
-from edu_pipeline.table import tables
+from edu_pipeline.table import Table, tables
 from edu_pipeline_tests.conformed import Conformed, conform
 
 
@@ -57,19 +58,35 @@ def made_from(name: str, find: Callable[[File], Path | None], of_table: Callable
         LookupError: there is no path of an entry that the table cannot do without.
     """
     table = tables()[name]
-    inputs: dict[str, pl.LazyFrame | None] = {}
+    inputs: dict[str, pl.LazyFrame | Parts | None] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for parameter, optional in table.parameters.items():
-            if parameter not in table.files:
+            if parameter in table.made_of:
                 inputs[parameter] = of_table(parameter).frame.lazy()
+                continue
+            if parameter in table.in_parts:
+                inputs[parameter] = _parts(table, parameter, find, Path(scratch))
                 continue
             file = table.files[parameter]
             path = find(file)
             if path is not None:
-                raw = read(path, file, Path(scratch), file.source)
-                inputs[parameter] = take_in(table, parameter, raw, file, path.name, file.source).frame
+                inputs[parameter] = _taken_in(table, parameter, file, path, Path(scratch))
             elif optional:
                 inputs[parameter] = None
             else:
                 raise LookupError(f"{file.source} ({file.part})")
         return conform(table.transform(**inputs), table)
+
+
+def _taken_in(table: Table, parameter: str, file: File, path: Path, scratch: Path) -> pl.LazyFrame:
+    raw = read(path, file, scratch, file.source)
+    return take_in(table, parameter, raw, file, path.name, file.source).frame
+
+
+def _parts(table: Table, parameter: str, find: Callable[[File], Path | None], scratch: Path) -> Parts:
+    """The parts of a source that there is a path of."""
+    files = table.in_parts[parameter].files
+    paths = {part: path for part, file in files.items() if (path := find(file)) is not None}
+    if not paths:
+        raise LookupError(table.in_parts[parameter].id)
+    return Parts(list(paths), lambda part: _taken_in(table, parameter, files[part], paths[part], scratch).collect())

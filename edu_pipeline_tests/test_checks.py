@@ -284,7 +284,7 @@ def test_an_empty_table_waits_or_is_red(connection: Connection, database: Databa
     for table, awaited in {
         "pcs_libelle": "a file of insee-pcs",
         "crime_indicateur_avg": "the table criminalite_2024",
-        "sectorisation_zones": "its asset",
+        "data_quality_metrics": "the table sectorisation_segments",
         "lycee_context_cache": "its first refresh",
     }.items():
         for found in checks.run(database, archive, table):

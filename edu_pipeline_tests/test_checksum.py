@@ -105,7 +105,8 @@ def test_the_settings_of_a_role_or_database_play_no_part(database: Database) -> 
 
 def test_a_number_that_the_database_gives_is_no_content(database: Database) -> None:
     insert: LiteralString = (
-        "INSERT INTO sectorisation_zones (code_departement, code_commune, zone_name) VALUES ('78', '78646', 'A')"
+        "INSERT INTO sectorisation_zones (code_departement, code_commune, zone_name, nature, rule) "
+        "VALUES ('78', '78646', 'A', 'commune', 'x')"
     )
     execute(database, insert)
     before = checksums(database)["sectorisation_zones"]

@@ -167,13 +167,14 @@ def test_a_map_takes_a_sample_which_is_the_same_each_time(database: Database, mo
 def test_segments_are_lines_in_the_colour_of_their_first_lycee(database: Database) -> None:
     insert_boundaries(database, ["78001", "78002", "92001"])
     line = hexadecimal(shapely.LineString([(2.01, 46.01), (2.05, 46.05)]))
-    columns = "code_departement code_commune libelle_rue side uai_lycees_1 geometry"
+    columns = "code_departement code_commune libelle_rue side rule lignes uai_lycees_1 geometry"
     lycees = ["0780001A", "0780001A", "0780002B", None]
-    rows = [("78", f"7800{1 + i % 2}", "rue", "tous", lycee, line) for i, lycee in enumerate(lycees)]
-    unplaced = [("92", f"92{i:03}", "rue", "tous", "0920001A", None) for i in range(9)]
+    street = ("rue", "tous", "x", 1)
+    rows = [("78", f"7800{1 + i % 2}", *street, lycee, line) for i, lycee in enumerate(lycees)]
+    unplaced = [("92", f"92{i:03}", *street, "0920001A", None) for i in range(9)]
     insert(database, "sectorisation_segments", columns, [*rows, *unplaced])
     (axes,) = panels(database, "sectorisation_segments")
-    assert axes.get_title() == "First lycée, one of 2, département 78"
+    assert axes.get_title() == "First lycée or zone, one of 2, département 78"
     land, segments = axes.collections
     assert (len(land.get_paths()), len(segments.get_paths()), len(segments.get_facecolor())) == (2, 4, 0)
     colours = np.asarray(segments.get_edgecolor())
@@ -184,8 +185,8 @@ def test_segments_are_lines_in_the_colour_of_their_first_lycee(database: Databas
 def test_zones_are_areas_and_keep_their_holes(database: Database) -> None:
     hole = shapely.box(2.03, 46.03, 2.07, 46.07)
     zones = [square(0).difference(hole), hole]
-    columns = "code_departement code_commune zone_name uai_lycees_1 geometry"
-    rows = [("78", "78001", "zone", f"078000{i}A", hexadecimal(zone)) for i, zone in enumerate(zones)]
+    columns = "code_departement code_commune zone_name nature rule uai_lycees_1 geometry"
+    rows = [("78", "78001", "zone", "partie", "x", f"078000{i}A", hexadecimal(zone)) for i, zone in enumerate(zones)]
     insert(database, "sectorisation_zones", columns, rows)
     (axes,) = panels(database, "sectorisation_zones")
     land, drawn = axes.collections

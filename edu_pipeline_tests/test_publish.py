@@ -74,6 +74,17 @@ row = st.fixed_dictionaries(
 )
 
 
+def test_a_transform_may_set_a_row_aside_itself() -> None:
+    frame = everything([{"cle": "a"}, {"cle": "b", "entier": 3}]).with_columns(
+        refused_because=pl.Series([None, "another one says otherwise"])
+    )
+    result = conform(frame.lazy(), a_table(Everything, "everything"))
+    assert result.frame["cle"].to_list() == ["a"]
+    assert result.frame.columns == list(Everything.columns())
+    assert result.refused.select("key", "reasons").rows() == [("b", ["another one says otherwise"])]
+    assert "refused_because" not in result.refused["row"].item()
+
+
 @given(rows=st.lists(row, min_size=1, max_size=8, unique_by=lambda row: str(row["cle"])))
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_goes_in_comes_out_and_differs_in_nothing(

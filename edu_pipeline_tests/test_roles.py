@@ -239,7 +239,8 @@ def test_the_loader_loads_refreshes_and_analyzes(setting: Setting) -> None:
             connection.execute("DELETE FROM relevant_communes")
             connection.execute("INSERT INTO data_quality_metrics VALUES (%s, 1, 1)", [department])
             connection.execute(
-                "INSERT INTO sectorisation_zones (code_departement, code_commune, zone_name) VALUES ('1', '1', '1')"
+                "INSERT INTO sectorisation_zones (code_departement, code_commune, zone_name, nature, rule) "
+                "VALUES ('1', '1', '1', 'commune', '1')"
             )
             connection.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY commune_context_cache")
             connection.execute("ANALYZE commune_context_cache")

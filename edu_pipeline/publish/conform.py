@@ -20,7 +20,7 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
-from edu_pipeline.contracts import Contract, spec
+from edu_pipeline.contracts import REFUSED_BECAUSE, Contract, spec
 from edu_pipeline.normalise import FLAGS
 from edu_pipeline.table import Table
 
@@ -67,7 +67,8 @@ def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
     folder.mkdir()
     refused = [pl.DataFrame(schema=REFUSED)]
     rows = seen = 0
-    chosen = produced.select(list(table.contract.columns()))
+    own_reasons = [name for name in produced.collect_schema() if name == REFUSED_BECAUSE]
+    chosen = produced.select([*table.contract.columns(), *own_reasons])
     for number, batch in enumerate(chosen.collect_batches(chunk_size=BATCH, maintain_order=True, engine="streaming")):
         good, bad = _sorted_out(batch.with_row_index(ROW, offset=seen), table)
         seen += batch.height
@@ -98,7 +99,7 @@ def _sorted_out(given: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.Dat
     """The rows of a batch that fulfil the contract, numbered; and the quarantine of the others."""
     columns = table.contract.columns()
     cast = given.select(ROW, *(_cast(name, column, given.schema[name]) for name, column in columns.items()))
-    complaints = [NO_COMPLAINT, *_not_castable(given, cast, columns)]
+    complaints = [NO_COMPLAINT, *_set_aside(given), *_not_castable(given, cast, columns)]
     castable = cast.join(pl.concat(complaints), on=ROW, how="anti", maintain_order="left")
     good, failure = _row_by_row(table.contract).filter(castable)
     if len(failure):
@@ -155,6 +156,12 @@ def _cast(name: str, column: dy.Column, given: pl.DataType) -> pl.Expr:
     else:
         value = value.cast(wanted, strict=False)
     return value.alias(name)
+
+
+def _set_aside(given: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Rows that the transform itself has set aside."""
+    if REFUSED_BECAUSE in given.columns:
+        yield given.drop_nulls(REFUSED_BECAUSE).select(ROW, reason=REFUSED_BECAUSE)
 
 
 def _not_castable(given: pl.DataFrame, cast: pl.DataFrame, columns: Mapping[str, dy.Column]) -> Iterator[pl.DataFrame]:
@@ -231,5 +238,5 @@ def _quarantine(given: pl.DataFrame, complaints: pl.DataFrame, table: Table) -> 
     return rows.select(
         key=pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in table.key], separator=" / "),
         reasons="reasons",
-        row=pl.struct(pl.exclude(ROW, "reasons")).struct.json_encode(),
+        row=pl.struct(pl.exclude(ROW, "reasons", REFUSED_BECAUSE)).struct.json_encode(),
     )

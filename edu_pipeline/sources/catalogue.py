@@ -149,3 +149,9 @@ def _parts(name: str, file: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any
 def files_by_parameter() -> dict[str, File]:
     """Every file by the name of the transform's parameter that takes it."""
     return {file.parameter: file for source in catalogue().values() for file in source.files.values()}
+
+
+@lru_cache(maxsize=1)
+def sources_in_parts() -> dict[str, Source]:
+    """Every source without a main file by the name of the transform's parameter that takes all its parts."""
+    return {source.slug: source for source in catalogue().values() if "main" not in source.files}

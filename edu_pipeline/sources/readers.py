@@ -57,13 +57,15 @@ def _first_line(error: Exception) -> str:
 
 def _form(path: Path, file: File) -> str:
     """The form by the content where that shows it, since a publisher's table also comes converted: a workbook is a
-    zip with a workbook in it, Parquet has a magic number, and what is neither where one was expected is CSV."""
+    zip with a workbook in it, Parquet has a magic number; what is neither where one was expected is CSV, and so is what
+    is called so."""
     if _is_workbook(path):
         return "xlsx"
     with path.open("rb") as stream:
         if stream.read(4) == b"PAR1":
             return "parquet"
-    return "csv" if file.format in ("xlsx", "parquet") else file.format
+    is_csv = file.format in ("xlsx", "parquet") or path.suffix == ".csv"
+    return "csv" if is_csv else file.format
 
 
 def _is_workbook(path: Path) -> bool:

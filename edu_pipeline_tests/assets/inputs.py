@@ -11,6 +11,7 @@ import polars as pl
 
 from edu_pipeline.sources.catalogue import File, files_by_parameter
 from edu_pipeline.sources.intake import take_in
+from edu_pipeline.sources.parts import Parts
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import tables
 from edu_pipeline_tests.conformed import Conformed, conform
@@ -32,7 +33,7 @@ def from_text(table: str, parameter: str, lines: Sequence[str], folder: Path) ->
     return taken_in(table, parameter, path, folder)
 
 
-def conformed(table: str, **inputs: pl.LazyFrame | None) -> Conformed:
+def conformed(table: str, **inputs: pl.LazyFrame | Parts | None) -> Conformed:
     """The rows of ``table`` made from ``inputs``."""
     declared = tables()[table]
     return conform(declared.transform(**inputs), declared)

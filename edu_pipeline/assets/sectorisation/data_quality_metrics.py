@@ -1,0 +1,37 @@
+"""data_quality_metrics: how well the streets of a département were found. Not here: the streets themselves
+(sectorisation_segments)."""
+
+import polars as pl
+
+from edu_pipeline import contracts as c
+from edu_pipeline.table import table
+
+
+class DataQualityMetrics(c.Contract):
+    """How many of a département's segments have a place on the map, and how alike the labels were that matched.
+
+    It measures the labels of the cartes scolaires against the BAN, not whether a rule is right. (The BAN has taken
+    OpenStreetMap's place; `osm_matched` keeps its name.)
+    """
+
+    department = c.code_departement("Code of the département of the segments.", key=True)
+    total_segments = c.integer("Segments: rows of sectorisation_segments.", required=True, min=1, unit="segments")
+    osm_matched = c.integer("Segments with a geometry.", required=True, min=0, unit="segments")
+    match_confidence = c.numeric(
+        "Mean match_score of the segments whose street was found: 100 where all labels are the same word by word; NULL "
+        "where none was found.", unit="of 100", min=0, max=100,
+    )  # fmt: skip
+
+
+@table(DataQualityMetrics, needs={"sectorisation_segments": ["code_departement", "match_score", "geometry"]})
+def data_quality_metrics(sectorisation_segments: pl.LazyFrame) -> pl.LazyFrame:
+    """Count and average by département."""
+    return (
+        sectorisation_segments.group_by(department="code_departement")
+        .agg(
+            total_segments=pl.len(),
+            osm_matched=pl.col("geometry").is_not_null().sum(),
+            match_confidence=pl.col("match_score").cast(pl.Float64).mean(),
+        )
+        .sort("department")
+    )

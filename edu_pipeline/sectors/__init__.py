@@ -1,0 +1,1 @@
+"""School sectors: from lists of streets to lines and zones on the map. Pure: no database, no Dagster."""

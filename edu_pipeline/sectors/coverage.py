@@ -1,0 +1,161 @@
+"""The zones of all communes: from whole communes, segments and supplied zones to rows with a shape each.
+
+Belongs here: which of them a commune's zones are made of, and which contour and addresses go into them. Does not belong
+here: the lines themselves (``rules.py``), cutting a contour into zones (``zoning.py``).
+
+A commune's zones are of one kind, the first of these that it has: zones that an operator has supplied; lines that name
+lycées; collèges that a rule leads on from; collèges alone. Within a kind, a line about the whole commune comes before
+segments. Arrondissements have no contour: their city is shared out among them by the addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+import shapely
+
+from edu_pipeline.sectors import addresses, placing, rules, zoning
+from edu_pipeline.sectors.numbering import numbered
+from edu_pipeline.vocabulary import arrondissements
+
+ATTRIBUTES = ("code_departement", "code_commune", "zone_name", "rule", "rentree_scolaire")
+LISTS = ("uai_colleges", "uai_lycees")
+COLUMNS = (*ATTRIBUTES, *LISTS, *rules.COLUMNS_OF_LYCEES)
+OF_SEGMENTS = (*dict.fromkeys((*COLUMNS, *placing.SEGMENT)), "motif")
+
+COMMUNE, PART, SUPPLIED = "commune", "partie", "fournie"
+"""Natures of a zone, by where its shape comes from: the commune's contour, its addresses, an operator."""
+
+ZONE, ZONE_TEXT, KIND, GIVEN = "zone", "zone_text", "kind", "given"
+SHAPES = pl.Schema({ZONE: pl.Int64(), "geometry": pl.String(), "area": pl.Float64()})
+POINTS = pl.Schema({ZONE: pl.Int64(), "city": pl.String(), "lon": pl.Float64(), "lat": pl.Float64()})
+
+Outlines = Mapping[str, str]
+"""Contour, as in the table, by the code of its commune."""
+
+
+def zones(
+    whole: pl.DataFrame,
+    segments: pl.DataFrame,
+    supplied: pl.DataFrame,
+    contours: pl.DataFrame,
+    ban: Mapping[str, pl.LazyFrame],
+) -> pl.DataFrame:
+    """A row per polygon of every zone, and the rows that are refused.
+
+    Args:
+        whole: of ``rules.whole_communes``.
+        segments: rows of the table sectorisation_segments, at least ``OF_SEGMENTS``.
+        supplied: of ``rules.supplied_zones``, with ``geometry`` as text, NULL for the whole commune.
+        contours: code_commune, geometry.
+        ban: the addresses by département.
+
+    Returns:
+        ``COLUMNS``, nature, geometry (NULL if it has none: ``motif`` says why), id. lignes is at the largest of a
+        zone's polygons, NULL at the others.
+    """
+    candidates = pl.concat([_supplied(supplied), _whole(whole), _of_segments(segments)], how="diagonal_relaxed")
+    chosen = _of_first_kind(candidates.filter(pl.col("refused_because").is_null()))
+    outlines: Outlines = dict(contours.select("code_commune", "geometry").iter_rows())
+    shapes = pl.concat([_shapes(chosen, outlines), *_cut(chosen, segments, outlines, ban)])
+    placed = (
+        chosen.join(
+            shapes.sort(ZONE, "area", "geometry", descending=[False, True, False]),
+            on=ZONE,
+            how="left",
+            maintain_order="left_right",
+        )
+        .with_columns(lignes=pl.when(pl.int_range(pl.len()).over(ZONE) == 0).then("lignes"))
+        .with_columns(motif=pl.when(pl.col("geometry").is_null()).then(_why_not(outlines)))
+    )
+    rows = pl.concat([placed, candidates.drop_nulls("refused_because")], how="diagonal_relaxed")
+    return rows.with_columns(numbered(rows, ["nature", ZONE_TEXT])).drop(ZONE, ZONE_TEXT, KIND, GIVEN, "area")
+
+
+def _supplied(rows: pl.DataFrame) -> pl.DataFrame:
+    readable = pl.Series([text is None or bool(zoning.polygons(text)) for text in rows["geometry"]], dtype=pl.Boolean)
+    unreadable = pl.lit("geometry: expected a polygon as WKT, GeoJSON or EWKB, found something else")
+    return rows.select(
+        *COLUMNS,
+        "lignes",
+        pl.coalesce("refused_because", pl.when(~readable).then(unreadable)),
+        nature=pl.when(pl.col("geometry").is_null()).then(pl.lit(COMMUNE)).otherwise(pl.lit(SUPPLIED)),
+        kind=pl.lit(0, pl.Int32),
+        given="geometry",
+    ).with_columns(_zone_text())
+
+
+def _whole(rows: pl.DataFrame) -> pl.DataFrame:
+    kind = 2 * rules.priority()
+    return rows.select(*COLUMNS, "lignes", "refused_because", _zone_text(), nature=pl.lit(COMMUNE), kind=kind)
+
+
+def _of_segments(segments: pl.DataFrame) -> pl.DataFrame:
+    """A row per zone that has a segment on the map."""
+    placed = segments.filter(pl.col("motif").is_null()).with_columns(_zone_text())
+    zones = placed.unique(ZONE_TEXT, keep="first", maintain_order=True)
+    return zones.select(*COLUMNS, ZONE_TEXT, nature=pl.lit(PART), kind=2 * rules.priority() + 1)
+
+
+def _zone_text() -> pl.Expr:
+    """What the segments, or the polygons, of a zone have in common."""
+    schools = [pl.col(name).list.join(" ") for name in LISTS]
+    values = [value.fill_null("") for value in (*map(pl.col, ATTRIBUTES), *schools)]
+    return pl.concat_str(values, separator="|").alias(ZONE_TEXT)
+
+
+def _of_first_kind(candidates: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the first kind that each commune has, numbered."""
+    first = candidates.filter(pl.col(KIND) == pl.col(KIND).min().over("code_commune"))
+    return first.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ZONE))
+
+
+def _shapes(chosen: pl.DataFrame, outlines: Outlines) -> pl.DataFrame:
+    """The polygons of supplied zones, and of the communes that have a contour of their own."""
+    rows = []
+    for zone, commune, nature, given in chosen.select(ZONE, "code_commune", "nature", GIVEN).iter_rows():
+        for shape in zoning.polygons(given if nature == SUPPLIED else outlines.get(commune)) if nature != PART else ():
+            rows.append((zone, *zoning.hexadecimal([shape]), shape.area))
+    return pl.DataFrame(rows, schema=SHAPES, orient="row")
+
+
+def _cut(
+    chosen: pl.DataFrame, segments: pl.DataFrame, outlines: Outlines, ban: Mapping[str, pl.LazyFrame]
+) -> Iterator[pl.DataFrame]:
+    """The polygons of zones that share a commune, or a city, by their addresses."""
+    shared = chosen.filter(
+        (pl.col("nature") == PART)
+        | ((pl.col("nature") == COMMUNE) & pl.col("code_commune").is_in(list(arrondissements.COMMUNES)))
+    )
+    streets = segments.select(*placing.SEGMENT, _zone_text())
+    for here, found in addresses.by_departement(shared, ban):
+        points = pl.concat(
+            [_all_of(here.filter(nature=COMMUNE), found), _held(here.filter(nature=PART), streets, found)]
+        )
+        for (city,), inside in points.group_by("city", maintain_order=True):
+            if str(city) in outlines:
+                yield zoning.share_out(inside, shapely.from_wkb(outlines[str(city)]))
+
+
+def _all_of(arrondissement: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """All addresses of arrondissements that are one zone."""
+    points = found.join(arrondissement, left_on="code_insee", right_on="code_commune", maintain_order="left")
+    return points.with_columns(city=pl.col("code_insee").replace(arrondissements.COMMUNES)).select(list(POINTS))
+
+
+def _held(parts: pl.DataFrame, streets: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """The addresses that the segments of the zones hold."""
+    own = streets.join(parts.select(ZONE_TEXT, ZONE), on=ZONE_TEXT, maintain_order="left")
+    zone = own.select(ZONE, city=pl.col("code_commune").replace(arrondissements.COMMUNES)).with_row_index("segment")
+    held = placing.addresses_of(own.select(placing.SEGMENT), found)
+    return held.join(zone, on="segment", maintain_order="left").select(list(POINTS))
+
+
+def _why_not(outlines: Outlines) -> pl.Expr:
+    city = pl.col("code_commune").replace(arrondissements.COMMUNES)
+    return (
+        pl.when(city.is_in(list(outlines)))
+        .then(pl.format("no address of zone {} of {} in the BAN", "zone_name", "code_commune"))
+        .otherwise(pl.format("no contour of commune {} in commune_boundaries", city))
+    )

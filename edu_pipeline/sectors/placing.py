@@ -1,0 +1,250 @@
+"""Where a street segment lies: the addresses that it holds in the Base Adresse Nationale (BAN), and the line they make.
+
+Belongs here: which addresses a segment holds (``addresses_of``), and its line in degrees (``place``); ``placed`` gives
+both at once. Does not belong here: which street a label means (``matching.py``), how addresses make a line
+(``lines.py``), the zones made of them (``zoning.py``).
+"""
+
+from __future__ import annotations
+
+from string import ascii_lowercase
+from typing import NamedTuple
+
+import polars as pl
+import shapely
+
+from edu_pipeline.errors import EXAMPLES, EduError
+from edu_pipeline.sectors.labels import read
+from edu_pipeline.sectors.lines import SAME_PLACE, axis, vertices
+from edu_pipeline.sectors.matching import match
+
+SEGMENT = ("code_commune", "libelle_rue", "number_from", "number_to", "side")
+"""Columns of a segment; ``side`` is one of ``SIDES``, a bound that is NULL is none."""
+
+ADDRESS = ("code_insee", "numero", "rep", "nom_voie", "nom_afnor", "lon", "lat")
+"""Columns of an address, named as the BAN names them: ``numero`` an integer, ``lon`` and ``lat`` in degrees."""
+
+SIDES = ("pair", "impair", "tous")
+
+NO_UPPER_BOUND = 9999
+"""This number and those above it are no bound."""
+
+REPETITIONS = ("bis", "ter", "quater", "quinquies", "sexies", "septies", "octies", "nonies")
+"""What follows a number, in its order; elsewhere it is a letter."""
+
+METRES_PER_DEGREE = 111_195.0
+"""Of a great circle on a sphere of 6,371 km."""
+
+DECIMALS = 7
+"""Of degrees, 1 cm."""
+
+
+class SideUnknown(EduError):
+    """A segment's side is none of ``SIDES``."""
+
+
+HELD = ("segment", "numero", "rep", "nom_voie", "lon", "lat")
+"""The columns that ``addresses_of`` gives."""
+
+
+class Placed(NamedTuple):
+    """What ``place`` and ``addresses_of`` give."""
+
+    segments: pl.DataFrame
+    addresses: pl.DataFrame
+
+
+def place(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
+    """The segments, in their order, with the columns that say where they are.
+
+    Args:
+        segments: of any number of communes, with at least the columns ``SEGMENT``; all others pass through.
+        addresses: at least those of these communes, columns ``ADDRESS``.
+
+    Returns:
+        ``street``: ``nom_voie`` of the street matched. ``match_method``: ``exact``, ``close`` or NULL.
+        ``match_score``: 0 to 100. ``placed``: ``addresses`` (its own), ``one address`` (a short line around it, or
+        around several in one place), ``whole street`` (it holds no address) or NULL. ``geometry``: a LineString as
+        contracts want it, or NULL. ``reason``: why ``geometry`` is NULL.
+
+    Raises:
+        SideUnknown: a ``side`` is none of ``SIDES``.
+    """
+    return placed(segments, addresses).segments
+
+
+def addresses_of(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
+    """One row per address that a segment holds; the first of two segments that hold one has it.
+
+    Returns:
+        ``segment`` (UInt32): the position of the row in ``segments``; ``numero``, ``rep``, ``nom_voie``, ``lon``,
+        ``lat``.
+    """
+    return placed(segments, addresses).addresses
+
+
+def placed(segments: pl.DataFrame, addresses: pl.DataFrame) -> Placed:
+    """Both of ``place`` and ``addresses_of``, matched once."""
+    _check_sides(segments)
+    located = _located(segments, addresses)
+    names = located.select("code_insee", "street", "nom_voie", "nom_afnor").unique(maintain_order=True)
+    found = segments.with_row_index("segment").join(
+        match(segments, names), on=["code_commune", "libelle_rue"], how="left", nulls_equal=True, maintain_order="left"
+    )
+    street_names = names.group_by("street").agg(pl.coalesce("nom_voie", "nom_afnor").first().alias("street_name"))
+    held = _held(found, located)
+    lines = _lines(found, held, located)
+    found = found.join(street_names, on="street", how="left", maintain_order="left").join(
+        lines, on="segment", how="left", maintain_order="left"
+    )
+    return Placed(
+        found.select(
+            *segments.columns,
+            pl.col("street_name").alias("street"),
+            *("match_method", "match_score", "placed", "geometry"),
+            pl.coalesce(
+                "reason",
+                pl.when(_contradictory()).then(pl.format("no number is from {} to {}", "number_from", "number_to")),
+            ),
+        ),
+        held.unique("address", keep="first", maintain_order=True).select(HELD),
+    )
+
+
+def _check_sides(segments: pl.DataFrame) -> None:
+    wrong = segments.filter(~pl.col("side").is_in(SIDES).fill_null(False))["side"].unique().to_list()
+    if wrong:
+        raise SideUnknown(
+            "street segments",
+            f"expected the side {', '.join(SIDES)}, found {', '.join(map(str, wrong[:EXAMPLES]))}.",
+            "Translate the publisher's sides before placing.",
+        )
+
+
+def _contradictory() -> pl.Expr:
+    return (pl.col("number_from") > pl.col("number_to")).fill_null(False)
+
+
+def _located(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
+    """The addresses of the segments' communes, each with its street and where it is on the street's plane.
+
+    Returns:
+        ``address`` (row number), the columns ``ADDRESS``, ``street`` (number), ``rank`` (order among the same
+        ``numero``), ``odd`` (side), ``lon_0`` and ``lat_0`` (where the plane touches the earth), ``x`` and ``y``
+        (metres), ``dx`` and ``dy`` (the street's direction, a unit vector).
+    """
+    near = (
+        addresses.select(ADDRESS)
+        .with_row_index("address")
+        .filter(
+            pl.col("code_insee").is_in(segments["code_commune"].unique().implode()),
+            pl.col("lon").is_finite() & pl.col("lat").is_finite(),
+            pl.coalesce("nom_voie", "nom_afnor").is_not_null(),
+        )
+    )
+    return _directed(
+        near.join(_streets(near), on=["code_insee", "nom_voie", "nom_afnor"], nulls_equal=True, maintain_order="left")
+        .with_columns(
+            rank=_rank(),
+            odd=(pl.col("numero") % 2 == 1).fill_null(False),
+            lon_0=pl.col("lon").first().over("street"),
+            lat_0=pl.col("lat").first().over("street"),
+        )
+        .with_columns(
+            x=(pl.col("lon") - pl.col("lon_0")) * _metres_of_lon(),
+            y=(pl.col("lat") - pl.col("lat_0")) * METRES_PER_DEGREE,
+        )
+    )
+
+
+def _streets(addresses: pl.DataFrame) -> pl.DataFrame:
+    """A number for each street, that is for each name as it is read, in each commune; one row per spelling."""
+    names = addresses.select("code_insee", "nom_voie", "nom_afnor").unique(maintain_order=True)
+    spaced = [read(name).spaced for name in names.select(pl.coalesce("nom_voie", "nom_afnor")).to_series()]
+    number = pl.struct("code_insee", pl.Series("spaced", spaced)).rank("dense").cast(pl.UInt32)
+    return names.with_columns(street=number)
+
+
+def _rank() -> pl.Expr:
+    """The order of the addresses of one number: 5, 5 bis or 5 A, 5 ter or 5 B; what is unknown last."""
+    order = {letter: place for place, letter in enumerate(ascii_lowercase, 1)}
+    order |= {word: place for place, word in enumerate(REPETITIONS, 1)}
+    rep = pl.col("rep").str.to_lowercase().str.strip_chars().fill_null("")
+    return rep.replace_strict(order | {"": 0}, default=len(order), return_dtype=pl.Int32)
+
+
+def _metres_of_lon() -> pl.Expr:
+    return METRES_PER_DEGREE * pl.col("lat_0").radians().cos()
+
+
+def _directed(addresses: pl.DataFrame) -> pl.DataFrame:
+    """With the street's direction at each address: from its neighbour before to that behind, else the main axis."""
+    side = ["street", "odd"]
+    steps = {
+        step: (
+            pl.coalesce(pl.col(name).shift(-1).over(side), name) - pl.coalesce(pl.col(name).shift(1).over(side), name)
+        )
+        for step, name in (("dx", "x"), ("dy", "y"))
+    }
+    size = pl.col("dx").pow(2).add(pl.col("dy").pow(2)).sqrt()
+    east, north = axis(["street"])
+    return (
+        addresses.sort("street", "odd", "numero", "rank", "address")
+        .with_columns(**steps)
+        .with_columns(size=size)
+        .with_columns(
+            dx=pl.when(pl.col("size") > SAME_PLACE).then(pl.col("dx") / pl.col("size")).otherwise(east),
+            dy=pl.when(pl.col("size") > SAME_PLACE).then(pl.col("dy") / pl.col("size")).otherwise(north),
+        )
+        .drop("size")
+    )
+
+
+def _held(found: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
+    """One row per segment and address that it holds, in the order of both."""
+    side = pl.col("side")
+    return (
+        found.filter(pl.col("street").is_not_null(), ~_contradictory())
+        .select("segment", "street", "number_from", "number_to", "side")
+        .join(located, on="street")
+        .filter(
+            pl.col("numero") >= pl.col("number_from").fill_null(0),
+            (pl.col("numero") <= pl.col("number_to")).fill_null(True) | (pl.col("number_to") >= NO_UPPER_BOUND),
+            (side == "tous") | (pl.col("odd") == (side == "impair")),
+        )
+        .sort("segment", "address")
+    )
+
+
+def _lines(found: pl.DataFrame, held: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
+    """``segment``, ``placed`` and ``geometry`` of all segments whose street is found."""
+    own = _geometries(held.rename({"segment": "line"})).select(
+        pl.col("line").alias("segment"),
+        pl.when("alone").then(pl.lit("one address")).otherwise(pl.lit("addresses")).alias("placed"),
+        "geometry",
+    )
+    rest = (
+        found.filter(pl.col("street").is_not_null(), ~_contradictory())
+        .join(own, on="segment", how="anti")
+        .select("segment", "street")
+    )
+    whole = _geometries(located.join(rest, on="street", how="semi").rename({"street": "line"}))
+    of_street = whole.select(pl.col("line").alias("street"), pl.lit("whole street").alias("placed"), "geometry")
+    return pl.concat([own, rest.join(of_street, on="street").drop("street")])
+
+
+def _geometries(points: pl.DataFrame) -> pl.DataFrame:
+    """One row per ``line``: whether it is ``alone`` in one place, and its ``geometry`` in degrees."""
+    origins = points.group_by("line").agg(pl.first("lon_0", "lat_0"))
+    degrees = (
+        vertices(points)
+        .join(origins, on="line", maintain_order="left")
+        .with_columns(
+            lon=(pl.col("lon_0") + pl.col("x") / _metres_of_lon()).round(DECIMALS),
+            lat=(pl.col("lat_0") + pl.col("y") / METRES_PER_DEGREE).round(DECIMALS),
+        )
+    )
+    lines = degrees.group_by("line", maintain_order=True).agg(pl.first("alone"))
+    shapes = shapely.linestrings(degrees.select("lon", "lat").to_numpy(), indices=degrees["line"].rle_id().to_numpy())
+    hexadecimal = shapely.to_wkb(shapely.set_srid(shapes, 4326), hex=True, include_srid=True, byte_order=1)
+    return lines.with_columns(geometry=pl.Series(hexadecimal, dtype=pl.String))

@@ -1,0 +1,117 @@
+"""Zones on the map: a commune shared out among its zones by where their addresses are.
+
+Belongs here: the planar partition of a contour by Voronoi cells, and shapes in and out of a frame's form. Does not
+belong here: which address is of which zone (``placing.py``), which zones there are (``rules.py``).
+
+Every point of a commune belongs to the zone of the nearest address. The cells' edges between two zones and the contour
+are noded together and the faces between them made anew: neighbours share their vertices, so that zones neither overlap
+nor leave gaps. A face without an address is what the contour has cut off a cell: it goes to the neighbour with
+which it has the longest edge in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import shapely
+from shapely import Geometry
+
+GRID = 1e-7
+"""Degrees, a centimetre, to which coordinates are rounded: what is narrower is nothing."""
+
+Shapes = npt.NDArray[np.object_]
+
+
+def share_out(points: pl.DataFrame, contour: Geometry) -> pl.DataFrame:
+    """The zones of a commune.
+
+    Args:
+        points: zone (any whole number), lon, lat; one per address. Of several addresses in one place the first counts.
+        contour: the commune, valid, in degrees.
+
+    Returns:
+        zone, geometry (Polygon, EWKB in hexadecimal), area (square degrees, equal-area in no sense): a row per polygon,
+        the zones in order, the largest polygon of a zone first. They cover the contour and do not overlap.
+    """
+    places = points.unique(["lon", "lat"], keep="first", maintain_order=True)
+    zones = places["zone"].to_numpy()
+    if len(np.unique(zones)) < 2:
+        whole = shapely.set_precision(contour, GRID)
+        return _rows([(int(zone), part) for zone in np.unique(zones) for part in shapely.get_parts(whole)])
+    positions = shapely.points(places["lon"].to_numpy(), places["lat"].to_numpy())
+    faces = _faces(positions, zones, contour)
+    owners = _owners(faces, positions, zones)
+    return _rows([
+        (int(zone), part)
+        for zone in np.unique(owners)
+        for part in shapely.get_parts(shapely.coverage_union_all(faces[owners == zone]))
+    ])  # fmt: skip
+
+
+def hexadecimal(shapes: Sequence[Geometry] | Shapes) -> list[str | None]:
+    """Shapes in a frame's form."""
+    placed = shapely.set_srid(np.array(shapes, dtype=object), 4326)
+    written: list[str | None] = shapely.to_wkb(placed, hex=True, include_srid=True, byte_order=1).tolist()
+    return written
+
+
+def polygons(text: str | None) -> list[Geometry]:
+    """The valid polygons that a text describes: WKT, GeoJSON, or (E)WKB in hexadecimal, degrees; none, if it is none
+    of these or has no area."""
+    if not text:
+        return []
+    read: Any = shapely.from_wkb if text[:2] in ("00", "01") else shapely.from_wkt
+    shape = (shapely.from_geojson if text.lstrip().startswith("{") else read)(text, on_invalid="ignore")
+    valid = shapely.make_valid(shape, method="structure", keep_collapsed=False)
+    return [part for part in shapely.get_parts(valid) if part.geom_type == "Polygon" and not part.is_empty]
+
+
+def _faces(positions: Shapes, zones: npt.NDArray[Any], contour: Geometry) -> Shapes:
+    """The pieces into which the edges between zones cut the contour."""
+    scale = np.array([np.cos(np.radians(shapely.get_y(shapely.centroid(contour)))), 1.0])
+    plane = shapely.transform(positions, lambda degrees: degrees * scale)
+    frame = shapely.transform(contour, lambda degrees: degrees * scale)
+    cells = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(plane), extend_to=frame, ordered=True))
+    united = [shapely.coverage_union_all(cells[zones == zone]) for zone in np.unique(zones)]
+    edges = shapely.transform(shapely.boundary(united), lambda scaled: scaled / scale)
+    noded = shapely.union_all([*edges, shapely.boundary(contour)], grid_size=GRID)
+    faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(noded)))
+    rounded = shapely.set_precision(contour, GRID)
+    shapely.prepare(rounded)
+    inside: Shapes = faces[shapely.contains(rounded, shapely.point_on_surface(faces))]
+    return inside
+
+
+def _owners(faces: Shapes, positions: Shapes, zones: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The zone of each face: that of an address in it, else that of the neighbour with the longest common edge; of a
+    face without neighbours, an island, that of the nearest address."""
+    held = shapely.STRtree(faces).query(positions, predicate="intersects")
+    owners = np.full(len(faces), -1, dtype=np.int64)
+    owners[held[1][::-1]] = zones[held[0][::-1]]  # the first address decides
+    one, other = shapely.STRtree(faces).query(faces, predicate="touches")
+    common = shapely.length(shapely.intersection(faces[one], faces[other]))
+    while (without := owners == -1).any():
+        usable = np.flatnonzero(without[one] & ~without[other] & (common > 0))
+        if not len(usable):
+            break
+        best = usable[np.lexsort((other[usable], -common[usable]))]
+        face, first = np.unique(one[best], return_index=True)
+        owners[face] = owners[other[best[first]]]
+    alone = np.flatnonzero(owners == -1)
+    nearest = shapely.STRtree(positions).nearest(shapely.point_on_surface(faces[alone]))
+    owners[alone] = zones[nearest]
+    return owners
+
+
+def _rows(found: list[tuple[int, Geometry]]) -> pl.DataFrame:
+    shapes = shapely.orient_polygons(np.array([shape for _, shape in found], dtype=object))
+    shapes = shapely.normalize(shapes)
+    frame = pl.DataFrame(
+        {"zone": [zone for zone, _ in found], "geometry": hexadecimal(shapes), "area": shapely.area(shapes)},
+        schema={"zone": pl.Int64, "geometry": pl.String, "area": pl.Float64},
+    )
+    return frame.sort("zone", "area", "geometry", descending=[False, True, False])

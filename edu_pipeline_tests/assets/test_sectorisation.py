@@ -1,0 +1,467 @@
+"""The three tables of the sectorisation: from files laid out as the publishers', and from the real ones."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, LiteralString
+
+import polars as pl
+import pytest
+import shapely
+from psycopg import sql
+
+from edu_pipeline import checks, plots
+from edu_pipeline.errors import SourceMissing
+from edu_pipeline.normalise import UAI_LETTERS
+from edu_pipeline.sample.publishers.addresses import NAMES as ADDRESS_NAMES
+from edu_pipeline.sample.publishers.ministry_sectors import COLLEGE_NAMES, OCCITANIE_NAMES
+from edu_pipeline.sectors import rules
+from edu_pipeline.sectors.addresses import COLUMNS
+from edu_pipeline.sources.catalogue import catalogue, files_by_parameter
+from edu_pipeline.sources.parts import Parts
+from edu_pipeline_tests.assets.inputs import conformed, from_text, taken_in
+from edu_pipeline_tests.real_files import real_file, upstream
+from edu_pipeline_tests.stand_in import StandIn
+from edu_pipeline_tests.test_views import put
+
+COLLEGES = "fr-en-carte-scolaire-colleges-publics"
+OCCITANIE = "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "sectorisation.md"
+TABLES = ("sectorisation_segments", "sectorisation_zones", "data_quality_metrics")
+
+SUPPLIED = ("code_commune", "libelle_rue", "number_from", "number_to", "side", "uai_colleges", "uai_lycees_1", "rule")
+
+
+def uai(number: int) -> str:
+    """A code with its check letter."""
+    return f"{number:07}{UAI_LETTERS[number % len(UAI_LETTERS)]}"
+
+
+WEST, EAST, PARISIAN = uai(10001), uai(10002), uai(750001)
+LYCEE, OTHER, THIRD, WHOLE = uai(10011), uai(10012), uai(10013), uai(10014)
+
+
+def csv_of(header: Sequence[str], *rows: dict[str, Any]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, header, delimiter=";", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def street(
+    code: str, name: str, school: str, first: str = "1.0", last: str = "9999.0", side: str = "PI"
+) -> dict[str, str]:
+    return {
+        "code_insee": code, "type_et_libelle": name, "n_de_voie_debut": first, "n_de_voie_fin": last, "parite": side,
+        "code_rne": school, "secteur_unique": "N",
+    }  # fmt: skip
+
+
+def regional(code: str, name: str, school: str, kind: str = "LYCEE") -> dict[str, str]:
+    return {
+        "code_insee": code, "type_et_libelle": name, "no_de_voie_debut": "1", "no_de_voie_fin": "9999",
+        "parite": "Tous les N°, de", "code_rne": school, "type_etablissement": kind,
+    }  # fmt: skip
+
+
+def whole(code: str, school: str) -> dict[str, str]:
+    return {"code_insee": code, "code_rne": school, "secteur_unique": "O"}
+
+
+def west_of(code: str) -> float:
+    """The western edge of a commune, which is a square of a tenth of a degree."""
+    return 5 + 0.1 * int(code[2:])
+
+
+def houses(code: str, name: str, east: float, numbers: range = range(1, 9)) -> list[dict[str, str]]:
+    """Addresses on a straight street through the commune, from south to north."""
+    return [
+        {
+            "numero": str(number), "nom_voie": name, "nom_afnor": name.upper().replace("É", "E"), "code_insee": code,
+            "lon": f"{west_of(code) + east:.6f}", "lat": f"{46 + 0.01 * number:.6f}",
+        }
+        for number in numbers
+    ]  # fmt: skip
+
+
+def contour(code: str) -> dict[str, Any]:
+    west = west_of(code)
+    return {
+        "type": "Feature", "properties": {"code": code, "nom": f"Commune {code}"},
+        "geometry": shapely.geometry.mapping(shapely.box(west, 46, west + 0.1, 46.1)),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def communes(stand_in: StandIn) -> StandIn:
+    """Communes of the Ain with square contours, in the database."""
+    codes = stand_in.put_communes(5)
+    features = {"type": "FeatureCollection", "features": [contour(code) for code in codes]}
+    stand_in.put("contours-communes", "communes-100m.geojson", json.dumps(features))
+    stand_in.load_communes()
+    stand_in.load("commune_boundaries")
+    return stand_in
+
+
+LINES = [
+    whole("01001", WEST),
+    street("01002", "RUE DU BAC", WEST),
+    street("01002", "RUE DU LAC", EAST, "1", "5", "I"),
+    street("01002", "RUE DU LAC", WEST, "2", "6", "P"),
+    street("01002", "RUE INTROUVABLE", WEST),
+    street("01003", "RUE DU BAC", PARISIAN),
+]
+REGION = [
+    regional("01002", "RUE DU BAC", LYCEE),
+    regional("01002", "RUE DU BAC", OTHER),
+    regional("01004", "", WHOLE),
+    regional("01002", "RUE DU BAC", WEST, "COLLEGE"),
+]
+ADDRESSES = [
+    *houses("01002", "Rue du Bac", 0.02),
+    *houses("01002", "Rue du Lac", 0.08),
+    *houses("01003", "Rue du Bac", 0.05),
+]
+
+
+def paris(*rows: tuple[str, str, str]) -> str:
+    """The layer of Paris: collège, lycée, sector."""
+    point = {"type": "Point", "coordinates": [2.3, 48.8]}
+    features = [
+        {"type": "Feature", "geometry": point, "properties": {"Réseau": college, "UAI": lycee, "secteur": sector}}
+        for college, lycee, sector in rows
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+@pytest.fixture
+def filled(communes: StandIn) -> StandIn:
+    """The three tables, from a file of each source."""
+    communes.put(COLLEGES, f"{COLLEGES}.csv", csv_of(COLLEGE_NAMES, *LINES))
+    communes.put(OCCITANIE, f"{OCCITANIE}.csv", csv_of(OCCITANIE_NAMES, *REGION))
+    layer = paris((PARISIAN, PARISIAN, "Tête"), (PARISIAN, OTHER, "2"), (PARISIAN, THIRD, "1"))
+    communes.put("paris-affectation-lycees", "paris-affectation-lycees.geojson", layer)
+    communes.put("ban", "adresses-01.csv.gz", gzip.compress(csv_of(ADDRESS_NAMES, *ADDRESSES).encode()))
+    put_supplied(communes, "Secteur de la Mairie", OTHER)
+    communes.load(*TABLES)
+    return communes
+
+
+def put_supplied(stand_in: StandIn, name: str, lycee: str) -> None:
+    """An operator's street in 01003, and zone over the west of 01005."""
+    line = {
+        "code_commune": "01003",
+        "libelle_rue": "Allée de la Mairie",
+        "side": "tous",
+        "uai_lycees_1": lycee,
+        "rule": name,
+    }
+    stand_in.put("editorial-sectorisation-segments", "sectorisation_segments.csv", csv_of(SUPPLIED, line))
+    west = west_of("01005")
+    zone = {
+        "code_commune": "01005", "zone_name": name, "uai_lycees_1": lycee,
+        "geometry": shapely.box(west, 46, west + 0.05, 46.1).wkt,
+    }  # fmt: skip
+    header = ["code_commune", "zone_name", "uai_colleges", "uai_lycees_1", "geometry"]
+    stand_in.put("editorial-sectorisation-zones", "sectorisation_zones.csv", csv_of(header, zone))
+
+
+def test_segments_of_every_source(filled: StandIn) -> None:
+    found = filled.rows(
+        "SELECT code_commune, libelle_rue, number_from, number_to, side, uai_colleges, uai_lycees, rule, lignes, "
+        "geometry IS NOT NULL FROM sectorisation_segments ORDER BY code_commune, libelle_rue, side, uai_lycees"
+    )
+    assert found == [
+        ("01002", "RUE DU BAC", 1, None, "tous", None, [LYCEE, OTHER], OCCITANIE, 2, True),
+        ("01002", "RUE DU BAC", 1, None, "tous", [WEST], None, COLLEGES, 1, True),
+        ("01002", "RUE DU LAC", 1, 5, "impair", [EAST], None, COLLEGES, 1, True),
+        ("01002", "RUE DU LAC", 2, 6, "pair", [WEST], None, COLLEGES, 1, True),
+        ("01002", "RUE INTROUVABLE", 1, None, "tous", [WEST], None, COLLEGES, 1, False),
+        ("01003", "Allée de la Mairie", None, None, "tous", None, [OTHER], "Secteur de la Mairie", 1, False),
+        ("01003", "RUE DU BAC", 1, None, "tous", [PARISIAN], [THIRD, OTHER], f"{COLLEGES} > paris-affectation-lycees",
+         1, True),
+    ]  # fmt: skip
+    assert filled.rows("SELECT count(*) FROM sectorisation_segments WHERE (motif IS NULL) = (geometry IS NULL)") == [
+        (0,)
+    ]
+
+
+def test_zones_of_every_nature(filled: StandIn) -> None:
+    found = filled.rows(
+        "SELECT code_commune, zone_name, nature, uai_lycees, lignes, postgis.ST_Area(geometry) "
+        "FROM sectorisation_zones ORDER BY code_commune, zone_name"
+    )
+    assert found == [
+        ("01001", WEST, "commune", None, 1, pytest.approx(0.01)),
+        ("01002", f"{LYCEE} + {OTHER}", "partie", [LYCEE, OTHER], None, pytest.approx(0.01)),
+        ("01003", PARISIAN, "partie", [THIRD, OTHER], None, pytest.approx(0.01)),
+        ("01004", WHOLE, "commune", [WHOLE], 1, pytest.approx(0.01)),
+        ("01005", "Secteur de la Mairie", "fournie", [OTHER], 1, pytest.approx(0.005)),
+    ]
+
+
+def test_how_well_streets_were_found(filled: StandIn) -> None:
+    assert filled.rows("SELECT * FROM data_quality_metrics") == [("01", 7, 5, 100)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (("01002", "rue du Bac", 3), [(1, LYCEE, "segment", "RUE DU BAC"), (2, OTHER, "segment", "RUE DU BAC")]),
+        (("01003", "R. du BAC", 400), [(1, THIRD, "segment", "RUE DU BAC"), (2, OTHER, "segment", "RUE DU BAC")]),
+        (("01003", "all. de la mairie", 1), [(1, OTHER, "segment", "Allée de la Mairie")]),
+        (("01004", "une rue quelconque", 1), [(1, WHOLE, "commune", WHOLE)]),
+        (("01002", "rue du Lac", 1), []),
+        (("01001", "rue du Bac", 1), []),
+        ((5.22, 46.05), [(1, LYCEE, "zone", f"{LYCEE} + {OTHER}"), (2, OTHER, "zone", f"{LYCEE} + {OTHER}")]),
+        ((5.42, 46.05), [(1, WHOLE, "commune", WHOLE)]),
+        ((5.52, 46.05), [(1, OTHER, "zone", "Secteur de la Mairie")]),
+        ((5.12, 46.05), []),
+        ((2.35, 48.85), []),
+    ],
+)
+def test_asking_for_the_lycees_of_an_address(
+    filled: StandIn, asked: tuple[Any, ...], expected: list[tuple[Any, ...]]
+) -> None:
+    assert lycees_of(filled, *asked) == expected
+
+
+def lycees_of(filled: StandIn, *asked: str | float) -> list[tuple[Any, ...]]:
+    """What the SQL function of these arguments answers, but for the rule and the row's number."""
+    arguments = sql.SQL(", ").join([sql.Placeholder()] * len(asked))
+    statement = sql.SQL("SELECT rang, uai, evidence, evidence_label FROM educational_data.lycees_de_secteur({})")
+    with filled.database.connect() as connection:
+        connection.execute("SET search_path = pg_catalog")
+        return connection.execute(statement.format(arguments), asked).fetchall()
+
+
+def test_the_evidence_is_a_row_of_the_table(filled: StandIn) -> None:
+    for asked, table in (
+        ("lycees_de_secteur('01002', 'rue du Bac', 3)", "sectorisation_segments"),
+        ("lycees_de_secteur(5.42, 46.05)", "sectorisation_zones"),
+    ):
+        statement = sql.SQL(
+            "SELECT e.rule = t.rule AND e.uai = t.uai_lycees[e.rang] FROM {} e JOIN {} t ON t.id = evidence_id"
+        )
+        with filled.database.connect() as connection:
+            found = connection.execute(statement.format(sql.SQL(asked), sql.Identifier(table))).fetchall()
+        assert found and set(found) == {(True,)}
+
+
+def test_every_segment_of_a_file_answers_for_its_own_numbers(filled: StandIn) -> None:
+    """Whatever the label's form, and at either bound."""
+    rows = filled.rows(
+        "SELECT s.libelle_rue, n, s.uai_lycees, array(SELECT uai::varchar FROM "
+        "lycees_de_secteur(s.code_commune, s.libelle_rue, n)) FROM sectorisation_segments AS s, "
+        "unnest(ARRAY[coalesce(number_from, 1), coalesce(number_to, 9999)]) AS n WHERE uai_lycees IS NOT NULL"
+    )
+    assert len(rows) == 6
+    assert all(expected == found for _, _, expected, found in rows)
+
+
+@pytest.mark.parametrize("asked", ["lycees_de_secteur('01002', 'rue du Bac', 3)", "lycees_de_secteur(5.42, 46.05)"])
+def test_answers_come_from_indexes(filled: StandIn, asked: LiteralString) -> None:
+    with filled.database.connect() as connection:
+        connection.execute("SET enable_seqscan = off")
+        plan = connection.execute(sql.SQL("EXPLAIN SELECT * FROM {}").format(sql.SQL(asked))).fetchall()
+    text = "\n".join(str(line) for (line,) in plan)
+    assert "Seq Scan" not in text
+    assert "Index" in text
+
+
+def test_they_answer_from_the_same_rows_when_schemas_have_swapped_names(filled: StandIn) -> None:
+    with filled.database.connect() as connection:
+        connection.execute("ALTER SCHEMA educational_data RENAME TO former")
+        connection.execute("SET search_path = pg_catalog")
+        for asked in ("lycees_de_secteur('01002', 'rue du Bac', 3)", "lycees_de_secteur(5.42, 46.05)"):
+            statement = sql.SQL("SELECT count(*) > 0 FROM former.{}").format(sql.SQL(asked))
+            assert connection.execute(statement).fetchone() == (True,)
+
+
+def test_the_checks_are_green_or_say_what_is_wrong(filled: StandIn) -> None:
+    codes = {WEST: "Collège", EAST: "Collège", PARISIAN: "Collège", LYCEE: "Lycée", THIRD: "Lycée", WHOLE: "Lycée"}
+    with filled.database.connect() as connection:
+        for code, kind in codes.items():
+            put(connection, "annuaire_education", uai=code, type_etablissement=kind, nom_etablissement="x")
+        connection.commit()
+    found = {
+        (result.table, result.name): result
+        for name in TABLES
+        for result in checks.run(filled.database, filled.archive, name)
+    }
+    red = {key for key, result in found.items() if not result.passed}
+    assert red == {
+        ("sectorisation_segments", "open_schools"), ("sectorisation_zones", "open_schools"),
+        ("sectorisation_zones", "covered"),
+    }  # fmt: skip
+    assert found["sectorisation_segments", "open_schools"].metadata["examples"] == [f"{OTHER} (3 rows)"]
+    assert found["sectorisation_zones", "covered"].metadata["examples"] == ["01005 (50%)"]
+    assert found["sectorisation_zones", "overlaps"].passed and found["sectorisation_zones", "geometries"].passed
+    assert found["data_quality_metrics", "match_rate"].metadata["rates"] == {"01": 0.7143}
+
+
+def test_zones_that_overlap_and_communes_without_any_are_seen(filled: StandIn) -> None:
+    with filled.database.connect() as connection:
+        connection.execute(
+            "UPDATE sectorisation_zones SET geometry = postgis.ST_Translate(geometry, 0.01, 0) WHERE nature = 'fournie'"
+        )
+        connection.execute(
+            "UPDATE sectorisation_zones SET geometry = postgis.ST_Expand(geometry, 0.02) WHERE code_commune = '01003'"
+        )
+        connection.execute("DELETE FROM sectorisation_zones WHERE code_commune = '01001'")
+        connection.execute("UPDATE data_quality_metrics SET osm_matched = 3")
+        connection.commit()
+    found = {result.name: result for result in checks.run(filled.database, filled.archive, "sectorisation_zones")}
+    assert found["overlaps"].metadata["pairs"] == 2
+    assert (found["overlaps"].passed, found["overlaps"].severity) == (False, "error")
+    assert found["covered"].metadata["examples"][0] == "01001 (0%)"
+    (rate,) = checks.run(filled.database, filled.archive, "data_quality_metrics", ["match_rate"])
+    assert (rate.passed, rate.metadata["low"]) == (False, ["01 42.9%"])
+
+
+def test_maps_are_drawn(filled: StandIn) -> None:
+    for name in TABLES[:2]:
+        picture = plots.plot(name, filled.database)
+        assert picture is not None and picture.startswith(b"\x89PNG")
+
+
+def test_a_second_load_changes_nothing_and_a_new_line_changes_its_row(filled: StandIn) -> None:
+    again = filled.load("sectorisation_zones", force=True).load
+    assert (again.strategy, again.added, again.changed, again.removed) == ("nothing", 0, 0, 0)
+    put_supplied(filled, "Secteur de la Mairie", THIRD)
+    changed = filled.load("sectorisation_segments").load
+    assert (changed.added, changed.changed, changed.removed) == (0, 1, 0)
+
+
+def test_lines_that_cannot_be_taken_are_in_quarantine_and_those_that_lead_nowhere_say_so(communes: StandIn) -> None:
+    good = [street("01002", f"RUE {number}", WEST) for number in range(40)]
+    other = [street("01002", "RUE DU LAC", ""), street("01777", "RUE DU BAC", WEST), whole("01001", WEST)]
+    communes.put(COLLEGES, f"{COLLEGES}.csv", csv_of(COLLEGE_NAMES, *good, *other))
+    communes.put("ban", "adresses-01.csv.gz", gzip.compress(csv_of(ADDRESS_NAMES, *ADDRESSES).encode()))
+    done = communes.load("sectorisation_segments").load
+    assert (done.rows, done.refused, done.unknown) == (41, 1, {"code_commune": 1})
+    ((reasons, row),) = communes.rows("SELECT reasons, row FROM edu_pipeline.refused_rows")
+    assert "expected the code of a school (UAI), found none" in reasons
+    assert row["libelle_rue"] == "RUE DU LAC"
+    assert communes.rows("SELECT motif, geometry FROM sectorisation_segments WHERE code_commune = '01777'") == [
+        ("no address of commune 01777 in the BAN", None)
+    ]
+    ((motif,),) = communes.rows("SELECT motif FROM sectorisation_segments WHERE libelle_rue = 'RUE 7'")
+    assert motif.startswith("no street like RUE 7 among the 2 streets of 01002")
+
+
+def test_the_example_of_a_segment_in_the_documentation_is_read_and_refused(tmp_path: Path) -> None:
+    """Its code is that of nothing, so that it cannot be loaded by mistake."""
+    (block,) = re.findall(r"```csv\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    given = from_text("sectorisation_segments", "editorial_sectorisation_segments", block.splitlines(), tmp_path)
+    refused = conformed(
+        "sectorisation_segments",
+        fr_en_carte_scolaire_colleges_publics=given.clear().with_columns(secteur_unique=pl.lit("N")),
+        editorial_sectorisation_segments=given,
+        ban=Parts([], pl.DataFrame),
+    ).refused
+    (reasons,) = refused["reasons"].to_list()
+    assert "uai_lycees_1: expected check letter, found 9990001A" in reasons
+
+
+def test_without_any_address_file_the_tables_wait(communes: StandIn) -> None:
+    communes.put(COLLEGES, f"{COLLEGES}.csv", csv_of(COLLEGE_NAMES, *LINES))
+    with pytest.raises(SourceMissing, match="a part of ban"):
+        communes.load("sectorisation_segments")
+    communes.put("ban", "adresses-75.csv.gz", gzip.compress(csv_of(ADDRESS_NAMES).encode()))
+    assert communes.load("sectorisation_segments").load.rows == 5
+    assert communes.rows("SELECT count(*) FROM sectorisation_segments WHERE motif IS NOT NULL") == [(5,)]
+
+
+def test_parts_are_read_when_they_are_asked_for() -> None:
+    asked = []
+
+    def read(name: str) -> pl.DataFrame:
+        asked.append(name)
+        return pl.DataFrame({"part": [name]})
+
+    parts = Parts(["01", "75"], read)
+    assert (list(parts), "75" in parts, parts.get("13"), asked) == (["01", "75"], True, None, ["75"])
+    assert parts["01"].collect()["part"].to_list() == ["01"]
+    assert asked == ["75", "01"]
+
+
+# ------------------------------------------------------------------------------------------------ the real files
+
+
+def ban_of(streets: pl.DataFrame) -> Parts:
+    """Addresses laid out as the BAN's, made from the labels of the streets: four numbers of each."""
+    rows = streets.with_row_index("street").join(pl.DataFrame({"number": [1, 2, 3, 4]}), how="cross").select(
+        code_insee="code_commune",
+        numero=pl.col("number").cast(pl.String),
+        rep=pl.lit(None, pl.String),
+        nom_voie=pl.col("libelle_rue").str.to_titlecase(),
+        nom_afnor="libelle_rue",
+        lon=(pl.lit(-1.7) + pl.col("street") % 70 * 0.001 + pl.col("number") * 0.0002).cast(pl.String),
+        lat=(pl.lit(48.0) + pl.col("street") // 70 * 0.001).cast(pl.String),
+    )  # fmt: skip
+    parts = {
+        str(departement): part.select(COLUMNS)
+        for (departement,), part in rows.group_by(departement=pl.col("code_insee").str.head(2), maintain_order=True)
+    }
+    return Parts(list(parts), parts.__getitem__)
+
+
+def real(table: str, source: str, folder: Path) -> pl.LazyFrame:
+    """What the transform of ``table`` receives of a source's real file."""
+    parameter = catalogue()[source].slug
+    path = real_file(files_by_parameter()[parameter])
+    if path is None:
+        pytest.skip(f"EDU_UPSTREAM ({upstream()}) has no file of {source}")
+    return taken_in(table, parameter, path, folder)
+
+
+def test_every_line_of_ille_et_vilaine_is_accounted_for(tmp_path: Path) -> None:
+    """Placed, the whole commune, or refused with the reason: the three add up. Four lines contradict each other."""
+    colleges = real("sectorisation_segments", COLLEGES, tmp_path)
+    streets = colleges.filter(secteur_unique="N").collect()
+    ban = ban_of(streets.select("code_commune", "libelle_rue").unique(maintain_order=True))
+    segments = conformed("sectorisation_segments", fr_en_carte_scolaire_colleges_publics=colleges, ban=ban)
+    contours = real("commune_boundaries", "contours-communes", tmp_path)
+    zones = conformed(
+        "sectorisation_zones",
+        fr_en_carte_scolaire_colleges_publics=real("sectorisation_zones", COLLEGES, tmp_path),
+        sectorisation_segments=segments.frame.lazy(),
+        commune_boundaries=contours,
+        ban=ban,
+    )
+    refused = int(segments.refused["row"].str.json_path_match("$.lignes").cast(pl.Int64).sum())
+    placed = int(segments.frame.filter(pl.col("geometry").is_not_null())["lignes"].sum())
+    whole = int(zones.frame["lignes"].sum())
+    assert (streets.height, placed, refused, whole) == (5_068, 5_064, 4, 348)
+    assert zones.refused.is_empty()
+    assert placed + whole + refused == colleges.collect().height == 5_416
+    shared = segments.frame.filter(pl.col("uai_colleges").list.len() > 1)
+    assert shared["lignes"].sum() == 450 * 3 - 3 + 14 * 2
+    assert segments.frame["uai_lycees"].null_count() == segments.frame.height, "no rule for lycées is open there"
+
+
+def test_the_lycees_of_occitanie(tmp_path: Path) -> None:
+    lines = real("sectorisation_segments", OCCITANIE, tmp_path)
+    streets = lines.collect()
+    nothing = lines.clear().drop("type_etablissement").with_columns(secteur_unique=pl.lit("N")).collect().lazy()
+    result = conformed(
+        "sectorisation_segments",
+        fr_en_carte_scolaire_colleges_publics=nothing.head(0),
+        fr_en_occitanie_carte_scolaire_des_colleges_lycees_publics=lines,
+        ban=ban_of(streets.select("code_commune", "libelle_rue").unique(maintain_order=True)),
+    )
+    assert result.refused.is_empty()
+    assert (streets.height, result.frame.height) == (19, 19)
+    assert result.frame["uai_lycees_1"].null_count() == 0
+    assert result.frame["rule"].unique().to_list() == [rules.OCCITANIE]
+    assert result.frame.filter(code_commune="81004").select("libelle_rue", "uai_lycees_1", "side").rows() == [
+        ("IMPASSE ALBERT THOMAS", "0810006S", "tous")
+    ]

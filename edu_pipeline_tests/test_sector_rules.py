@@ -1,0 +1,229 @@
+"""What the lines of the cartes scolaires say: one source at a time, together, and where they contradict each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from edu_pipeline.sectors import rules
+from edu_pipeline.sectors.numbering import LARGEST, numbered
+
+A, B, C = "0350967L", "0350762N", "0350896J"
+LYCEE, OTHER_LYCEE, THIRD_LYCEE = "0310036W", "0310047H", "0310044E"
+
+NATIONAL = (
+    "code_commune", "lieu_dit", "libelle_rue", "number_from", "number_to", "side", "uai_colleges", "secteur_unique",
+)  # fmt: skip
+OCCITANIE = (*NATIONAL[:-1], "type_etablissement")
+SUPPLIED = (*NATIONAL[:-1], *rules.COLUMNS_OF_LYCEES, "zone_name", "rentree_scolaire", "rule")
+
+STREET = {
+    "code_commune": "35115", "libelle_rue": "RUE DE PARIS", "number_from": "1", "number_to": "9999", "side": "PI",
+    "uai_colleges": A, "secteur_unique": "N",
+}  # fmt: skip
+WHOLE = {"code_commune": "35001", "uai_colleges": A, "secteur_unique": "O"}
+NONE = rules.lycees_of_colleges(None)
+
+
+def frame(columns: tuple[str, ...], *rows: dict[str, Any]) -> pl.LazyFrame:
+    """Rows as the intake gives them, all text."""
+    return pl.LazyFrame(
+        [{name: row.get(name) for name in columns} for row in rows], schema=dict.fromkeys(columns, pl.String)
+    )
+
+
+def national(*rows: dict[str, Any]) -> pl.LazyFrame:
+    return frame(NATIONAL, *rows)
+
+
+def segments(lines: pl.LazyFrame, lycees: pl.DataFrame = NONE) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The segments that lines about streets make, and those that are refused."""
+    made = rules.segments(lines.filter(~pl.col("whole").fill_null(False)), lycees)
+    return made.filter(pl.col("refused_because").is_null()), made.drop_nulls("refused_because")
+
+
+def of(*rows: dict[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return segments(rules.lines(national(*rows)))
+
+
+def test_a_street_of_the_national_file() -> None:
+    good, refused = of(STREET)
+    assert refused.is_empty()
+    row = good.row(0, named=True)
+    assert 0 < row.pop("id") <= LARGEST
+    expected = {
+        "code_departement": "35", "code_commune": "35115", "libelle_rue": "RUE DE PARIS", "number_from": 1,
+        "number_to": None, "side": "tous", "uai_colleges": [A], "uai_lycees": None, "uai_lycees_1": None,
+        "zone_name": A, "rule": rules.COLLEGES, "lignes": 1,
+    }  # fmt: skip
+    assert {name: row[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "side"),
+    [("PI", "tous"), (None, "tous"), ("P", "pair"), ("I", "impair"), ("pair", "pair"), ("impair", "impair"),
+     ("Tous les N°, de", "tous"), ("N° pairs, de", "pair"), ("Les N° impairs, de", "impair")],
+)  # fmt: skip
+def test_sides(written: str | None, side: str) -> None:
+    good, _ = of(STREET | {"side": written})
+    assert good["side"].to_list() == [side]
+
+
+def test_numbers_of_either_year() -> None:
+    good, _ = of(
+        STREET | {"number_from": "12.0", "number_to": "28.0"}, STREET | {"number_from": "30", "number_to": None}
+    )
+    assert good.select("number_from", "number_to").rows() == [(12, 28), (30, None)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"uai_colleges": None}, "expected the code of a school (UAI), found none"),
+        ({"libelle_rue": None}, "libelle_rue: expected a street"),
+        ({"secteur_unique": None}, "secteur_unique: expected O or N, found nothing"),
+        ({"side": "gauche"}, "side: expected a side of the street, found gauche"),
+        ({"number_from": "12 bis"}, "number_from: expected a house number, found 12 bis"),
+        ({"number_to": "3.5"}, "number_to: expected a house number, found 3.5"),
+        (
+            {"number_from": "20", "number_to": "10"},
+            "number_from, number_to: expected the lower one first, found 20, 10",
+        ),
+    ],
+)
+def test_a_wrong_line_is_refused_with_the_reason(changed: dict[str, Any], reason: str) -> None:
+    good, refused = of(STREET | changed, STREET | {"libelle_rue": "RUE DU BAC"})
+    assert good["libelle_rue"].to_list() == ["RUE DU BAC"]
+    assert reason in refused["refused_because"].item()
+    assert refused["lignes"].item() == 1
+
+
+def test_a_place_name_stands_in_for_a_street() -> None:
+    good, _ = of(STREET | {"libelle_rue": None, "lieu_dit": "LA CROIX"}, STREET | {"lieu_dit": "TRESSE"})
+    assert good.select("libelle_rue", "lieu_dit").rows() == [("LA CROIX", None), ("RUE DE PARIS", "TRESSE")]
+
+
+def test_lines_about_the_same_addresses_are_a_sector_that_their_schools_share() -> None:
+    """As 450 streets of Rennes, each of which the file has three times. The order of the lines means nothing."""
+    other = STREET | {"libelle_rue": "RUE DU BAC"}
+    lines = [STREET | {"uai_colleges": code} for code in (B, A)] + [other | {"uai_colleges": code} for code in (A, B)]
+    good, refused = of(*lines)
+    assert refused.is_empty()
+    assert good["uai_colleges"].to_list() == [[B, A], [B, A]]
+    assert good["zone_name"].to_list() == [f"{B} + {A}"] * 2
+    assert good["lignes"].to_list() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "contradict"),
+    [
+        (("1", "20", "PI"), ("10", "30", "PI"), True),
+        (("1", "20", "PI"), ("21", "30", "PI"), False),
+        (("1", "20", "P"), ("1", "20", "I"), False),
+        (("1", "9999", "PI"), ("2", "4", "P"), True),
+        (("1", "9999", "PI"), ("3", "3", "P"), False),
+        (("1", "7", "PI"), ("7", "9", "P"), False),
+        (("1", "8", "PI"), ("8", "9", "P"), True),
+        ((None, "8", "I"), ("7", None, "I"), True),
+    ],
+)
+def test_other_schools_for_some_of_the_same_addresses(
+    one: tuple[str, str, str], other: tuple[str, str, str], contradict: bool
+) -> None:
+    names = ("number_from", "number_to", "side")
+    lines = [STREET | dict(zip(names, one, strict=True)), STREET | dict(zip(names, other, strict=True))]
+    good, refused = of(lines[0], lines[1] | {"uai_colleges": B})
+    assert (good.height, refused.height) == ((0, 2) if contradict else (2, 0))
+    assert all(code in reason for code, reason in zip((B, A), refused["refused_because"], strict=False))
+    assert of(lines[0], lines[1])[0].height == 2, "the same school twice is no contradiction"
+
+
+def test_streets_of_one_name_in_two_places_do_not_contradict() -> None:
+    good, _ = of(STREET | {"lieu_dit": "TRESSE"}, STREET | {"lieu_dit": "LANHELIN", "uai_colleges": B})
+    assert good.height == 2
+
+
+def test_occitanie_names_lycees_and_fills_in_where_the_national_file_has_no_line() -> None:
+    lycee = STREET | {"code_commune": "31555", "uai_colleges": LYCEE, "type_etablissement": "LYCEE"}
+    college = lycee | {"uai_colleges": A, "type_etablissement": "COLLEGE"}
+    both = rules.lines(
+        national(STREET | {"code_commune": "31069"}),
+        frame(OCCITANIE, lycee, college, college | {"code_commune": "31069", "libelle_rue": "RUE DU BAC"}),
+    )
+    good, refused = segments(both)
+    assert refused.is_empty()
+    assert good.sort("code_commune", "uai_lycees_1").select(
+        "code_commune", "uai_colleges", "uai_lycees_1", "rule"
+    ).rows() == [
+        ("31069", [A], None, rules.COLLEGES),
+        ("31555", [A], None, rules.OCCITANIE),
+        ("31555", None, LYCEE, rules.OCCITANIE),
+    ]  # fmt: skip
+
+
+def test_a_college_leads_on_to_the_lycees_of_its_rule_in_order() -> None:
+    paris = frame(
+        ("reseau", "uai", "secteur"),
+        {"reseau": A, "uai": OTHER_LYCEE, "secteur": "2"},
+        {"reseau": A, "uai": A, "secteur": "Tête"},
+        {"reseau": A, "uai": THIRD_LYCEE, "secteur": "1"},
+        {"reseau": A, "uai": LYCEE, "secteur": "1"},
+        {"reseau": C, "uai": LYCEE, "secteur": "3"},
+    )
+    lycees = rules.lycees_of_colleges(paris)
+    good, _ = segments(rules.lines(national(STREET, STREET | {"libelle_rue": "RUE DU BAC", "uai_colleges": B})), lycees)
+    assert good.select("uai_lycees", "uai_lycees_1", "uai_lycees_3", "uai_lycees_4").rows() == [
+        ([LYCEE, THIRD_LYCEE, OTHER_LYCEE], LYCEE, OTHER_LYCEE, None),
+        (None, None, None, None),
+    ]
+    assert good["rule"].to_list() == [f"{rules.COLLEGES} > {rules.PARIS}", rules.COLLEGES]
+    assert good.select(rules.priority()).to_series().to_list() == [2, 3]
+
+
+def test_what_an_operator_supplies_prevails() -> None:
+    supplied = {
+        "code_commune": "35115", "libelle_rue": "Rue de Paris", "number_from": "2", "number_to": "10", "side": "pair",
+        "uai_colleges": f"{{{B},{C}}}", "zone_name": "Centre", "rentree_scolaire": "2026-2027",
+    }  # fmt: skip
+    good, refused = segments(rules.lines(national(STREET), None, frame(SUPPLIED, supplied)))
+    row = good.row(0, named=True)
+    assert (row["uai_colleges"], row["zone_name"], row["rule"]) == ([B, C], "Centre", rules.SUPPLIED)
+    assert row["rentree_scolaire"] == "2026-2027"
+    assert refused["rule"].to_list() == [rules.COLLEGES]
+    direct = supplied | {"uai_colleges": None, "uai_lycees_1": OTHER_LYCEE, "uai_lycees_2": LYCEE, "rule": "Arrêté 12"}
+    good, refused = segments(rules.lines(national(STREET), None, frame(SUPPLIED, direct)))
+    assert refused.is_empty(), "the one names the lycées, the other the collège"
+    assert good.filter(pl.col("uai_lycees").is_not_null()).select("uai_lycees", "rule", "uai_lycees_2").rows() == [
+        ([OTHER_LYCEE, LYCEE], "Arrêté 12", LYCEE)
+    ]
+
+
+def test_communes_that_go_whole() -> None:
+    occitanie = frame(OCCITANIE, {"code_commune": "35001", "uai_colleges": LYCEE, "type_etablissement": "LYCEE"})
+    lines = rules.lines(national(WHOLE, WHOLE | {"uai_colleges": B}, STREET, WHOLE | {"uai_colleges": None}), occitanie)
+    found = rules.whole_communes(lines, NONE)
+    good, refused = found.filter(pl.col("refused_because").is_null()), found.drop_nulls("refused_because")
+    assert good.select("code_commune", "uai_colleges", "uai_lycees", "rule", "lignes").rows() == [
+        ("35001", [B, A], [LYCEE], rules.OCCITANIE, 3)
+    ]
+    assert refused["refused_because"].to_list() == ["expected the code of a school (UAI), found none"]
+
+
+def test_codes_with_a_wrong_check_letter_are_seen() -> None:
+    codes = pl.DataFrame({"codes": [[A, B], [A, "0350762A"], None, []]}, schema={"codes": pl.List(pl.String)})
+    assert codes.select(rules.are_codes("codes")).to_series().to_list() == [True, False, True, True]
+
+
+def test_numbers_follow_from_what_a_row_is() -> None:
+    rows = pl.DataFrame({"street": ["a", "b", "a", None], "from": [1, 2, 1, 1]})
+    numbers = numbered(rows, ["street", "from"])
+    assert numbers.n_unique() == 4 and numbers.is_between(1, LARGEST).all()
+    more = pl.concat([pl.DataFrame({"street": ["0"], "from": [7]}), rows])
+    assert numbered(more, ["street", "from"]).to_list()[1:] == numbers.to_list()
+
+
+def test_two_rows_with_one_number_get_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edu_pipeline.sectors.numbering.LARGEST", 4)
+    assert sorted(numbered(pl.DataFrame({"street": list("abcd")}), ["street"])) == [1, 2, 3, 4]
