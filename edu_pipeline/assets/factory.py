@@ -20,6 +20,7 @@ from edu_pipeline.inputs import missing_files, missing_tables, releases_of
 from edu_pipeline.load import Outcome, load
 from edu_pipeline.migrate import described_columns
 from edu_pipeline.plan import bring_in, sources_of, tables_behind
+from edu_pipeline.plots import as_markdown, plot
 from edu_pipeline.publish import ledger
 from edu_pipeline.refresh import refresh
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
@@ -163,9 +164,23 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
             raise
         yield from _passed_checks(table, outcome)
         yield from map(check_result, outcome.checks)
-        yield dg.MaterializeResult(metadata=_metadata(outcome))
+        yield dg.MaterializeResult(metadata=_metadata(outcome) | _picture(table, outcome, postgres, context))
 
     return materialize
+
+
+def _picture(
+    table: Table, outcome: Outcome, postgres: PostgresResource, context: dg.AssetExecutionContext
+) -> dict[str, Any]:
+    """The table's picture; without one nothing is lost but the picture."""
+    if outcome.skipped:
+        return {}
+    try:
+        drawn = plot(table.name, postgres.database())
+    except Exception as error:
+        context.log.warning(f"no picture of {table.name}: {type(error).__name__}: {error}")
+        return {}
+    return {"plot": dg.MetadataValue.md(as_markdown(drawn, table.name))} if drawn else {}
 
 
 def _places(table: Table) -> list[str]:
