@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from edu_pipeline import alerts
-from edu_pipeline.alerts import Alert, from_check, from_run, resolve, send
+from edu_pipeline.alerts import Alert, from_check, from_run, is_mended, lasting, resolve, send
 from edu_pipeline.database import Connection, Database
 from edu_pipeline.errors import TableShrank
 
@@ -264,3 +264,17 @@ def test_the_alert_of_a_red_check() -> None:
 def test_a_stopped_load_has_one_cause_as_a_step_and_as_a_check() -> None:
     step = from_run("info_communes", "refresh", SHRANK, "1", UI)
     assert from_check("info_communes", "volume", SHRANK, UI).cause == step.cause
+
+
+def test_a_run_that_went_well_mends_what_it_has_done(connection: Connection, webhook: Webhook) -> None:
+    steps = [
+        from_run("info_communes", "daily_refresh", SHRANK, "1", UI),
+        from_run("raw__insee_pcs", "daily_refresh", "KeyError: 'x'", "1", UI),
+        from_check("ips_lycees", "means", "It is wrong.", UI),
+    ]
+    for alert in steps:
+        send(alert, webhook.url, connection)
+    assert lasting(connection) == sorted(alert.cause for alert in steps)
+    mended = [alert for alert in steps if is_mended(alert.cause, {"info_communes"}, "daily_refresh")]
+    assert mended == [steps[0], steps[2]], "a check's is known to last only by its being red still"
+    assert is_mended(from_run(None, "full_rebuild", "It died.", "1", UI).cause, set(), "full_rebuild")
