@@ -72,7 +72,7 @@ def test_an_operator_may_accept_it_and_what_is_red_already_is_no_obstacle(
     publish(stand_in, communes, "3905750")
     stand_in.load(TABLE)
     assert prices(stand_in) == {3_905_750}
-    publish(stand_in, communes, "290575")
+    publish(stand_in, communes, "290576")
     stand_in.load(TABLE)
     assert remembered(stand_in)
 

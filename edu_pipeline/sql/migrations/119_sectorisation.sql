@@ -1,5 +1,7 @@
 -- What the cartes scolaires say beyond the plan's columns: the collèges, all lycées of which the plan has four, how many
 -- lines say so, how the row came to its place, and why it has none.
+SELECT edu_pipeline.use_postgis();
+
 ALTER TABLE sectorisation_segments
     ADD COLUMN lieu_dit TEXT,
     ADD COLUMN uai_colleges VARCHAR(8)[],

@@ -1,0 +1,148 @@
+"""Nobody does anything: the daemon sees a new release, loads it, and tells of one that is broken."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+import requests
+
+from edu_pipeline.cluster import Cluster
+from edu_pipeline.sample.server import serving
+from edu_pipeline.sample.shelf import make
+from edu_pipeline_tests.conftest import new_database
+from edu_pipeline_tests.programs import run
+from edu_pipeline_tests.serving_dagster import Ui, awaited, serving_ui
+
+SALES = "dvf-indicateurs-communes"
+SECRET = "wooden-horse"
+PATIENCE = 150.0
+"""Seconds that a release has to reach the view: those of this machine with all tests on it."""
+
+
+@dataclass
+class Running:
+    """A filled database, its publisher, the UI with the daemon, and what the webhook was told."""
+
+    url: str
+    publisher: str
+    shelf: Path
+    ui: Ui
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    def query(self, statement: LiteralString) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, options="-csearch_path=educational_data,postgis") as connection:
+            return connection.execute(statement).fetchall()
+
+    def by_itself(self) -> list[dict[str, Any]]:
+        return self.ui.runs("edu_pipeline/started_by", "new release")
+
+
+@pytest.fixture(scope="module")
+def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """All of it, filled once; a look at the publishers every five seconds."""
+    folder, home, told = tmp_path_factory.mktemp("sample"), tmp_path_factory.mktemp("by_itself"), []
+
+    class Webhook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    webhook = ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
+    threading.Thread(target=webhook.serve_forever, daemon=True).start()
+    with (
+        serving(make(folder, "sample")) as server,
+        new_database(cluster, "template1") as name,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("EDU_HOME", str(home))
+        patch.setenv("EDU_DATABASE_URL", cluster.url(name))
+        patch.setenv("EDU_UPSTREAM", server.url)
+        patch.setenv("EDU_PROBE_SECONDS", "5")
+        patch.setenv("EDU_ALERT_WEBHOOK", f"http://127.0.0.1:{webhook.server_port}/{SECRET}")
+        for command in ("migrate", "rebuild"):
+            done = run("edu-pipeline", command)
+            assert done.returncode == 0, done.stderr
+        with serving_ui(home / "ui.log") as ui:
+            yield Running(cluster.url(name), server.url, folder, ui, told)
+    webhook.shutdown()
+    webhook.server_close()
+
+
+class Reader(threading.Thread):
+    """Asks for the sales and for a view every 5 ms; notes what is not as it should be."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self.url, self.ended, self.longest = url, threading.Event(), 0.0
+        self.wrong: list[str] = []
+
+    def run(self) -> None:
+        with psycopg.connect(self.url, autocommit=True, options="-csearch_path=educational_data,postgis") as connection:
+            while not self.ended.wait(0.005):
+                begin = time.perf_counter()
+                found = connection.execute(
+                    "SELECT (SELECT count(*) FROM mutations_immo_latest), (SELECT count(*) FROM commune_context_cache)"
+                ).fetchone()
+                self.longest = max(self.longest, time.perf_counter() - begin)
+                if not found or not all(found):
+                    self.wrong.append(str(found))
+
+
+def test_a_new_release_reaches_the_view(running: Running) -> None:
+    prices = "SELECT code_commune, prix_m2_moyen FROM college_context_cache"
+    before = set(running.query(prices))
+    reader = Reader(running.url)
+    reader.start()
+    requests.post(f"{running.publisher}/-/publish/{SALES}", timeout=60).raise_for_status()
+    (found,) = awaited(
+        lambda: [one for one in running.by_itself() if one["status"] == "SUCCESS"], PATIENCE, "the run of the release"
+    )
+    reader.ended.set()
+    reader.join()
+    assert reader.wrong == []
+    assert reader.longest < 1, "it was never locked out; how long it waits is measured by bench/daily.py"
+    selected = {"/".join(asset["path"]) for asset in found["assetSelection"]}
+    assert {name for name in selected if name.startswith("raw/")} == {"raw/dvf_indicateurs_communes"}
+    after = set(running.query(prices))
+    assert after != before
+    sales = "SELECT code_commune, prix_m2_moyen FROM mutations_immo_latest"
+    assert after - before <= set(running.query(sales))
+    refreshed = running.query(
+        "SELECT table_name, count(*) FROM edu_pipeline.loads WHERE run_id = (SELECT run_id FROM edu_pipeline.loads "
+        "WHERE table_name = 'college_context_cache' ORDER BY id DESC LIMIT 1) GROUP BY 1"
+    )
+    assert all(times == 1 for _, times in refreshed)
+    assert {"mutations_immo_latest", "college_context_cache"} <= {name for name, _ in refreshed}
+    assert len(running.by_itself()) == 1, "a release makes one run"
+
+
+def test_a_broken_release_is_told_once_and_the_rows_stay(running: Running) -> None:
+    before = running.query("SELECT * FROM mutations_immo_latest ORDER BY code_commune")
+    (file,) = (running.shelf / SALES).glob("*.csv")
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("nb_mutations", "nombre"), encoding="utf-8")
+    awaited(lambda: [one for one in running.by_itself() if one["status"] == "FAILURE"], PATIENCE, "the run to fail")
+    awaited(lambda: running.told, 60, "the webhook to be told")
+    assert running.query("SELECT * FROM mutations_immo_latest ORDER BY code_commune") == before
+    told = [entry for entry in running.told if "mutations_immo_latest failed" in entry["text"]]
+    assert len(told) == 1
+    assert "ColumnMissing: " in told[0]["text"] and "nb_mutations" in told[0]["text"]
+    assert SECRET not in json.dumps(running.told)
+
+    file.write_text(text, encoding="utf-8")
+    awaited(
+        lambda: [entry for entry in running.told if "Mended" in entry["text"]], PATIENCE, "the alert to be taken back"
+    )
+    assert running.query("SELECT * FROM mutations_immo_latest ORDER BY code_commune") == before
