@@ -1,8 +1,10 @@
-"""Nobody does anything: the daemon sees a new release, loads it, and tells of one that is broken."""
+"""The UI in a browser; and nobody does anything: its daemon loads a new release, and tells of one that is broken."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -14,15 +16,24 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 import requests
+from playwright.sync_api import Page, expect, sync_playwright
 
 from edu_pipeline.cluster import Cluster
 from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import make
+from edu_pipeline.settings import PROJECT
+from edu_pipeline.table import LAYERS
 from edu_pipeline_tests.conftest import new_database
 from edu_pipeline_tests.programs import run
 from edu_pipeline_tests.serving_dagster import Ui, awaited, serving_ui
 
 SALES = "dvf-indicateurs-communes"
+MATERIALIZATIONS = """
+query ($path: [String!]!) {
+  assetOrError(assetKey: {path: $path}) { ... on Asset { assetMaterializations(limit: 1) { timestamp } } }
+}
+"""
+
 SECRET = "wooden-horse"
 PATIENCE = 150.0
 """Seconds that a release has to reach the view: those of this machine with all tests on it."""
@@ -98,6 +109,73 @@ class Reader(threading.Thread):
                 self.longest = max(self.longest, time.perf_counter() - begin)
                 if not found or not all(found):
                     self.wrong.append(str(found))
+
+
+@pytest.fixture
+def page(running: Running) -> Iterator[Page]:
+    """A page of Debian's Chromium; what it shows at the end is kept in `build/screenshots`."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium on this machine (`apt-get install chromium`)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(base_url=running.ui.url, viewport={"width": 1500, "height": 1000})
+        page.set_default_timeout(30_000)
+        yield page
+        name = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0]
+        page.screenshot(path=PROJECT / "build" / "screenshots" / f"{name}.png", full_page=True)
+        browser.close()
+
+
+def materialized(running: Running, page: Page, asset: str) -> None:
+    """Materialize an asset by a click, wait for the run, and look at the asset again."""
+
+    def done() -> list[str]:
+        found = running.ui.ask(MATERIALIZATIONS, path=[asset])["assetOrError"]["assetMaterializations"]
+        return [entry["timestamp"] for entry in found]
+
+    page.goto(f"/assets/{asset}")
+    before = done()
+    page.locator("button", has_text="Materialize").first.click()
+    awaited(lambda: done()[:1] != before[:1], PATIENCE, f"{asset} to be materialized")
+    page.reload()
+
+
+def test_the_graph_has_a_group_per_layer(page: Page) -> None:
+    page.goto("/asset-groups")
+    for layer in [*LAYERS, "raw", "health"]:
+        expect(page.get_by_text(layer, exact=True).first).to_be_visible()
+
+
+def test_an_asset_is_materialized_by_a_click(running: Running, page: Page) -> None:
+    materialized(running, page, "pcs_libelle")
+    expect(page.get_by_text("Label on that level").first).to_be_visible()
+    expect(page.get_by_text("rows_added").or_(page.get_by_text("skipped")).first).to_be_visible()
+    expect(page.get_by_text("INVENTED by the sample publisher").first).to_be_visible()
+
+
+def test_the_checks_of_an_asset_can_be_read(page: Page) -> None:
+    page.goto("/assets/ips_lycees?view=checks")
+    for check in ("contract", "years", "departements", "benchmark", "orphans", "age"):
+        expect(page.get_by_text(check, exact=True).first).to_be_visible()
+    page.get_by_text("departements", exact=True).first.click()
+    expect(page.get_by_text("No département is missing").first).to_be_visible()
+    expect(page.get_by_text("Passed").first).to_be_visible()
+
+
+def test_the_dashboard_says_how_fresh_everything_is(running: Running, page: Page) -> None:
+    materialized(running, page, "data_freshness")
+    expect(page.get_by_text("number_red").first).to_be_visible()
+    shown = {
+        "sources": page.get_by_role("cell", name="fr-en-annuaire-education", exact=True),
+        "tables": page.get_by_role("cell", name="lycee_context_cache", exact=True),
+        "ages": page.get_by_role("img", name="ages of the sources over time"),
+    }
+    for key, content in shown.items():
+        page.get_by_role("row").filter(has=page.get_by_text(key, exact=True)).get_by_text("[Show Markdown]").click()
+        expect(content.first).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(content.first).not_to_be_visible()
 
 
 def test_a_new_release_reaches_the_view(running: Running) -> None:
