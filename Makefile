@@ -2,7 +2,7 @@
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint types bench bench-national stop clean lock
+.PHONY: help setup demo ui test lint types bench bench-national bench-daily stop clean lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench: setup ## how fast tables are copied
 
 bench-national: setup ## a rebuild at national size against its floor
 	$(bin)/python bench/national.py
+
+bench-daily: setup ## the daily refresh at national size, with nothing new and with a change
+	$(bin)/python bench/daily.py
 
 stop: ## stop the private database server and the sample publisher
 	$(bin)/edu-pipeline sample stop

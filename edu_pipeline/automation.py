@@ -38,7 +38,8 @@ def release_sensor(job: Job) -> dg.SensorDefinition:
     )
     def new_releases(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         found = ask_publishers(settings(), target(settings()), Archive(settings().archive_root))
-        requested: dict[str, str] = json.loads(context.cursor or "{}")
+        cursor = json.loads(context.cursor or '{"runs": 0, "versions": {}}')
+        requested: dict[str, str] = cursor["versions"]
         for source, probed in found.items():
             if probed.error:
                 context.log.warning(f"{source}: {probed.error}")
@@ -50,7 +51,8 @@ def release_sensor(job: Job) -> dg.SensorDefinition:
         new = {source: version for source, version in new.items() if requested.get(source) != version}
         if not new:
             return dg.SkipReason(f"{len(found)} sources asked, none has a new release")
-        cursor = json.dumps(requested | new)
+        # numbered: a version that was there before, and is again, is to have a run of its own
+        cursor = json.dumps({"runs": cursor["runs"] + 1, "versions": requested | new})
         run = dg.RunRequest(
             run_key=hashlib.sha256(cursor.encode()).hexdigest()[:16],
             asset_selection=[*map(raw_key, new), *map(dg.AssetKey, hanging_on(new))],

@@ -149,6 +149,22 @@ def turn(database: Database, waiting: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
+def is_held(connection: Connection, key: str) -> bool:
+    """Whether a session has the lock that ``alone`` gives."""
+    found = connection.execute(
+        "SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+        "AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0)",
+        [key],
+    )
+    return found.fetchone() is not None
+
+
+def sign_of_life(run_id: str) -> str:
+    """The key of the lock that the process of a run holds as long as it lives."""
+    return f"edu_pipeline.alive:{run_id}"
+
+
 def set_search_path(connection: Connection, schemas: Sequence[str]) -> None:
     """Make ``schemas`` the search_path of the session."""
     path = sql.SQL(", ").join(map(sql.Identifier, schemas))

@@ -6,14 +6,17 @@ Belongs here: what ``dagster.yaml`` cannot say by itself. Does not belong here: 
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from dagster import DagsterRun, DefaultRunLauncher
+from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from psycopg import sql
 
-from edu_pipeline.database import target
+from edu_pipeline.database import is_held, sign_of_life, target
 from edu_pipeline.settings import PROJECT, Settings, settings
 
 SCHEMA = "dagster"
@@ -22,6 +25,9 @@ OPTIONS = f"options=-csearch_path%3D{SCHEMA}%20-csynchronous_commit%3Doff"
 """Events are committed without waiting for the disk: some ten a step, they would cost more than the work; the
 ledger's commits wait."""
 
+
+LOOKS, BETWEEN_LOOKS = 3, 5.0
+"""How often a run's process is looked for before it counts as gone, and the seconds between."""
 
 STATEMENT_SECONDS = 60
 """How long a statement of Dagster's own may take."""
@@ -49,6 +55,30 @@ class Storage(DagsterPostgresStorage):
         for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
             part.optimize_for_webserver(STATEMENT_SECONDS * 1000, pool_recycle=3600, max_overflow=20)
         return storage
+
+
+class Launcher(DefaultRunLauncher):
+    """Dagster's launcher, which can also tell whether the process of a run lives, wherever it was started.
+
+    A run shows it by a lock in the database (``resources``), which goes with its process. With an executor that has a
+    process per step there is none: then only the run's longest time ends it (`dagster.yaml`).
+    """
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """Yes."""
+        return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Whether the process lives; looked for several times, since a run begins and ends without the lock."""
+        if settings().executor != "in_process":
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        for look in range(LOOKS):
+            time.sleep(BETWEEN_LOOKS if look else 0)
+            with target(settings()).connect() as connection:
+                if is_held(connection, sign_of_life(run.run_id)):
+                    return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "The process of the run is gone.")
 
 
 def _url(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -63,6 +64,19 @@ def test_new_releases_make_one_run_of_all_that_hangs_on_them(here: Settings, sta
     assert "mutations_immo_latest" in selected(second) and "info_communes" not in selected(second)
     assert isinstance(second, dg.SensorResult) and first.run_requests and second.run_requests
     assert first.run_requests[0].run_key != second.run_requests[0].run_key
+
+
+def test_a_release_that_is_withdrawn_has_a_run_of_its_own(here: Settings, stand_in: StandIn) -> None:
+    file = stand_in.folder / SALES / "communesdvf2024.csv"
+    cursor: str | None = None
+    keys: list[str | None] = []
+    for prices in ("290575", "2905750", "290575"):
+        stand_in.put_sales([sale("01001", price=prices)])
+        os.utime(file, (0, len(prices)))
+        answer = tick(cursor)
+        assert isinstance(answer, dg.SensorResult) and answer.run_requests
+        cursor, keys = answer.cursor, [*keys, answer.run_requests[0].run_key]
+    assert len(set(keys)) == 3, "Dagster starts no second run with the key of the first"
 
 
 def test_what_was_fetched_is_no_longer_new(here: Settings, stand_in: StandIn) -> None:

@@ -9,11 +9,9 @@ from typing import Any
 import dagster as dg
 
 from edu_pipeline.assets.factory import INVENTED, OWNERS, failures, markdown
-from edu_pipeline.database import target
 from edu_pipeline.health import WORST, Health, State, ages_over_time, health
 from edu_pipeline.plots import ages, as_markdown
-from edu_pipeline.resources import ArchiveResource
-from edu_pipeline.settings import settings
+from edu_pipeline.resources import ArchiveResource, PostgresResource
 
 MARKS: dict[State, str] = {"green": "🟢", "yellow": "🟡", "red": "🔴"}
 
@@ -29,11 +27,13 @@ LONGEST = 300
     kinds={"postgres"},
     tags={"layer": "health"},
 )
-def data_freshness(context: dg.AssetExecutionContext, archive: ArchiveResource) -> dg.MaterializeResult[Any]:
-    """Gather the health of everything and show it."""
+def data_freshness(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, archive: ArchiveResource
+) -> dg.MaterializeResult[Any]:
+    """Gather the health of everything and show it, after a run that loads now."""
     with failures(context):
         held = archive.archive()
-        found = health(target(settings()), held)
+        found = health(postgres.database(), held)
         picture = as_markdown(ages(ages_over_time(held)), "ages of the sources over time")
     return dg.MaterializeResult(metadata=shown(found) | {"ages": dg.MetadataValue.md(picture)})
 

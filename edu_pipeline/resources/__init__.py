@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from edu_pipeline import rebuilds
-from edu_pipeline.database import Database, target, turn
+from edu_pipeline.database import Database, alone, sign_of_life, target, turn
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.load import Options
 from edu_pipeline.settings import settings
@@ -29,7 +29,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PostgresResource]:
-        """Hold the claim of a rebuild while its steps run, and let no two runs load at the same time.
+        """Hold the claim of a rebuild while its steps run, show that the run lives, and let no two load at one time.
 
         With an executor that has a process per step the second is left to Dagster's queue (`dagster.yaml`).
         """
@@ -37,6 +37,9 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         with ExitStack() as stack:
             if self.beside and context.run:
                 stack.enter_context(rebuilds.held(self.database(), context.run.run_id, one_process))
+            if one_process and context.run:
+                connection = stack.enter_context(target(settings()).connect())
+                stack.enter_context(alone(connection, sign_of_life(context.run.run_id)))
             if one_process:
                 stack.enter_context(turn(target(settings()), lambda text: self._log(context, text)))
             yield self

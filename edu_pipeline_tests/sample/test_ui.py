@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -19,12 +20,13 @@ import requests
 from playwright.sync_api import Page, expect, sync_playwright
 
 from edu_pipeline.cluster import Cluster
+from edu_pipeline.instance import home as instance_home
 from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import make
-from edu_pipeline.settings import PROJECT
+from edu_pipeline.settings import PROJECT, settings
 from edu_pipeline.table import LAYERS
 from edu_pipeline_tests.conftest import new_database
-from edu_pipeline_tests.programs import run
+from edu_pipeline_tests.programs import BIN, run
 from edu_pipeline_tests.serving_dagster import Ui, awaited, serving_ui
 
 SALES = "dvf-indicateurs-communes"
@@ -204,6 +206,21 @@ def test_a_new_release_reaches_the_view(running: Running) -> None:
     assert all(times == 1 for _, times in refreshed)
     assert {"mutations_immo_latest", "college_context_cache"} <= {name for name, _ in refreshed}
     assert len(running.by_itself()) == 1, "a release makes one run"
+
+
+def test_a_run_that_dies_with_its_process_is_marked_failed_and_the_next_starts_clean(running: Running) -> None:
+    command = ["job", "execute", "-m", "edu_pipeline.definitions", "-j", "daily_refresh"]
+    environment = os.environ | {"DAGSTER_HOME": instance_home(settings())}
+    process = subprocess.Popen([str(BIN / "dagster"), *command], env=environment, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)  # fmt: skip
+    started = "SELECT run_id FROM dagster.runs WHERE status = 'STARTED'"
+    ((run_id,),) = awaited(lambda: running.query(started), PATIENCE, "the run to start")
+    process.kill()
+    process.wait()
+    failed = "SELECT run_id FROM dagster.runs WHERE status = 'FAILURE'"
+    awaited(lambda: (run_id,) in running.query(failed), PATIENCE, "the dead run to be marked failed")
+    done = run("dagster", *command, DAGSTER_HOME=environment["DAGSTER_HOME"])
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_a_broken_release_is_told_once_and_the_rows_stay(running: Running) -> None:
