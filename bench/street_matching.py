@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edu_pipeline.sectors.labels import TYPES
-from edu_pipeline.sectors.placing import ADDRESS, SEGMENT, placed
+from edu_pipeline.sectors.placing import ADDRESS, SEGMENT, addresses_of, place
 
 DEPARTEMENTS = 96
 STREETS = [800, *[80] * 10, *[20] * 25]
@@ -134,10 +134,10 @@ def work(what: str, folder: Path, departements: int) -> dict[str, Any]:
         if what == "floor":
             counts["lines"] += len(here.group_by("code_insee", "nom_voie").agg("numero", "lon", "lat"))
             continue
-        done = placed(pl.read_parquet(folder / f"segments-{number:02d}.parquet"), here)
-        counts["segments"] += len(done.segments)
-        counts["lines"] += done.segments["geometry"].count()
-        counts["held"] += len(done.addresses)
+        done = place(pl.read_parquet(folder / f"segments-{number:02d}.parquet"), here)
+        counts["segments"] += len(done)
+        counts["lines"] += done["geometry"].count()
+        counts["held"] += len(addresses_of(done, here))
     seconds = time.perf_counter() - begin
     return counts | {"seconds": seconds, "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 

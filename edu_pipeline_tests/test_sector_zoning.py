@@ -154,7 +154,7 @@ def attributes(commune: str, colleges: list[str] | None, lycees: list[str] | Non
 
 def street(commune: str, name: str, college: str | None, lycees: list[str] | None = None) -> dict[str, Any]:
     return attributes(commune, [college] if college else None, lycees) | {
-        "libelle_rue": name, "number_from": None, "number_to": None, "side": "tous", "motif": None,
+        "libelle_rue": name, "nom_voie": name, "number_from": None, "number_to": None, "side": "tous", "motif": None,
     }  # fmt: skip
 
 
@@ -175,7 +175,11 @@ def made(
     addresses: list[tuple[str, ...]] | None = None,
 ) -> pl.DataFrame:
     """The zones of the given rows, with shapes."""
-    streets = {"libelle_rue": pl.String(), "number_from": pl.Int32(), "number_to": pl.Int32(), "side": pl.String()}
+    streets = dict.fromkeys(("libelle_rue", "nom_voie"), pl.String()) | {
+        "number_from": pl.Int32(),
+        "number_to": pl.Int32(),
+        "side": pl.String(),
+    }
     by_departement: dict[str, list[tuple[str, ...]]] = {}
     for row in addresses or []:
         by_departement.setdefault(row[0][:2], []).append(row)

@@ -12,7 +12,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edu_pipeline.sectors.placing import ADDRESS, HELD, SEGMENT, SideUnknown, addresses_of, place, placed
+from edu_pipeline.sectors.placing import ADDRESS, HELD, SEGMENT, SideUnknown, addresses_of, place
 from edu_pipeline_tests.real_files import upstream
 
 LON, LAT, METRES = -1.67, 48.1, 111_195.0
@@ -165,9 +165,9 @@ def test_addresses_without_a_place_do_not_count() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     for some, here in ((segments(), addresses(TWO_SIDES)), (segments((1, 9, "tous")), addresses([]))):
-        both = placed(some, here)
-        assert len(both.segments) == len(some)
-        assert both.addresses.is_empty()
+        found = place(some, here)
+        assert len(found) == len(some)
+        assert addresses_of(found, here).is_empty()
 
 
 def test_an_unknown_side_is_an_error() -> None:
@@ -177,7 +177,7 @@ def test_an_unknown_side_is_an_error() -> None:
 
 def test_the_first_segment_has_the_address() -> None:
     some = segments((1, 5, "impair"), (1, 9999, "tous"), (3, 3, "impair"))
-    found = addresses_of(some, addresses(TWO_SIDES))
+    found = addresses_of(place(some, addresses(TWO_SIDES)), addresses(TWO_SIDES))
     assert found.columns == list(HELD)
     assert found.schema["segment"] == pl.UInt32
     assert found.select("segment", "numero").rows() == [

@@ -22,7 +22,7 @@ from edu_pipeline.vocabulary import arrondissements
 ATTRIBUTES = ("code_departement", "code_commune", "zone_name", "rule", "rentree_scolaire")
 LISTS = ("uai_colleges", "uai_lycees")
 COLUMNS = (*ATTRIBUTES, *LISTS, *rules.COLUMNS_OF_LYCEES)
-OF_SEGMENTS = (*dict.fromkeys((*COLUMNS, *placing.SEGMENT)), "motif")
+OF_SEGMENTS = (*dict.fromkeys((*COLUMNS, *placing.SEGMENT)), "nom_voie", "motif")
 
 COMMUNE, PART, SUPPLIED = "commune", "partie", "fournie"
 """Natures of a zone, by where its shape comes from: the commune's contour, its addresses, an operator."""
@@ -128,12 +128,18 @@ def _cut(
         (pl.col("nature") == PART)
         | ((pl.col("nature") == COMMUNE) & pl.col("code_commune").is_in(list(arrondissements.COMMUNES)))
     )
-    streets = segments.select(*placing.SEGMENT, _zone_text())
-    for here, found in addresses.by_departement(shared, ban):
-        points = pl.concat(
-            [_all_of(here.filter(nature=COMMUNE), found), _held(here.filter(nature=PART), streets, found)]
+    streets = (
+        segments.select(*placing.SEGMENT, _zone_text(), street="nom_voie")
+        .join(
+            shared.filter(nature=PART).select(ZONE_TEXT, ZONE, "code_departement"), on=ZONE_TEXT, maintain_order="left"
         )
-        for (city,), inside in points.group_by("city", maintain_order=True):
+        .partition_by("code_departement", as_dict=True)
+    )
+    for here, found in addresses.by_departement(shared, ban):
+        points = [_all_of(here.filter(nature=COMMUNE), found)]
+        if (own := streets.get((here["code_departement"][0],))) is not None:
+            points.append(_held(own, found))
+        for (city,), inside in pl.concat(points).group_by("city", maintain_order=True):
             if str(city) in outlines:
                 yield zoning.share_out(inside, shapely.from_wkb(outlines[str(city)]))
 
@@ -144,11 +150,10 @@ def _all_of(arrondissement: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     return points.with_columns(city=pl.col("code_insee").replace(arrondissements.COMMUNES)).select(list(POINTS))
 
 
-def _held(parts: pl.DataFrame, streets: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """The addresses that the segments of the zones hold."""
-    own = streets.join(parts.select(ZONE_TEXT, ZONE), on=ZONE_TEXT, maintain_order="left")
+def _held(own: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """The addresses that segments hold, with the zones of these."""
     zone = own.select(ZONE, city=pl.col("code_commune").replace(arrondissements.COMMUNES)).with_row_index("segment")
-    held = placing.addresses_of(own.select(placing.SEGMENT), found)
+    held = placing.addresses_of(own.select(*placing.SEGMENT, "street"), found)
     return held.join(zone, on="segment", maintain_order="left").select(list(POINTS))
 
 

@@ -1,14 +1,13 @@
 """Where a street segment lies: the addresses that it holds in the Base Adresse Nationale (BAN), and the line they make.
 
-Belongs here: which addresses a segment holds (``addresses_of``), and its line in degrees (``place``); ``placed`` gives
-both at once. Does not belong here: which street a label means (``matching.py``), how addresses make a line
-(``lines.py``), the zones made of them (``zoning.py``).
+Belongs here: which addresses a segment holds (``addresses_of``), and its line in degrees (``place``). Does not belong
+here: which street a label means (``matching.py``), how addresses make a line (``lines.py``), the zones made of them
+(``zoning.py``).
 """
 
 from __future__ import annotations
 
 from string import ascii_lowercase
-from typing import NamedTuple
 
 import polars as pl
 import shapely
@@ -47,13 +46,6 @@ HELD = ("segment", "numero", "rep", "nom_voie", "lon", "lat")
 """The columns that ``addresses_of`` gives."""
 
 
-class Placed(NamedTuple):
-    """What ``place`` and ``addresses_of`` give."""
-
-    segments: pl.DataFrame
-    addresses: pl.DataFrame
-
-
 def place(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
     """The segments, in their order, with the columns that say where they are.
 
@@ -70,45 +62,48 @@ def place(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
     Raises:
         SideUnknown: a ``side`` is none of ``SIDES``.
     """
-    return placed(segments, addresses).segments
-
-
-def addresses_of(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
-    """One row per address that a segment holds; the first of two segments that hold one has it.
-
-    Returns:
-        ``segment`` (UInt32): the position of the row in ``segments``; ``numero``, ``rep``, ``nom_voie``, ``lon``,
-        ``lat``.
-    """
-    return placed(segments, addresses).addresses
-
-
-def placed(segments: pl.DataFrame, addresses: pl.DataFrame) -> Placed:
-    """Both of ``place`` and ``addresses_of``, matched once."""
     _check_sides(segments)
-    located = _located(segments, addresses)
+    located = _located(_near(segments, addresses))
     names = located.select("code_insee", "street", "nom_voie", "nom_afnor").unique(maintain_order=True)
     found = segments.with_row_index("segment").join(
         match(segments, names), on=["code_commune", "libelle_rue"], how="left", nulls_equal=True, maintain_order="left"
     )
     street_names = names.group_by("street").agg(pl.coalesce("nom_voie", "nom_afnor").first().alias("street_name"))
-    held = _held(found, located)
-    lines = _lines(found, held, located)
+    lines = _lines(found, _held(found, located), located)
     found = found.join(street_names, on="street", how="left", maintain_order="left").join(
         lines, on="segment", how="left", maintain_order="left"
     )
-    return Placed(
-        found.select(
-            *segments.columns,
-            pl.col("street_name").alias("street"),
-            *("match_method", "match_score", "placed", "geometry"),
-            pl.coalesce(
-                "reason",
-                pl.when(_contradictory()).then(pl.format("no number is from {} to {}", "number_from", "number_to")),
-            ),
+    return found.select(
+        *segments.columns,
+        pl.col("street_name").alias("street"),
+        *("match_method", "match_score", "placed", "geometry"),
+        pl.coalesce(
+            "reason",
+            pl.when(_contradictory()).then(pl.format("no number is from {} to {}", "number_from", "number_to")),
         ),
-        held.unique("address", keep="first", maintain_order=True).select(HELD),
     )
+
+
+def addresses_of(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
+    """One row per address that a segment holds; the first of two segments that hold one has it.
+
+    Args:
+        segments: as ``place`` gives them: the columns ``SEGMENT``, and ``street``.
+        addresses: as ``place`` takes them.
+
+    Returns:
+        ``segment`` (UInt32): the position of the row in ``segments``; ``numero``, ``rep``, ``nom_voie``, ``lon``,
+        ``lat``.
+    """
+    _check_sides(segments)
+    near = _near(segments, addresses)
+    numbers = near.select("code_insee", "street", name=pl.coalesce("nom_voie", "nom_afnor")).unique()
+    found = (
+        segments.with_row_index("segment")
+        .rename({"street": "name"})
+        .join(numbers, left_on=["code_commune", "name"], right_on=["code_insee", "name"], how="left")
+    )
+    return _held(found, near).unique("address", keep="first", maintain_order=True).select(HELD)
 
 
 def _check_sides(segments: pl.DataFrame) -> None:
@@ -125,13 +120,11 @@ def _contradictory() -> pl.Expr:
     return (pl.col("number_from") > pl.col("number_to")).fill_null(False)
 
 
-def _located(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
-    """The addresses of the segments' communes, each with its street and where it is on the street's plane.
+def _near(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
+    """The addresses of the segments' communes, each with its street.
 
     Returns:
-        ``address`` (row number), the columns ``ADDRESS``, ``street`` (number), ``rank`` (order among the same
-        ``numero``), ``odd`` (side), ``lon_0`` and ``lat_0`` (where the plane touches the earth), ``x`` and ``y``
-        (metres), ``dx`` and ``dy`` (the street's direction, a unit vector).
+        ``address`` (row number), the columns ``ADDRESS``, ``street`` (number), ``odd`` (side).
     """
     near = (
         addresses.select(ADDRESS)
@@ -142,15 +135,25 @@ def _located(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
             pl.coalesce("nom_voie", "nom_afnor").is_not_null(),
         )
     )
+    streets = _streets(near)
+    return near.join(
+        streets, on=["code_insee", "nom_voie", "nom_afnor"], nulls_equal=True, maintain_order="left"
+    ).with_columns(odd=(pl.col("numero") % 2 == 1).fill_null(False))
+
+
+def _located(near: pl.DataFrame) -> pl.DataFrame:
+    """The addresses with where they are on their street's plane.
+
+    Returns:
+        In addition ``rank`` (order among the same ``numero``), ``lon_0`` and ``lat_0`` (where the plane touches the
+        earth), ``x`` and ``y`` (metres), ``dx`` and ``dy`` (the street's direction, a unit vector).
+    """
     return _directed(
-        near.join(_streets(near), on=["code_insee", "nom_voie", "nom_afnor"], nulls_equal=True, maintain_order="left")
-        .with_columns(
+        near.with_columns(
             rank=_rank(),
-            odd=(pl.col("numero") % 2 == 1).fill_null(False),
             lon_0=pl.col("lon").first().over("street"),
             lat_0=pl.col("lat").first().over("street"),
-        )
-        .with_columns(
+        ).with_columns(
             x=(pl.col("lon") - pl.col("lon_0")) * _metres_of_lon(),
             y=(pl.col("lat") - pl.col("lat_0")) * METRES_PER_DEGREE,
         )

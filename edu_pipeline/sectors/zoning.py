@@ -89,10 +89,13 @@ def _faces(positions: Shapes, zones: npt.NDArray[Any], contour: Geometry) -> Sha
 def _owners(faces: Shapes, positions: Shapes, zones: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The zone of each face: that of an address in it, else that of the neighbour with the longest common edge; of a
     face without neighbours, an island, that of the nearest address."""
-    held = shapely.STRtree(faces).query(positions, predicate="intersects")
+    face, place = shapely.STRtree(positions).query(faces, predicate="intersects")
+    backwards = np.argsort(-place)
     owners = np.full(len(faces), -1, dtype=np.int64)
-    owners[held[1][::-1]] = zones[held[0][::-1]]  # the first address decides
-    one, other = shapely.STRtree(faces).query(faces, predicate="touches")
+    owners[face[backwards]] = zones[place[backwards]]  # the first address decides
+    empty = np.flatnonzero(owners == -1)
+    one, other = shapely.STRtree(faces).query(faces[empty], predicate="touches")
+    one = empty[one]
     common = shapely.length(shapely.intersection(faces[one], faces[other]))
     while (without := owners == -1).any():
         usable = np.flatnonzero(without[one] & ~without[other] & (common > 0))
