@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from edu_pipeline.sectors.labels import read
-from edu_pipeline.sectors.matching import MATCHED, Match, Streets, likeness, match
+from edu_pipeline.sectors.matching import ALIKE, MATCHED, Match, Streets, close_keys, likeness, match
 from edu_pipeline_tests.real_files import upstream
 
 PAIRS = Path(__file__).with_name("street_labels.csv")
@@ -125,10 +125,10 @@ def test_a_frame_of_several_communes() -> None:
     assert dict(found.schema) == MATCHED
     assert found.drop("match_score").rows() == [
         ("35238", "R DU BAC", 4, "exact", None),
+        ("35115", "RUE DU BAC", 5, "exact", None),
         ("35238", "RUE DE METZ", None, None,
          "no street like RUE DE METZ among the 2 streets of 35238; closest: Rue du Bac, Rue du Lac"),
         ("35238", None, None, None, "the segment names no street"),
-        ("35115", "RUE DU BAC", 5, "exact", None),
         ("35999", "RUE DU BAC", None, None, "no address of commune 35999 in the BAN"),
     ]  # fmt: skip
 
@@ -158,3 +158,32 @@ def test_without_streets_every_label_has_its_reason() -> None:
     streets = pl.DataFrame(schema=dict.fromkeys(("code_insee", "street", "nom_voie", "nom_afnor"), pl.String))
     assert match(labels, streets)["reason"].to_list() == ["no address of commune 35238 in the BAN"]
     assert match(labels.clear(), streets).is_empty()
+
+
+def test_labels_that_are_alike_have_a_key_in_common() -> None:
+    """Or they would not be compared."""
+    pairs = [
+        (read(one), read(other)) for one, other in pl.read_csv(PAIRS).select("libelle_rue", "nom_voie").iter_rows()
+    ]
+    labels = {label for pair in pairs for label in pair}
+    alike = [(one, other) for one in labels for other in labels if likeness(one, other) >= ALIKE]
+    assert len(alike) > len(labels)
+    for one, other in alike:
+        assert not set(close_keys(one, of_street=False)).isdisjoint(close_keys(other, of_street=True)), (one, other)
+
+
+def test_a_frame_is_matched_as_each_of_its_labels() -> None:
+    pairs = pl.read_csv(PAIRS)
+    names = [(number, name, None) for number, name in enumerate(pairs["nom_voie"].unique(maintain_order=True))]
+    streets = pl.DataFrame(
+        [("35238", *name) for name in names],
+        {"code_insee": pl.String, "street": pl.UInt32, "nom_voie": pl.String, "nom_afnor": pl.String},
+        orient="row",
+    )
+    index = Streets("35238", names)
+    found = match(pairs.select("libelle_rue", code_commune=pl.lit("35238")), streets)
+    assert found["match_method"].unique().sort(nulls_last=True).to_list() == ["close", "exact", None]
+    for label, *matched in found.drop("code_commune").iter_rows():
+        alone = index.find(label)
+        assert (*matched[:3], matched[3] if alone.reason else None) == (*alone[:3], alone.reason)
+        assert alone.street is not None or matched[3]

@@ -55,7 +55,8 @@ MOST = 300
 REACH, REACH_OF_ARRONDISSEMENT = 0.2, 0.04
 """How far from the middle of its place a street can be, as a share of the commune's width and height."""
 HALF = 0.2
-"""How far from the middle of a street its ends are, as a share of that."""
+"""How far from the middle of a street its ends are at most, as a share of that; of many streets each is as long as the
+next one is away."""
 
 
 def streets_of(world: World, places: pl.DataFrame) -> pl.DataFrame:
@@ -100,6 +101,7 @@ def all_streets(world: World) -> pl.DataFrame:
     shift = rng.uniform(-1, 1, (2, rows.height))
     last = pl.Series(np.exp(rng.normal(3.7, 0.7, rows.height))).round().clip(4, 900).cast(pl.Int64)
     angle = rng.uniform(0, np.pi, rows.height)
+    half = pl.min_horizontal(HALF, 1 / pl.col("count").sqrt()) * pl.col("reach")
     start = pl.col("code").str.slice(1).str.replace_all("[AB]", "0").cast(pl.Int64)
     return rows.select(
         "number",
@@ -108,8 +110,8 @@ def all_streets(world: World) -> pl.DataFrame:
         last=last,
         longitude=(pl.col("longitude") + pl.col("reach") * pl.col("width") * pl.Series(shift[0])).round(6),
         latitude=(pl.col("latitude") + pl.col("reach") * pl.col("height") * pl.Series(shift[1])).round(6),
-        half_x=(HALF * pl.col("reach") * pl.col("width") * pl.Series(np.cos(angle))).round(6),
-        half_y=(HALF * pl.col("reach") * pl.col("height") * pl.Series(np.sin(angle))).round(6),
+        half_x=(half * pl.col("width") * pl.Series(np.cos(angle))).round(6),
+        half_y=(half * pl.col("height") * pl.Series(np.sin(angle))).round(6),
     )
 
 

@@ -6,23 +6,35 @@ addresses a segment holds (``placing.py``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TypeVar
 
 import polars as pl
+
+from edu_pipeline.sectors.piecewise import in_order
+
+Result = TypeVar("Result")
 
 COLUMNS = ("code_insee", "numero", "rep", "nom_voie", "nom_afnor", "lon", "lat")
 """The BAN's columns that are read."""
 
 
-def by_departement(rows: pl.DataFrame, ban: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """The rows of each département (column ``code_departement``) with the addresses of their communes.
+def each_departement(
+    rows: pl.DataFrame, ban: Mapping[str, pl.LazyFrame], work: Callable[[pl.DataFrame, pl.DataFrame], Result]
+) -> Iterator[Result]:
+    """What ``work`` makes of the rows of each département (column ``code_departement``) and of the addresses of their
+    communes, several départements at a time, in the order of the rows.
 
     Args:
         rows: with ``code_commune``.
         ban: département to its addresses, all text; one that it lacks has none.
     """
-    for (departement,), part in rows.group_by("code_departement", maintain_order=True):
-        yield part, of_communes(ban, str(departement), part["code_commune"].unique().to_list())
+
+    def in_one(part: tuple[tuple[object, ...], pl.DataFrame]) -> Result:
+        (departement,), here = part
+        return work(here, of_communes(ban, str(departement), here["code_commune"].unique().to_list()))
+
+    return in_order(in_one, rows.group_by("code_departement", maintain_order=True))
 
 
 def of_communes(ban: Mapping[str, pl.LazyFrame], departement: str, communes: Collection[str]) -> pl.DataFrame:

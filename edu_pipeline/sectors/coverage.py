@@ -135,13 +135,20 @@ def _cut(
         )
         .partition_by("code_departement", as_dict=True)
     )
-    for here, found in addresses.by_departement(shared, ban):
+
+    def cut(here: pl.DataFrame, found: pl.DataFrame) -> list[pl.DataFrame]:
         points = [_all_of(here.filter(nature=COMMUNE), found)]
         if (own := streets.get((here["code_departement"][0],))) is not None:
             points.append(_held(own, found))
-        for (city,), inside in pl.concat(points).group_by("city", maintain_order=True):
-            if str(city) in outlines:
-                yield zoning.share_out(inside, shapely.from_wkb(outlines[str(city)]))
+        cities = pl.concat(points).group_by("city", maintain_order=True)
+        return [
+            zoning.share_out(inside, shapely.from_wkb(outlines[str(city)]))
+            for (city,), inside in cities
+            if str(city) in outlines
+        ]
+
+    for polygons in addresses.each_departement(shared, ban, cut):
+        yield from polygons
 
 
 def _all_of(arrondissement: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

@@ -111,6 +111,7 @@ class Label(NamedTuple):
     Attributes:
         kind: its type of street, written out; empty if it has none.
         words: the words that count, in their order, titles shortened, numbers in digits.
+        untitled: the same without titles.
         links: for each of ``words``, the small word before it: ``singular``, ``plural``, ``neutral`` or, if there is
             none, empty.
         spaced: type and all words, the small ones too.
@@ -121,6 +122,7 @@ class Label(NamedTuple):
 
     kind: str
     words: tuple[str, ...]
+    untitled: tuple[str, ...]
     links: tuple[str, ...]
     spaced: str
     glued: str
@@ -145,7 +147,8 @@ def read(label: str) -> Label:
         words, links = tokens, [""] * len(tokens)
     spaced = " ".join([kind, *tokens]).strip()
     glued, content = (text.replace(" ", "") for text in (spaced, kind + "".join(words)))
-    return Label(kind, tuple(words), tuple(links), spaced, glued, content, len(" ".join(rest)))
+    untitled = tuple(word for word in words if word not in IS_TITLE)
+    return Label(kind, tuple(words), untitled, tuple(links), spaced, glued, content, len(" ".join(rest)))
 
 
 def _plain(label: str) -> str:

@@ -50,40 +50,56 @@ def vertices(points: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([lines.filter(~pl.col("alone")), _short(lines.filter("alone"))]).drop("dx", "dy")
 
 
-def axis(group: list[str]) -> tuple[pl.Expr, pl.Expr]:
-    """The unit vector of the main axis of the points of each group; to the east if they are in one place."""
-    x, y = (pl.col(name) - pl.col(name).mean().over(group) for name in ("x", "y"))
-    twice = pl.arctan2(2 * (x * y).sum().over(group), (x * x - y * y).sum().over(group))
-    return (twice / 2).cos(), (twice / 2).sin()
+def with_axis(points: pl.DataFrame, group: list[str]) -> pl.DataFrame:
+    """The points with the main axis of each group: ``east``, ``north``, a unit vector; to the east if they are in one
+    place."""
+    points = points.with_columns(
+        from_x=pl.col("x") - pl.col("x").mean().over(group), from_y=pl.col("y") - pl.col("y").mean().over(group)
+    ).with_columns(
+        product=pl.col("from_x") * pl.col("from_y"), squares=pl.col("from_x").pow(2) - pl.col("from_y").pow(2)
+    )
+    half = pl.arctan2(2 * pl.col("product").sum().over(group), pl.col("squares").sum().over(group)) / 2
+    return points.with_columns(east=half.cos(), north=half.sin()).drop("from_x", "from_y", "product", "squares")
 
 
-def _length() -> pl.Expr:
-    return (pl.col("x").diff().pow(2) + pl.col("y").diff().pow(2)).sqrt().sum()
+def begins(group: list[str]) -> pl.Expr:
+    """Whether a row is the first of its group, in rows that are sorted by group.
+
+    What looks at the row before is written for whole columns, with this beside it: `diff` and `shift` take ten times as
+    long ``over`` small groups. An expression with it is a column of its own before anything is summed ``over`` groups,
+    or it is evaluated in each of them.
+    """
+    return pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in group).fill_null(True)
+
+
+def _step(group: list[str]) -> pl.Expr:
+    """Metres from the row before, 0 at the first of its group, in rows that are sorted by group."""
+    apart = (pl.col("x").diff().pow(2) + pl.col("y").diff().pow(2)).sqrt()
+    return pl.when(begins(group)).then(0.0).otherwise(apart)
+
+
+def _with_length(points: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The points, sorted by side, with the metres of the line that their side makes in this order."""
+    steps = points.with_columns(_step(SIDE).alias(name))
+    return steps.with_columns(pl.col(name).sum().over(SIDE))
 
 
 def _thinned(points: pl.DataFrame, group: list[str]) -> pl.DataFrame:
-    """Without the points that are in the same place as the one before."""
-    apart = (pl.col("x").diff().pow(2) + pl.col("y").diff().pow(2)).sqrt().over(group)
-    return points.filter((apart > SAME_PLACE).fill_null(True))
+    """Without the points that are in the same place as the one before, in rows that are sorted by group."""
+    return points.filter(begins(group) | (_step(group) > SAME_PLACE))
 
 
 def _in_order(points: pl.DataFrame) -> pl.DataFrame:
     """The points of each side by number or along its axis, as makes the shorter line."""
-    east, north = axis(SIDE)
+    points = with_axis(points.sort(*SIDE, "numero", "rank", "address").with_row_index("place"), SIDE)
+    along, place = pl.col("along"), pl.col("place").cast(pl.Float64)
     points = (
-        points.sort(*SIDE, "numero", "rank", "address")
-        .with_row_index("place")
-        .with_columns(along=pl.col("x") * east + pl.col("y") * north)
-        .with_columns(backwards=pl.cov("along", "place").over(SIDE) < 0)
-        .with_columns(along=pl.when("backwards").then(-pl.col("along")).otherwise("along"))
+        points.with_columns(along=pl.col("x") * pl.col("east") + pl.col("y") * pl.col("north"))
+        .with_columns(moment=along * (place - place.mean().over(SIDE)))
+        .with_columns(along=pl.when(pl.col("moment").sum().over(SIDE) < 0).then(-along).otherwise(along))
     )
-    by_number = points.group_by(SIDE).agg(_length().alias("by_number"))
-    by_axis = points.sort(*SIDE, "along").group_by(SIDE, maintain_order=True).agg(_length().alias("by_axis"))
-    return (
-        points.join(by_number, on=SIDE)
-        .join(by_axis, on=SIDE)
-        .sort(*SIDE, pl.when(pl.col("by_axis") < pl.col("by_number")).then("along").otherwise("place"))
-    )
+    points = _with_length(_with_length(points, "by_number").sort(*SIDE, "along"), "by_axis")
+    return points.sort(*SIDE, pl.when(pl.col("by_axis") < pl.col("by_number")).then("along").otherwise("place"))
 
 
 def _between(sides: pl.DataFrame) -> pl.DataFrame:
@@ -91,34 +107,40 @@ def _between(sides: pl.DataFrame) -> pl.DataFrame:
     if sides.is_empty():
         return sides
     longest = pl.col("length") == pl.col("length").max().over("line")
-    sides = sides.with_columns(length=_length().over(SIDE)).with_columns(
-        main=pl.col("odd") == pl.col("odd").filter(longest).first().over("line")
+    sides = (
+        _with_length(sides, "length")
+        .with_columns(even_is_longest=longest & ~pl.col("odd"))
+        .with_columns(main=pl.col("odd") != pl.col("even_is_longest").any().over("line"))
     )
     main, other = (sides.filter(pl.col("main") == is_main) for is_main in (True, False))
     main_line, other_line = (_geometries(side) for side in (main, other))
     of_main, of_other = (side["line"].rle_id().to_numpy() for side in (main, other))
 
-    here = shapely.points(main["x"], main["y"])
+    here = shapely.points(main.select("x", "y").to_numpy())
     across = shapely.get_coordinates(shapely.shortest_line(here, other_line[of_main])).reshape(-1, 2, 2)
     facing = np.hypot(*(across[:, 1] - across[:, 0]).T) <= FACING
     moved = np.where(facing[:, None], across.mean(axis=1), across[:, 0])
-    step = (pl.col("x").diff().pow(2) + pl.col("y").diff().pow(2)).sqrt().fill_null(0).cum_sum().over("line")
-    middle = main.with_columns(measure=step).with_columns(x=pl.Series(moved[:, 0]), y=pl.Series(moved[:, 1]))
+    measured = main.with_columns(measure=_step(["line"]).cum_sum())
+    middle = measured.with_columns(
+        x=pl.Series(moved[:, 0]),
+        y=pl.Series(moved[:, 1]),
+        measure=pl.col("measure") - pl.col("measure").first().over("line"),
+    )
 
-    beyond = _beyond(shapely.points(other["x"], other["y"]), main_line[of_other])
+    beyond = _beyond(shapely.points(other.select("x", "y").to_numpy()), main_line[of_other])
     rest = other.with_columns(measure=pl.Series(beyond)).filter(pl.col("measure").is_not_nan())
     return pl.concat([middle, rest]).sort("line", "measure", maintain_order=True)
 
 
 def _geometries(side: pl.DataFrame) -> Array:
     """One geometry per line: a LineString, or a Point if it has one vertex."""
-    first = side.group_by("line", maintain_order=True).agg(pl.first("x", "y"), pl.len())
-    shapes: Array = shapely.points(first["x"], first["y"])
-    many = side.filter(pl.len().over("line") > 1)
+    sized = side.with_columns(single=pl.len().over("line") == 1)
+    single, many = (sized.filter(pl.col("single") == is_single) for is_single in (True, False))
+    first = sized.filter(begins(["line"]))["single"].to_numpy()
+    shapes: Array = np.empty(len(first), dtype=object)
+    shapes[first] = shapely.points(single.select("x", "y").to_numpy())
     if not many.is_empty():
-        shapes[(first["len"] > 1).to_numpy()] = shapely.linestrings(
-            many.select("x", "y").to_numpy(), indices=many["line"].rle_id().to_numpy()
-        )
+        shapes[~first] = shapely.linestrings(many.select("x", "y").to_numpy(), indices=many["line"].rle_id().to_numpy())
     return shapes
 
 

@@ -4,6 +4,9 @@ Belongs here: the streets of a commune as an index of their labels (``Streets``)
 exactly or closely, and a whole frame of labels matched (``match``). Does not belong here: how a label is read
 (``labels.py``), where the street lies (``placing.py``).
 
+Of a frame most labels are the street's own, word by word, once they are read: joins find these. The index is for the
+rest, and of the streets that a label of the rest may mean.
+
 A street is matched exactly if both labels have the same words once they are read, and one street alone has them. If
 none has, it is matched closely: what differs must be a kind of difference that the same street shows in two files (a
 first name as an initial, a label cut off, a title or a year left out, one word misspelt), and no other street may be
@@ -14,13 +17,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 from rapidfuzz import fuzz, process
 
-from edu_pipeline.sectors.labels import IS_TITLE, MONTHS, YEAR, Label, read
+from edu_pipeline.sectors.labels import MONTHS, YEAR, Label, read
 
 ALIKE = 90.0
 """What two spellings of a word must have in common at least, in percent (rapidfuzz's ratio), to be one word.
@@ -48,6 +53,9 @@ its end is lost.
 CLOSEST = 3
 """Streets that a reason names."""
 
+SEPARATOR = "\x1f"
+"""Stands between keys in one text: it is in none."""
+
 MATCHED = {
     "code_commune": pl.String, "libelle_rue": pl.String, "street": pl.UInt32, "match_method": pl.String,
     "match_score": pl.Float64, "reason": pl.String,
@@ -59,7 +67,8 @@ Words = tuple[str, ...]
 
 
 class Match(NamedTuple):
-    """What became of a label: the street, how and how well it was matched, or why it was not."""
+    """What became of a label: the street, how and how well it was matched, or why it was not (no reason: nothing is
+    like it)."""
 
     street: int | None = None
     method: str | None = None
@@ -80,24 +89,24 @@ class Streets:
         self.names: dict[int, str] = {}
         self._labels: dict[int, list[Label]] = defaultdict(list)
         self._exact: dict[str, set[int]] = defaultdict(set)
-        self._of_kind: dict[str, dict[int, str]] = defaultdict(dict)
+        self._alike: dict[str, dict[int, str]] = defaultdict(dict)
         for street, *both in names:
             for name in filter(None, both):
                 self.names.setdefault(street, name)
                 label = read(name)
                 self._labels[street].append(label)
-                for key in (label.spaced, label.glued, label.content):
+                for key in exact_keys(label):
                     self._exact[key].add(street)
-                self._of_kind[label.kind].setdefault(street, "".join(label.words))
-        self._spaced = {street: labels[0].spaced for street, labels in self._labels.items()}
+                for key in close_keys(label, of_street=True):
+                    self._alike[key].setdefault(street, "".join(label.words))
 
     def find(self, text: str) -> Match:
         """The street that ``text`` means."""
         label = read(text)
-        return self._same(text, label) or self._close(text, label) or self._none(text, label)
+        return self._same(text, label) or self._close(text, label) or Match()
 
     def _same(self, text: str, label: Label) -> Match | None:
-        for key in (label.spaced, label.glued, label.content):
+        for key in exact_keys(label):
             found = [street for street in sorted(self._exact.get(key, ())) if self._agrees(label, street)]
             if len(found) == 1:
                 return Match(found[0], "exact", 100.0)
@@ -109,8 +118,11 @@ class Streets:
         return any(same_number(label, other) for other in self._labels[street])
 
     def _close(self, text: str, label: Label) -> Match | None:
+        alike: dict[int, str] = {}
+        for key in close_keys(label, of_street=False):
+            alike |= self._alike.get(key, {})
         candidates = process.extract(
-            "".join(label.words), self._of_kind[label.kind], scorer=fuzz.ratio, score_cutoff=WORTH_A_LOOK, limit=None
+            "".join(label.words), alike, scorer=fuzz.ratio, score_cutoff=WORTH_A_LOOK, limit=None
         )
         close = [
             (score, street)
@@ -127,13 +139,6 @@ class Streets:
         names = ", ".join(self.names[street] for street in streets[:CLOSEST])
         return Match(reason=f"{text} may be any of {len(streets)} streets of {self.code}: {names}")
 
-    def _none(self, text: str, label: Label) -> Match:
-        closest = process.extract(label.spaced, self._spaced, scorer=fuzz.ratio, limit=CLOSEST)
-        names = ", ".join(self.names[street] for _, _, street in closest)
-        return Match(
-            reason=f"no street like {text} among the {len(self.names)} streets of {self.code}; closest: {names}"
-        )
-
 
 def match(labels: pl.DataFrame, streets: pl.DataFrame) -> pl.DataFrame:
     """Match the labels of any number of communes with the streets of the same communes.
@@ -144,27 +149,130 @@ def match(labels: pl.DataFrame, streets: pl.DataFrame) -> pl.DataFrame:
             street may have several rows, one per spelling.
 
     Returns:
-        One row per commune and label, the columns ``MATCHED``; ``reason`` says why ``street`` is NULL.
+        One row per commune and label, the columns ``MATCHED``, those that are a street's word by word first; ``reason``
+        says why ``street`` is NULL.
     """
-    names = streets.select("code_insee", "street", "nom_voie", "nom_afnor").partition_by(
-        "code_insee", as_dict=True, include_key=False
+    wanted = labels.select("code_commune", "libelle_rue").unique(maintain_order=True)
+    names = streets.select("code_insee", "street", "nom_voie", "nom_afnor")
+    spelt = names.unpivot(["nom_voie", "nom_afnor"], index=["code_insee", "street"], value_name="text")
+    wanted = wanted.join(
+        _readings(wanted["libelle_rue"], of_street=False), left_on="libelle_rue", right_on="text", how="left",
+        maintain_order="left",
+    )  # fmt: skip
+    spellings = spelt.join(_readings(spelt["text"], of_street=True), on="text").rename({"code_insee": "code_commune"})
+    same = _word_by_word(wanted, spellings)
+    rest = wanted.join(same, on=["code_commune", "libelle_rue"], how="anti", maintain_order="left")
+    return pl.concat([same, pl.DataFrame(_one_by_one(rest, names, spellings), MATCHED, orient="row")])
+
+
+def _readings(texts: pl.Series, *, of_street: bool) -> pl.DataFrame:
+    """Every text that names a street once, with what ``read`` makes of it: ``spaced``, ``links`` (as text), and the
+    keys ``exact`` and ``close`` (lists)."""
+    once = texts.drop_nulls().unique()
+    columns = zip(*(_reading(text, of_street) for text in once), strict=True) if len(once) else [()] * 4
+    values = dict(zip(("spaced", "links", "exact", "close"), columns, strict=True))
+    frame = pl.DataFrame(
+        {"text": once, **{name: pl.Series(column, dtype=pl.String) for name, column in values.items()}}
     )
-    found: list[tuple[object, ...]] = []
-    for (code,), wanted in labels.group_by("code_commune", maintain_order=True):
-        here = names.get((code,))
-        index = Streets(code, here.iter_rows()) if here is not None else None
-        found.extend(
-            (code, text, *_find(code, text, index)) for text in wanted["libelle_rue"].unique(maintain_order=True)
+    return frame.filter(pl.col("spaced") != "").with_columns(pl.col("exact", "close").str.split(SEPARATOR))
+
+
+@lru_cache(maxsize=1 << 16)
+def _reading(text: str, of_street: bool) -> tuple[str, str, str, str]:
+    label = read(text)
+    links, exact, close = map(SEPARATOR.join, (label.links, exact_keys(label), close_keys(label, of_street=of_street)))
+    return label.spaced, links, exact, close
+
+
+def _word_by_word(wanted: pl.DataFrame, spellings: pl.DataFrame) -> pl.DataFrame:
+    """The labels that are a street's, small words too, while no other street has that key: what ``Streets`` would find,
+    in the columns ``MATCHED``."""
+    keys = spellings.select("code_commune", "street", spaced="exact").explode("spaced").unique()
+    alone = keys.filter(pl.struct("code_commune", "spaced").is_unique())
+    return (
+        wanted.join(alone, on=["code_commune", "spaced"], maintain_order="left")
+        .join(spellings, on=["code_commune", "street", "spaced", "links"], how="semi", maintain_order="left")
+        .select(
+            "code_commune",
+            "libelle_rue",
+            pl.col("street").cast(MATCHED["street"]),
+            match_method=pl.lit("exact"),
+            match_score=pl.lit(100.0),
+            reason=pl.lit(None, pl.String),
         )
-    return pl.DataFrame(found, MATCHED, orient="row")
+    )
 
 
-def _find(code: str, text: str | None, index: Streets | None) -> Match:
-    if index is None:
-        return Match(reason=f"no address of commune {code} in the BAN")
-    if not text or not read(text).spaced:
-        return Match(reason="the segment names no street")
-    return index.find(text)
+def _one_by_one(wanted: pl.DataFrame, names: pl.DataFrame, spellings: pl.DataFrame) -> Iterator[tuple[object, ...]]:
+    """Rows of ``MATCHED`` for the labels that are read, commune by commune."""
+    known = names.partition_by("code_insee", as_dict=True, include_key=False)
+    possible = _possible(wanted, names, spellings).partition_by("code_insee", as_dict=True, include_key=False)
+    for (code,), here in wanted.group_by("code_commune", maintain_order=True):
+        index = Streets(str(code), possible[code,].iter_rows() if (code,) in possible else ())
+        found = {
+            text: index.find(text) if spaced is not None else Match(reason="the segment names no street")
+            for text, spaced in here.select("libelle_rue", "spaced").iter_rows()
+        }
+        if (code,) not in known:
+            found = dict.fromkeys(found, Match(reason=f"no address of commune {code} in the BAN"))
+        unlike = [text for text, match in found.items() if match == Match()]
+        found |= {text: Match(reason=reason) for text, reason in _unlike(unlike, str(code), known.get((code,)))}
+        yield from ((code, text, *match) for text, match in found.items())
+
+
+def _possible(wanted: pl.DataFrame, names: pl.DataFrame, spellings: pl.DataFrame) -> pl.DataFrame:
+    """The names of the streets that have a key in common with a label of their commune."""
+    by_key = [
+        spellings.select("code_commune", "street", key=kind).explode("key").join(
+            wanted.select("code_commune", key=kind).explode("key"), on=["code_commune", "key"], how="semi"
+        )
+        for kind in ("exact", "close")
+    ]  # fmt: skip
+    streets = pl.concat(by_key).select(code_insee="code_commune", street="street")
+    return names.join(streets, on=["code_insee", "street"], how="semi", maintain_order="left")
+
+
+def _unlike(texts: Sequence[str], code: str, names: pl.DataFrame | None) -> Iterator[tuple[str, str]]:
+    """The labels that no street is like, each with the reason, which names the closest streets."""
+    if not texts or names is None:
+        return
+    named = names.select("street", name=pl.coalesce("nom_voie", "nom_afnor")).unique("street", maintain_order=True)
+    streets = named["name"].to_list()
+    scores = process.cdist(
+        [read(text).spaced for text in texts], [read(name).spaced for name in streets], scorer=fuzz.ratio, workers=-1
+    )
+    rows, best = np.arange(len(texts)), []
+    for _ in streets[:CLOSEST]:
+        best.append(scores.argmax(axis=1))
+        scores[rows, best[-1]] = -1
+    for text, *columns in zip(texts, *best, strict=True):
+        closest = ", ".join(streets[column] for column in columns)
+        yield text, f"no street like {text} among the {len(streets)} streets of {code}; closest: {closest}"
+
+
+def exact_keys(label: Label) -> list[str]:
+    """What two labels of one street have in common, one of these at least, to be exactly the same."""
+    return list(dict.fromkeys((label.spaced, label.glued, label.content)))
+
+
+@lru_cache(maxsize=1 << 16)
+def close_keys(label: Label, *, of_street: bool) -> Sequence[str]:
+    """What a label and a street's have in common, one of these at least, if ``likeness`` finds any in them: the type,
+    and how the first and the last word begin, in letters or in sound, with and without titles and year; of a label that
+    may be cut off only the first.
+    """
+    both = (label.words, label.untitled)
+    firsts = _begins(words[:1] for words in both)
+    lasts = _begins(words[-1:] for each in both for words in (each, _to_month(each)))
+    whole = [f"{label.kind}|{first}|{last}" for first in firsts for last in lasts]
+    cut = [f"{label.kind}|{first}" for first in firsts]
+    if of_street:
+        return whole + cut
+    return cut if label.length in CUT else whole
+
+
+def _begins(words: Iterable[Words]) -> list[str]:
+    return list(dict.fromkeys(begin for each in words for word in each for begin in (word[:1], _sound(word)[:1])))
 
 
 def same_number(one: Label, other: Label) -> bool:
@@ -181,7 +289,7 @@ def likeness(one: Label, other: Label) -> float:
     Args:
         one: the label that may be cut off.
     """
-    if one.kind != other.kind or not same_number(one, other):
+    if one.kind != other.kind:
         return 0.0
     words, names = _without_year(*_without_titles(one, other))
     cut = one.length in CUT and len(words) <= len(names)
@@ -196,7 +304,7 @@ def likeness(one: Label, other: Label) -> float:
         and not (plural and _same_singular(last, last_name))
     ):
         differ.append((last, last_name))
-    if len(differ) > 1:
+    if len(differ) > 1 or not same_number(one, other):
         return 0.0
     shortest = SHORTEST_ALONE if len(words) == 1 else SHORTEST
     return min((_spelling(*pair, shortest) for pair in differ), default=100.0)
@@ -207,12 +315,11 @@ def _without_titles(one: Label, other: Label) -> tuple[Words, Words]:
 
     What is called by its article is no person: RUE DE PARIS is not RUE DU GENERAL PARIS.
     """
-    titled = [any(word in IS_TITLE for word in label.words) for label in (one, other)]
+    titled = [label.untitled != label.words for label in (one, other)]
     untitled = other if titled == [True, False] else one if titled == [False, True] else None
     if untitled is None or any(untitled.links[:1]):
         return one.words, other.words
-    words, names = (tuple(word for word in label.words if word not in IS_TITLE) for label in (one, other))
-    return words, names
+    return one.untitled, other.untitled
 
 
 def _without_year(words: Words, names: Words) -> tuple[Words, Words]:
@@ -225,7 +332,7 @@ def _without_year(words: Words, names: Words) -> tuple[Words, Words]:
 
 
 def _to_month(words: Words) -> Words:
-    return words[:-1] if YEAR.fullmatch(words[-1]) and words[-2:-1] and words[-2] in MONTHS else words
+    return words[:-1] if words[-2:-1] and words[-2] in MONTHS and YEAR.fullmatch(words[-1]) else words
 
 
 def _same_singular(one: str, other: str) -> bool:

@@ -24,13 +24,18 @@ def numbered(rows: pl.DataFrame, by: Sequence[str]) -> pl.Series:
     """
     values = pl.concat_str(pl.col(by).cast(pl.String).fill_null(""), separator=SEPARATOR)
     names = rows.select(pl.concat_str(values, pl.int_range(pl.len()).over(values), separator=SEPARATOR)).to_series()
-    chosen: dict[str, int] = {}
-    taken: set[int] = set()
-    for name in names.sort():
-        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-        number = int.from_bytes(digest, "big") % LARGEST
+    numbers = pl.Series("id", map(_number, names), dtype=pl.Int32)
+    hashed = pl.DataFrame({"name": names, "id": numbers}).with_row_index()
+    later = hashed.sort("name").filter(~pl.col("id").is_first_distinct())
+    taken = set(numbers) if later.height else set()
+    for row, number in later.select("index", "id").iter_rows():
         while number in taken:
-            number = (number + 1) % LARGEST
+            number = number % LARGEST + 1
         taken.add(number)
-        chosen[name] = number + 1
-    return pl.Series("id", [chosen[name] for name in names], dtype=pl.Int32)
+        numbers[row] = number
+    return numbers
+
+
+def _number(name: str) -> int:
+    """A number from 1 to ``LARGEST``."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") % LARGEST + 1

@@ -14,7 +14,7 @@ import shapely
 
 from edu_pipeline.errors import EXAMPLES, EduError
 from edu_pipeline.sectors.labels import read
-from edu_pipeline.sectors.lines import SAME_PLACE, axis, vertices
+from edu_pipeline.sectors.lines import SAME_PLACE, begins, vertices, with_axis
 from edu_pipeline.sectors.matching import match
 
 SEGMENT = ("code_commune", "libelle_rue", "number_from", "number_to", "side")
@@ -182,24 +182,23 @@ def _metres_of_lon() -> pl.Expr:
 
 def _directed(addresses: pl.DataFrame) -> pl.DataFrame:
     """With the street's direction at each address: from its neighbour before to that behind, else the main axis."""
-    side = ["street", "odd"]
-    steps = {
-        step: (
-            pl.coalesce(pl.col(name).shift(-1).over(side), name) - pl.coalesce(pl.col(name).shift(1).over(side), name)
-        )
-        for step, name in (("dx", "x"), ("dy", "y"))
-    }
+    first = begins(["street", "odd"])
+    last = first.shift(-1, fill_value=True)
+    steps = {}
+    for step, name in (("dx", "x"), ("dy", "y")):
+        here, before, behind = pl.col(name), pl.col(name).shift(1), pl.col(name).shift(-1)
+        steps[step] = pl.when(last).then(here).otherwise(behind) - pl.when(first).then(here).otherwise(before)
     size = pl.col("dx").pow(2).add(pl.col("dy").pow(2)).sqrt()
-    east, north = axis(["street"])
     return (
-        addresses.sort("street", "odd", "numero", "rank", "address")
+        with_axis(addresses, ["street"])
+        .sort("street", "odd", "numero", "rank", "address")
         .with_columns(**steps)
         .with_columns(size=size)
         .with_columns(
-            dx=pl.when(pl.col("size") > SAME_PLACE).then(pl.col("dx") / pl.col("size")).otherwise(east),
-            dy=pl.when(pl.col("size") > SAME_PLACE).then(pl.col("dy") / pl.col("size")).otherwise(north),
+            dx=pl.when(pl.col("size") > SAME_PLACE).then(pl.col("dx") / pl.col("size")).otherwise("east"),
+            dy=pl.when(pl.col("size") > SAME_PLACE).then(pl.col("dy") / pl.col("size")).otherwise("north"),
         )
-        .drop("size")
+        .drop("size", "east", "north")
     )
 
 

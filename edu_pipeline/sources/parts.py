@@ -27,6 +27,10 @@ class Parts(Mapping[str, pl.LazyFrame]):
             raise KeyError(name)
         return self._read(name).lazy()
 
+    def __contains__(self, name: object) -> bool:
+        """Whether the part is there; it is not read for that."""
+        return name in self._names
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 

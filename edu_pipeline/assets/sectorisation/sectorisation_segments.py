@@ -4,12 +4,14 @@ Not here: communes that go whole to a school (sectorisation_zones), how well a d
 (data_quality_metrics). docs/sectorisation.md tells how a street is placed.
 """
 
+from collections.abc import Iterator
+
 import dataframely as dy
 import polars as pl
 
 from edu_pipeline import contracts as c
 from edu_pipeline import normalise
-from edu_pipeline.sectors import addresses, placing, rules
+from edu_pipeline.sectors import addresses, piecewise, placing, rules
 from edu_pipeline.sources.parts import Parts
 from edu_pipeline.table import table
 
@@ -123,8 +125,11 @@ def sectorisation_segments(
     )
     streets = lines.filter(~pl.col("whole").fill_null(False))
     segments = rules.segments(streets, rules.lycees_of_colleges(paris_affectation_lycees))
-    taken = segments.filter(pl.col("refused_because").is_null())
-    placed = [placing.place(part, found) for part, found in addresses.by_departement(taken, ban)]
-    refused = segments.drop_nulls("refused_because")
-    rows = pl.concat([*placed, refused, pl.DataFrame(schema=PLACED)], how="diagonal_relaxed")
-    return rows.rename({"street": "nom_voie", "placed": "placement", "reason": "motif"}).lazy()
+    taken, refused = (segments.filter(pl.col("refused_because").is_null() == right) for right in (True, False))
+
+    def pieces() -> Iterator[pl.DataFrame]:
+        yield from addresses.each_departement(taken, ban, placing.place)
+        yield refused.with_columns(pl.lit(None, kind).alias(name) for name, kind in PLACED.items())
+
+    placed = piecewise.lazily(pieces, pl.Schema({**segments.schema, **PLACED}))
+    return placed.rename({"street": "nom_voie", "placed": "placement", "reason": "motif"})

@@ -1,7 +1,7 @@
 """Which school a street or a commune belongs to: collèges of the whole country, collèges and lycées of Occitanie.
 
-Belongs here: the two files of sectors. A street belongs to the nearest public school of its kind. Does not belong here:
-the streets themselves (`streets.py`), positions of addresses.
+Belongs here: the two files of sectors. A street belongs to the nearest public school of its kind, so that a sector is
+one piece of the map, or a few. Does not belong here: the streets themselves (`streets.py`), positions of addresses.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import shapely
 
@@ -25,7 +24,8 @@ NOT_COVERED = ("06", "11", "22", "31", "38", "44", "49", "65", "75", "92")
 """Départements that the file of collèges does not have."""
 NO_UPPER_BOUND = 9999
 BY_PARITY, BY_NUMBER = 0.1, 0.1
-"""Share of the streets of which the two sides, or the two ends, belong to different schools."""
+"""Share of the streets of which the two sides, or the two ends, belong to different schools: those of a place that lie
+closest to the border between its schools, each piece with the school that it faces."""
 WITHOUT_SCHOOL = 0.002
 """Share of the rows without a school."""
 LISTED_STREETS = 3
@@ -174,11 +174,9 @@ def _sectors(
         uai="nearest",
     )
     streets = _nearest(streets_of(world, divided), schools, "code_place")
-    draw = pl.Series(world.rng("sectors", "streets").random(streets.height))
-    streets = streets.with_columns(
-        division=pl.when(draw < BY_PARITY).then(pl.lit("parity"))
-        .when(draw < BY_PARITY + BY_NUMBER).then(pl.lit("number")).otherwise(pl.lit("none"))
-    )  # fmt: skip
+    streets = streets.with_columns(division=_division(world, streets))
+    low, high = _facing((pl.col("half_x"), pl.col("half_y")))
+    even, odd = _facing((-pl.col("half_y"), pl.col("half_x")))  # `addresses.py` has the odd numbers to the left
     half = pl.col("last") // 2
     pieces = pl.concat(
         streets.filter(division=division).select(
@@ -186,11 +184,11 @@ def _sectors(
             uai=school,
         )
         for division, first, end, side, school in (
-            ("none", pl.lit(1), pl.lit(NO_UPPER_BOUND), "PI", "nearest"),
-            ("parity", pl.lit(1), pl.lit(NO_UPPER_BOUND), "I", "nearest"),
-            ("parity", pl.lit(2), pl.lit(NO_UPPER_BOUND), "P", "second"),
-            ("number", pl.lit(1), half, "PI", "nearest"),
-            ("number", half + 1, pl.lit(NO_UPPER_BOUND), "PI", "second"),
+            ("none", pl.lit(1), pl.lit(NO_UPPER_BOUND), "PI", pl.col("nearest")),
+            ("parity", pl.lit(1), pl.lit(NO_UPPER_BOUND), "I", odd),
+            ("parity", pl.lit(2), pl.lit(NO_UPPER_BOUND), "P", even),
+            ("number", pl.lit(1), half, "PI", low),
+            ("number", half + 1, pl.lit(NO_UPPER_BOUND), "PI", high),
         )
     )  # fmt: skip
     rows = pl.concat([whole, pieces]).sort("code_place", "number", "first", "side")
@@ -198,27 +196,59 @@ def _sectors(
     return rows.with_columns(uai=pl.when(education.touched(world, source, rows)).then(before).otherwise("uai"))
 
 
+def _division(world: World, streets: pl.DataFrame) -> pl.Series:
+    """How the addresses of each street are divided: by ``parity``, by ``number`` or not at all (``none``)."""
+    by_border = pl.col("lead").rank("ordinal").over("code_place") / pl.len().over("code_place")
+    near_border = streets.select(by_border <= BY_PARITY + BY_NUMBER).to_series()
+    by_parity = pl.Series(world.rng("sectors", "streets").random(streets.height) < BY_PARITY / (BY_PARITY + BY_NUMBER))
+    divided = pl.when(by_parity).then(pl.lit("parity")).otherwise(pl.lit("number"))
+    return pl.select(pl.when(near_border).then(divided).otherwise(pl.lit("none"))).to_series()
+
+
+def _facing(direction: tuple[pl.Expr, pl.Expr]) -> tuple[pl.Expr, pl.Expr]:
+    """The schools of what lies behind and ahead of a street's middle in a direction (degrees): one is the nearest
+    school, the other one the second nearest, which is that of what lies more towards it."""
+    east, north = direction
+    ahead = east * pl.col("to_second_x") + north * pl.col("to_second_y") > 0
+    nearest, second = pl.col("nearest"), pl.col("second")
+    return pl.when(ahead).then(nearest).otherwise(second), pl.when(ahead).then(second).otherwise(nearest)
+
+
 def _nearest(points: pl.DataFrame, schools: pl.DataFrame, group: str) -> pl.DataFrame:
-    """The points with the codes of the nearest and of the second nearest school of their group (or the nearest again);
-    a point of a group without a school is left out."""
+    """The points with the nearest and the second nearest school of their group (or the nearest again); a point of a
+    group without a school is left out.
+
+    Adds ``nearest`` and ``second``, codes; ``lead``, by how much the one is nearer than the other, and ``to_second_x``,
+    ``to_second_y``, the way from the one to the other, in degrees of latitude and of longitude.
+    """
     parts = []
     candidates = {name: part for (name,), part in schools.group_by(group)}
     for (name,), part in points.group_by(group, maintain_order=True):
         if name not in candidates:
             continue
         there = candidates[name].sort("uai")
-        east = _difference(part["longitude"], there["x"]) * np.cos(np.radians(there["y"].to_numpy().mean()))
-        order = np.argsort(east**2 + _difference(part["latitude"], there["y"]) ** 2, axis=1)
-        uai = there["uai"].to_numpy()
-        second = order[:, min(1, order.shape[1] - 1)]
-        parts.append(part.with_columns(nearest=pl.Series(uai[order[:, 0]]), second=pl.Series(uai[second])))
-    empty = points.clear().with_columns(nearest=pl.lit(None, pl.String), second=pl.lit(None, pl.String))
+        east = np.subtract.outer(part["longitude"].to_numpy(), there["x"].to_numpy()) * np.cos(
+            np.radians(there["y"].to_numpy().mean())
+        )
+        distance = np.hypot(east, np.subtract.outer(part["latitude"].to_numpy(), there["y"].to_numpy()))
+        order = np.argsort(distance, axis=1)
+        nearest, second = order[:, 0], order[:, min(1, order.shape[1] - 1)]
+        uai, x, y = (there[column].to_numpy() for column in ("uai", "x", "y"))
+        near, far = (np.take_along_axis(distance, rank[:, None], axis=1)[:, 0] for rank in (nearest, second))
+        parts.append(
+            part.with_columns(
+                nearest=pl.Series(uai[nearest]),
+                second=pl.Series(uai[second]),
+                lead=pl.Series(far - near),
+                to_second_x=pl.Series(x[second] - x[nearest]),
+                to_second_y=pl.Series(y[second] - y[nearest]),
+            )
+        )
+    added = dict.fromkeys(("nearest", "second"), pl.String) | dict.fromkeys(
+        ("lead", "to_second_x", "to_second_y"), pl.Float64
+    )
+    empty = points.clear().with_columns(pl.lit(None, kind).alias(name) for name, kind in added.items())
     return pl.concat([empty, *parts])
-
-
-def _difference(points: pl.Series, schools: pl.Series) -> npt.NDArray[np.float64]:
-    difference: npt.NDArray[np.float64] = points.to_numpy()[:, None] - schools.to_numpy()[None, :]
-    return difference
 
 
 def _described(world: World, rows: pl.DataFrame) -> pl.DataFrame:
