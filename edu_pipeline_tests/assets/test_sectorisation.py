@@ -326,6 +326,50 @@ def test_zones_that_overlap_and_communes_without_any_are_seen(filled: StandIn) -
     assert (rate.passed, rate.metadata["low"]) == (False, ["01 42.9%"])
 
 
+def test_an_overlap_narrower_than_the_rounding_of_vertices_is_none_however_long(filled: StandIn) -> None:
+    with filled.database.connect() as connection:
+        connection.execute(
+            "DELETE FROM sectorisation_zones WHERE id NOT IN (SELECT id FROM sectorisation_zones LIMIT 2)"
+        )
+        (one,), (other,) = connection.execute("SELECT id FROM sectorisation_zones").fetchall()
+        statement = sql.SQL(
+            "UPDATE sectorisation_zones SET geometry = postgis.ST_MakeEnvelope({}, {}, {}, 1, 4326) WHERE id = {}"
+        )
+        connection.execute(statement.format(0, 0, 1, one))
+        for width, pairs in ((0.5e-7, 0), (3e-7, 1)):
+            connection.execute(statement.format(1 - width, 0, 2, other))
+            connection.commit()
+            (found,) = checks.run(filled.database, filled.archive, "sectorisation_zones", ["overlaps"])
+            assert found.metadata["pairs"] == pairs
+
+
+def test_overlaps_are_looked_for_again_when_the_rows_are_others_and_then_only(
+    filled: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    ask = checks._Subject.ask
+
+    def spy(subject: Any, statement: LiteralString, **names: Any) -> Any:
+        asked.append("{common}" in statement)
+        return ask(subject, statement, **names)
+
+    monkeypatch.setattr(checks._Subject, "ask", spy)
+
+    def overlaps() -> tuple[checks.CheckResult, bool]:
+        asked.clear()
+        (found,) = checks.run(filled.database, filled.archive, "sectorisation_zones", ["overlaps"])
+        return found, any(asked)
+
+    first, _ = overlaps()
+    assert overlaps() == (first, False)
+    with filled.database.connect() as connection:
+        connection.execute("UPDATE sectorisation_zones SET geometry = postgis.ST_Expand(geometry, 0.02)")
+        connection.commit()
+    again, made = overlaps()
+    assert made and first.passed and not again.passed
+    assert overlaps() == (again, False)
+
+
 def test_maps_are_drawn(filled: StandIn) -> None:
     for name in TABLES[:2]:
         picture = plots.plot(name, filled.database)
