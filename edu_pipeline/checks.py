@@ -168,7 +168,7 @@ class _Subject:
 
     @cached_property
     def rows(self) -> int:
-        return int(self.ask("SELECT count(*) FROM {table}")[0][0])
+        return sum(self._counted.values())
 
     @cached_property
     def digest(self) -> str:
@@ -179,11 +179,15 @@ class _Subject:
     @cached_property
     def per_year(self) -> dict[Any, int]:
         """Rows by year as the table has it (``2025``, ``2025-2026``), the oldest first; empty if it has no years."""
+        return {year: rows for year, rows in self._counted.items() if year is not None}
+
+    @cached_property
+    def _counted(self) -> dict[Any, int]:
+        """Rows by year; all of them under None if it has no years."""
         if self.expectation.years is None:
-            return {}
+            return {None: self.ask("SELECT count(*) FROM {table}")[0][0]}
         column = self.expectation.years.column
-        counted = self.ask("SELECT {column}, count(*) FROM {table} GROUP BY 1 ORDER BY 1", column=column)
-        return {year: rows for year, rows in counted if year is not None}
+        return dict(self.ask("SELECT {column}, count(*) FROM {table} GROUP BY 1 ORDER BY 1", column=column))
 
     @property
     def newest_year(self) -> int | None:
@@ -208,7 +212,7 @@ class _Subject:
     @cached_property
     def awaited(self) -> str | None:
         """What the table waits for, if it is empty for want of it."""
-        if self.rows:
+        if self.ask("SELECT EXISTS (SELECT FROM {table})") == [(True,)]:
             return None
         if self.name in views():
             return None if self.load else "its first refresh"
@@ -657,9 +661,12 @@ def _crime_rates(subject: _Subject) -> _Found:
         " CASE indicateur WHEN 'Cambriolages de logement' THEN insee_log ELSE insee_pop END AS base"
         " FROM criminalite_2024 JOIN info_communes AS commune USING (code_commune)"
         " WHERE annee = (SELECT max(annee) FROM {table}) AND nombre IS NOT NULL"
+        "), cities AS ("
+        " SELECT code_commune, indicateur FROM published"
+        " WHERE code_commune IN (SELECT code_commune_parent FROM info_communes)"
         "), rates AS ("
         " SELECT code_departement, indicateur, 1000.0 * sum(nombre) / nullif(sum(base), 0) AS rate"
-        " FROM published AS part WHERE NOT EXISTS (SELECT FROM published AS city"
+        " FROM published AS part WHERE NOT EXISTS (SELECT FROM cities AS city"
         "  WHERE city.code_commune = part.code_commune_parent AND city.indicateur = part.indicateur)"
         " GROUP BY 1, 2"
         ") SELECT code_departement || ' ' || indicateur, taux_moyen_pour_mille, rate,"

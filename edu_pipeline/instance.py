@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -37,6 +38,7 @@ class Storage(DagsterPostgresStorage):
     """Dagster's runs, events and schedules, where the settings say: no URL stands in ``dagster.yaml`` or in the UI.
 
     Its connections are kept open: Dagster otherwise makes a new one for every event, which takes longer than the event.
+    Which tables and columns there are is asked once, not at every event: the storage has just made them.
     """
 
     @classmethod
@@ -54,6 +56,8 @@ class Storage(DagsterPostgresStorage):
         storage = cls(inst_data=inst_data, postgres_url=_url(settings()))
         for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
             part.optimize_for_webserver(STATEMENT_SECONDS * 1000, pool_recycle=3600, max_overflow=20)
+        events: Any = storage.event_log_storage
+        events.has_table, events.has_asset_key_col = cache(events.has_table), cache(events.has_asset_key_col)
         return storage
 
 
