@@ -36,6 +36,20 @@ query ($path: [String!]!) {
 }
 """
 
+RELEASES = {
+    "repositoryName": "__repository__", "repositoryLocationName": "edu_pipeline", "sensorName": "new_releases",
+}  # fmt: skip
+SENSOR = """
+query ($selector: SensorSelector!) {
+  sensorOrError(sensorSelector: $selector) { ... on Sensor { sensorState { id } } }
+}
+"""
+STOP = "mutation ($id: String) { stopSensor(id: $id) { ... on StopSensorMutationResult { __typename } } }"
+START = """
+mutation ($selector: SensorSelector!) {
+  startSensor(sensorSelector: $selector) { ... on Sensor { sensorState { status } } }
+}
+"""
 SECRET = "wooden-horse"
 PATIENCE = 150.0
 """Seconds that a release has to reach the view: those of this machine with all tests on it."""
@@ -206,6 +220,32 @@ def test_a_new_release_reaches_the_view(running: Running) -> None:
     assert all(times == 1 for _, times in refreshed)
     assert {"mutations_immo_latest", "college_context_cache"} <= {name for name, _ in refreshed}
     assert len(running.by_itself()) == 1, "a release makes one run"
+
+
+def test_three_releases_at_once_are_one_run_and_the_views_are_made_once(running: Running) -> None:
+    sources = {SALES, "fr-en-ips-colleges-ap2023", "fr-en-ips-lycees-ap2023"}
+    known = {one["runId"] for one in running.by_itself()}
+    (newest,) = running.query("SELECT max(id) FROM edu_pipeline.loads")
+    running.ui.ask(STOP, id=running.ui.ask(SENSOR, selector=RELEASES)["sensorOrError"]["sensorState"]["id"])
+    for source in sources:
+        requests.post(f"{running.publisher}/-/publish/{source}", timeout=60).raise_for_status()
+    running.ui.ask(START, selector=RELEASES)
+
+    def done() -> list[dict[str, Any]]:
+        return [one for one in running.by_itself() if one["runId"] not in known and one["status"] == "SUCCESS"]
+
+    (found,) = awaited(done, PATIENCE, "the run of the releases")
+    selected = {"/".join(asset["path"]) for asset in found["assetSelection"]}
+    raw = {name for name in selected if name.startswith("raw/")}
+    assert raw == {f"raw/{source.replace('-', '_')}" for source in sources}
+    with psycopg.connect(running.url) as connection:
+        loads = connection.execute("SELECT table_name, run_id FROM edu_pipeline.loads WHERE id > %s", newest).fetchall()
+    assert {run_id for _, run_id in loads} == {found["runId"]}
+    names = [name for name, _ in loads]
+    views = {"college_context_cache", "commune_context_cache", "lycee_context_cache"}
+    assert {"mutations_immo_latest", "ips_colleges", "ips_lycees", *views} == set(names)
+    assert len(names) == len(set(names)), "each once"
+    assert len(running.by_itself()) == len(known) + 1
 
 
 def test_a_run_that_dies_with_its_process_is_marked_failed_and_the_next_starts_clean(running: Running) -> None:
