@@ -75,6 +75,17 @@ def written(cluster: Cluster) -> dict[str, int]:
         return {str(name): int(rows) for name, rows in connection.execute(WRITTEN).fetchall()}
 
 
+def wait_for_autovacuum(cluster: Cluster, seconds: int = 120) -> None:
+    """Until the server has done what a rebuild leaves it to do, which is over when the scheduler starts a run."""
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        for _ in range(seconds):
+            time.sleep(1)
+            if not connection.execute(
+                "SELECT FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
+            ).fetchall():
+                return
+
+
 def main() -> None:
     """Print the seconds, what was written, and the reader's longest wait."""
     parser = argparse.ArgumentParser()
@@ -102,6 +113,7 @@ def main() -> None:
                 seconds, _ = run(BIN / "edu-pipeline", command)
             console.print(f"rebuild: {seconds:.1f} s")
             run(*DAILY)
+            wait_for_autovacuum(cluster)
             before = written(cluster)
             seconds, _ = run(*DAILY)
             wrote = {table: rows - before.get(table, 0) for table, rows in written(cluster).items()}
