@@ -5,9 +5,8 @@ found (``edu_pipeline.check_results``). Does not belong here: the figures (``exp
 patterns and the like (``publish/conform.py``).
 
 A check that looks at one table alone is made before its rows are published; those between tables when all of a run are
-loaded. An error that is new stops the publication, or the swap of a
-rebuild: the published rows are better. One that the published rows have too does not, since it would keep out what
-mends it.
+loaded. An error that is new stops the publication, or the swap of a rebuild: the published rows are better. One that
+the published rows have too does not, since it would keep out what mends it.
 
 Invented data stand in for the publishers' in every check but one: a small invented country has its own départements
 and académies, and must be complete in them, but no national count is meant for it.
