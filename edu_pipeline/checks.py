@@ -240,6 +240,7 @@ def specs_of(table: str) -> list[CheckSpec]:
 
 
 def run(
+    connection: Connection,
     database: Database,
     archive: Archive,
     table: str,
@@ -250,11 +251,11 @@ def run(
     """Check a table or view of the target schema, and remember what was found.
 
     Args:
+        connection: commits from here on after every statement: a transaction over all checks would keep a load waiting.
         names: of the checks to run; None: all of them.
         between: only those between tables, or only the others; None: both.
 
     Raises:
-        DatabaseUnreachable: the server does not answer.
         KeyError: ``expectations.toml`` has no section of that name.
     """
     chosen = [
@@ -262,11 +263,11 @@ def run(
         for check in _checks(table)
         if (names is None or check.spec.name in names) and between in (None, check.spec.between)
     ]
-    with database.connect() as connection:
-        connection.autocommit = True  # a transaction over all of them would keep a load waiting
-        subject = _Subject(table, connection, database, archive, sql.Identifier(table))
-        found = [_result(check, subject) for check in chosen]
-        _remember(connection, database.schema, found)
+    connection.commit()
+    connection.autocommit = True
+    subject = _Subject(table, connection, database, archive, sql.Identifier(table))
+    found = [_result(check, subject) for check in chosen]
+    _remember(connection, database.schema, found)
     return found
 
 
@@ -291,8 +292,8 @@ def before_swap(database: Database, archive: Archive, accept_red: Collection[str
         CheckRed: an error that the live schema does not have, of a table or view that is not in ``accept_red``.
     """
     assert database.live is not None
-    found = [one for name in tables() for one in run(database, archive, name, between=True)]
     with database.connect() as connection:
+        found = [one for name in tables() for one in run(connection, database, archive, name, between=True)]
         green = {(table, name) for table, name in green_now(connection, database.live) if table not in accept_red}
         red = red_now(connection, database.schema)
     worse = [CheckResult(table, name, False, "error", text, {}) for (table, name), text in red.items()]
@@ -460,8 +461,10 @@ def _departements(subject: _Subject) -> _Found:
         expected = [code for code in expected if code in subject.country]
     counts: dict[str, int] = dict(
         subject.ask(
-            "SELECT {place}, count(*) FROM {table} WHERE {newest} GROUP BY 1 HAVING {place} IS NOT NULL",
+            "SELECT {place}, sum(rows)::bigint FROM (SELECT {column}, count(*) AS rows FROM {table} WHERE {newest} "
+            "GROUP BY 1) AS counted GROUP BY 1 HAVING {place} IS NOT NULL",
             place=_departement(places.column),
+            column=places.column,
             newest=subject.of_newest_year,
         )
     )
@@ -536,9 +539,10 @@ def _means(subject: _Subject) -> _Found:
 
 def _orphans(subject: _Subject) -> _Found:
     assert subject.table is not None
-    orphans = {
-        column: _orphans_in(subject, column, references) for column, references in _references(subject.table).items()
-    }
+    orphans: dict[str, dict[str, int]] = {}
+    total = 0
+    for column, references in _references(subject.table).items():
+        total, orphans[column] = _orphans_in(subject, column, references)
     counts = {column: sum(values.values()) for column, values in orphans.items()}
     most = max(counts.values())
     told = "; ".join(
@@ -546,31 +550,31 @@ def _orphans(subject: _Subject) -> _Found:
         for column, values in orphans.items()
     )
     found = (
-        f"expected at most {subject.table.max_unknown:.1%} of {subject.rows:,} rows to point to a row that is not "
+        f"expected at most {subject.table.max_unknown:.1%} of {total:,} rows to point to a row that is not "
         f"there, found {told}."
     )
     at_load = dict(subject.load.unknown) if subject.load else {}
-    numbers = {"orphans": counts, "share": round(most / max(subject.rows, 1), 4), "at_load": at_load}
+    numbers = {"orphans": counts, "share": round(most / max(total, 1), 4), "at_load": at_load}
     remedy = "Load the table that is referred to, if it is behind; then this one."
-    return _judged(most <= subject.table.max_unknown * subject.rows, found, remedy, numbers)
+    return _judged(most <= subject.table.max_unknown * total, found, remedy, numbers)
 
 
-def _orphans_in(subject: _Subject, column: str, references: Iterable[str]) -> dict[str, int]:
-    """The values of ``column`` that are a key of none of the tables, and how many rows have each, the most first."""
+def _orphans_in(subject: _Subject, column: str, references: Iterable[str]) -> tuple[int, dict[str, int]]:
+    """The rows there are, and of those values of ``column`` that are a key of none of the tables, the most first."""
     absent = sql.SQL(" AND ").join(
         sql.SQL("NOT EXISTS (SELECT FROM {} WHERE {} = value)").format(
             sql.Identifier(name), sql.Identifier(tables()[name].key[0])
         )
         for name in references
     )
-    return dict(
-        subject.ask(
-            "SELECT value, rows FROM (SELECT {column} AS value, count(*) AS rows FROM {table} GROUP BY 1) AS counted "
-            "WHERE value IS NOT NULL AND {absent} ORDER BY 2 DESC, 1",
-            column=column,
-            absent=absent,
-        )
+    (_, total), *orphans = subject.ask(
+        "WITH counted AS MATERIALIZED (SELECT {column} AS value, count(*) AS rows FROM {table} GROUP BY 1) "
+        "SELECT NULL, coalesce(sum(rows), 0)::bigint FROM counted UNION ALL "
+        "(SELECT value, rows FROM counted WHERE value IS NOT NULL AND {absent} ORDER BY 2 DESC, 1)",
+        column=column,
+        absent=absent,
     )
+    return total, dict(orphans)
 
 
 def _age(subject: _Subject) -> _Found:

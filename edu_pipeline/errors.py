@@ -44,6 +44,18 @@ class SourceMissing(EduError):
     """No release of a source: neither in the archive nor at its publisher."""
 
 
+class InputMissing(SourceMissing):
+    """A table waits: no release has a file that it needs, or a table that it is made from was never loaded.
+
+    Args:
+        awaited: the sources and tables.
+    """
+
+    def __init__(self, where: str, problem: str, remedy: str, awaited: list[str]) -> None:
+        self.awaited = awaited
+        super().__init__(where, problem, remedy)
+
+
 class NotInStandIn(SourceMissing):
     """The directory that stands in for the publishers has no file of a source: tables that need it wait."""
 

@@ -7,7 +7,7 @@ Does not belong here: Dagster (``assets/factory.py``) and how any step works.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,15 +23,15 @@ from edu_pipeline.database import Connection, Database, share
 from edu_pipeline.errors import (
     EXAMPLES,
     EduError,
+    InputMissing,
     NoRows,
     OriginMixed,
-    SourceMissing,
     TableBusy,
     TableShrank,
     TooManyRefused,
     UnknownReference,
 )
-from edu_pipeline.inputs import inputs_version, missing_files, releases_of
+from edu_pipeline.inputs import inputs_version, missing_files, missing_tables, releases_of
 from edu_pipeline.passage import Passage, bring_to_current, year_of
 from edu_pipeline.publish import ledger, writing
 from edu_pipeline.publish.conform import REFUSED, Conformed, conform, refuse
@@ -103,18 +103,20 @@ def load(
     options = options or Options()
     current = releases_of(table, archive)
     releases = {supplied.source: supplied} if supplied else current
-    if supplied is None:
-        _check_files(table, releases)
     with database.connect() as connection:
+        loaded = ledger.newest(connection, database.schema)
+        if supplied is None:
+            _check_inputs(table, releases, loaded)
         version = inputs_version(table, current, ledger.last_change(connection, database.schema))
-        previous = ledger.newest(connection, database.schema).get(table.name)
+        previous = loaded.get(table.name)
         live = database.live or database.schema
         held = [ledger.is_invented(connection, schema) for schema in (live, database.schema)]
         invented = _origin(table, releases, next((origin for origin in held if origin is not None), None), live)
         readers_have = ledger.newest(connection, live).get(table.name)
         green = checks.green_now(connection, live)
-    if previous and previous.inputs_version == version and not options.force and supplied is None:
-        return Outcome(previous, skipped=True, checks=checks.run(database, archive, table.name, between=False))
+        if previous and previous.inputs_version == version and not options.force and supplied is None:
+            checked = checks.run(connection, database, archive, table.name, between=False)
+            return Outcome(previous, skipped=True, checks=checked)
     attempt = Load(
         target_schema=database.schema,
         table_name=table.name,
@@ -186,18 +188,28 @@ def load(
         raise
 
 
-def _check_files(table: Table, releases: Mapping[str, Release]) -> None:
-    if missing := missing_files(table, releases):
+def _check_inputs(table: Table, releases: Mapping[str, Release], loaded: Collection[str]) -> None:
+    missing, tables_missing = missing_files(table, releases), missing_tables(table, loaded)
+    awaited = sorted({file.source for file in missing}) + tables_missing
+    if missing:
         in_parts = {source.id for source in table.in_parts.values()}
         names = ", ".join(
             f"a part of {file.source}" if file.source in in_parts else f"{file.source} ({file.part})"
             for file in missing
         )
-        raise SourceMissing(
+        raise InputMissing(
             f"table {table.name}",
             f"expected a release with {names} in the archive, found none.",
             f"Fetch it: materialize raw/{missing[0].parameter.split('__')[0]}, or `edu-pipeline refresh {table.name}`; "
             f"under EDU_UPSTREAM its name must match {missing[0].name!r}.",
+            awaited,
+        )
+    if tables_missing:
+        raise InputMissing(
+            f"table {table.name}",
+            f"expected that {', '.join(tables_missing)} was loaded, found that it never was.",
+            f"Load it first: `edu-pipeline refresh {tables_missing[0]}`.",
+            awaited,
         )
 
 

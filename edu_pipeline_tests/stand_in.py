@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 
+from edu_pipeline import checks
 from edu_pipeline.database import Database
 from edu_pipeline.load import Options, Outcome, load
 from edu_pipeline.publish import ledger
@@ -81,6 +83,11 @@ class StandIn:
     def load_communes(self) -> None:
         """Load the communes and what they refer to."""
         self.load("departements", "passage_communes", "info_communes")
+
+    def check(self, name: str, names: Collection[str] | None = None) -> list[checks.CheckResult]:
+        """What the checks of a table find."""
+        with self.database.connect() as connection:
+            return checks.run(connection, self.database, self.archive, name, names)
 
     def rows(self, statement: LiteralString) -> list[tuple[Any, ...]]:
         """What a query returns."""

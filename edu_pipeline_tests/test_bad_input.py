@@ -14,6 +14,7 @@ from edu_pipeline.errors import (
     DatabaseUnreachable,
     EduError,
     FileInvalid,
+    InputMissing,
     MemberMissing,
     NoRows,
     SettingInvalid,
@@ -162,6 +163,8 @@ def test_latitude_and_longitude_swapped(stand_in: StandIn) -> None:
 
 
 def test_zip_without_its_member(stand_in: StandIn) -> None:
+    stand_in.put_communes()
+    stand_in.load_communes()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("lisez-moi.txt", "rien")
@@ -189,6 +192,13 @@ def test_a_failed_load_is_in_the_ledger_with_its_rows(loaded: StandIn) -> None:
 def test_source_without_files(stand_in: StandIn) -> None:
     with pytest.raises(SourceMissing):
         stand_in.load(TABLE)
+
+
+def test_a_table_made_from_others_waits_until_they_were_loaded(stand_in: StandIn) -> None:
+    with pytest.raises(InputMissing, match="expected that criminalite_2024 was loaded, found that it never") as caught:
+        stand_in.load("crime_indicateur_avg")
+    assert caught.value.awaited == ["criminalite_2024"]
+    assert stand_in.failed("crime_indicateur_avg") is None
 
 
 def test_database_that_cannot_be_reached() -> None:

@@ -71,7 +71,8 @@ def schools(connection: Connection, numbers: Mapping[str, int], session: int = 2
 
 
 def check(database: Database, archive: Archive, table: str, name: str) -> CheckResult:
-    [found] = checks.run(database, archive, table, [name])
+    with database.connect() as connection:
+        [found] = checks.run(connection, database, archive, table, [name])
     assert (found.table, found.name) == (table, name)
     return found
 
@@ -287,7 +288,7 @@ def test_an_empty_table_waits_or_is_red(connection: Connection, database: Databa
         "data_quality_metrics": "the table sectorisation_segments",
         "lycee_context_cache": "its first refresh",
     }.items():
-        for found in checks.run(database, archive, table):
+        for found in checks.run(connection, database, archive, table):
             assert (found.passed, found.severity, found.metadata) == (False, "warn", {"waits": awaited})
             assert found.description.endswith(f" {table}: expected rows, found none: it waits for {awaited}.")
     record(connection, "anecdotes_communes")

@@ -30,5 +30,7 @@ def agreement(
     selected: dict[str, list[str]] = {}
     for key in context.selected_asset_check_keys:
         selected.setdefault(key.asset_key.to_user_string(), []).append(key.name)
-    for table, names in selected.items():
-        yield from map(check_result, checks.run(postgres.database(), archive.archive(), table, names))
+    database = postgres.database()
+    with database.connect() as connection:
+        for table, names in selected.items():
+            yield from map(check_result, checks.run(connection, database, archive.archive(), table, names))

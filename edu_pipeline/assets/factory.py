@@ -15,13 +15,12 @@ import dagster as dg
 from edu_pipeline import backup, checks
 from edu_pipeline.contracts import spec
 from edu_pipeline.corrections import as_recorded, corrections_for
-from edu_pipeline.errors import CheckRed, EduError, NoRows, TableShrank, UnknownReference, is_transient
-from edu_pipeline.inputs import missing_files, missing_tables, releases_of
+from edu_pipeline.errors import CheckRed, EduError, InputMissing, NoRows, TableShrank, UnknownReference, is_transient
+from edu_pipeline.inputs import missing_files, releases_of
 from edu_pipeline.load import Outcome, load
 from edu_pipeline.migrate import described_columns
 from edu_pipeline.plan import bring_in, sources_of, tables_behind
 from edu_pipeline.plots import as_markdown, plot
-from edu_pipeline.publish import ledger
 from edu_pipeline.refresh import refresh
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.settings import settings
@@ -85,7 +84,7 @@ def raw_asset(source: Source) -> dg.AssetsDefinition:
         with failures(context):
             held = archive.archive()
             if archive.fetches:
-                record = context.instance.get_run_record_by_id(context.run_id)
+                record = context.instance.get_run_record_by_id(context.run.run_id)
                 assert record is not None
                 fetched = bring_in(source, settings(), postgres.database(), held, record.create_timestamp)
             else:
@@ -147,19 +146,15 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         held = archive.archive()
         releases = releases_of(table, held)
-        missing = missing_files(table, releases)
-        without_source = missing or (table.sources and not releases)
+        without_source = missing_files(table, releases) or (table.sources and not releases)
         supplied = backup.kept(table, held) if without_source or table.name in run_options.from_files else None
-        with postgres.database().connect() as connection:
-            loaded = ledger.newest(connection, postgres.database().schema)
-        awaited = sorted({file.source for file in missing}) + missing_tables(table, loaded)
-        if awaited and supplied is None:
-            yield from _waiting(table, awaited)
-            return
         try:
             with failures(context):
                 outcome = load(table, postgres.database(), held, run_options.options(), context.run.run_id, supplied)
         except dg.Failure as failure:
+            if isinstance(failure.__cause__, InputMissing):
+                yield from _waiting(table, failure.__cause__.awaited)
+                return
             yield from _failed_checks(failure)
             raise
         yield from _passed_checks(table, outcome)
@@ -217,7 +212,8 @@ def view_asset(view: View) -> dg.AssetsDefinition:
         database = postgres.database()
         with failures(context):
             outcome = refresh(view, database, run_options.options(), run_id=context.run.run_id)
-            found = checks.run(database, archive.archive(), view.name)
+            with database.connect() as connection:
+                found = checks.run(connection, database, archive.archive(), view.name)
         yield from map(check_result, found)
         yield dg.MaterializeResult(metadata=_metadata(outcome))
 

@@ -291,11 +291,7 @@ def test_the_checks_are_green_or_say_what_is_wrong(filled: StandIn) -> None:
         for code, kind in codes.items():
             put(connection, "annuaire_education", uai=code, type_etablissement=kind, nom_etablissement="x")
         connection.commit()
-    found = {
-        (result.table, result.name): result
-        for name in TABLES
-        for result in checks.run(filled.database, filled.archive, name)
-    }
+    found = {(result.table, result.name): result for name in TABLES for result in filled.check(name)}
     red = {key for key, result in found.items() if not result.passed}
     assert red == {
         ("sectorisation_segments", "open_schools"), ("sectorisation_zones", "open_schools"),
@@ -318,11 +314,11 @@ def test_zones_that_overlap_and_communes_without_any_are_seen(filled: StandIn) -
         connection.execute("DELETE FROM sectorisation_zones WHERE code_commune = '01001'")
         connection.execute("UPDATE data_quality_metrics SET osm_matched = 3")
         connection.commit()
-    found = {result.name: result for result in checks.run(filled.database, filled.archive, "sectorisation_zones")}
+    found = {result.name: result for result in filled.check("sectorisation_zones")}
     assert found["overlaps"].metadata["pairs"] == 2
     assert (found["overlaps"].passed, found["overlaps"].severity) == (False, "error")
     assert found["covered"].metadata["examples"][0] == "01001 (0%)"
-    (rate,) = checks.run(filled.database, filled.archive, "data_quality_metrics", ["match_rate"])
+    (rate,) = filled.check("data_quality_metrics", ["match_rate"])
     assert (rate.passed, rate.metadata["low"]) == (False, ["01 42.9%"])
 
 
@@ -339,7 +335,7 @@ def test_an_overlap_narrower_than_the_rounding_of_vertices_is_none_however_long(
         for width, pairs in ((0.5e-7, 0), (3e-7, 1)):
             connection.execute(statement.format(1 - width, 0, 2, other))
             connection.commit()
-            (found,) = checks.run(filled.database, filled.archive, "sectorisation_zones", ["overlaps"])
+            (found,) = filled.check("sectorisation_zones", ["overlaps"])
             assert found.metadata["pairs"] == pairs
 
 
@@ -357,7 +353,7 @@ def test_overlaps_are_looked_for_again_when_the_rows_are_others_and_then_only(
 
     def overlaps() -> tuple[checks.CheckResult, bool]:
         asked.clear()
-        (found,) = checks.run(filled.database, filled.archive, "sectorisation_zones", ["overlaps"])
+        (found,) = filled.check("sectorisation_zones", ["overlaps"])
         return found, any(asked)
 
     first, _ = overlaps()
