@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 import psycopg
 import requests
@@ -34,6 +35,16 @@ class EduError(Exception):
 
     def __str__(self) -> str:
         return f"{type(self).__name__}: {self.where}: {self.problem} {self.remedy}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A failure in another process is the same one here."""
+        return _failure, (type(self), self.args, vars(self))
+
+
+def _failure(kind: type[EduError], args: tuple[object, ...], state: dict[str, object]) -> EduError:
+    failure = kind.__new__(kind, *args)
+    vars(failure).update(state)
+    return failure
 
 
 class SettingInvalid(EduError):

@@ -156,7 +156,7 @@ def load(
             if database.live and readers_have:
                 before = readers_have.rows or 0
             _check_volume(table, conformed.rows, before, options, where)
-            written = writing.write(connection, table, conformed.frame, found)
+            written = writing.write(connection, table, conformed.frame, found, unread=bool(database.live))
             done = replace(
                 attempt,
                 state="published",

@@ -2,37 +2,89 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from edu_pipeline.sectors.piecewise import in_order, lazily
+from edu_pipeline.errors import EduError, InputMissing
+from edu_pipeline.sectors.piecewise import FEW, in_order, lazily
 
 SCHEMA = pl.Schema({"number": pl.Int64, "name": pl.String})
 
 
-def test_results_come_in_the_order_of_the_items_and_few_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 3)
+@pytest.fixture(autouse=True)
+def three_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loky.cpu_count", lambda: 3)
+
+
+def slow_at_first(number: int) -> tuple[int, int]:
+    time.sleep(0.2 if number == 0 else 0)
+    return 10 * number, os.getpid()
+
+
+def six_over(number: int) -> float:
+    if number == 0:
+        raise InputMissing("piece 0", "expected another number, found 0.", "Give one.", ["a table"])
+    return 6 / number
+
+
+def sleepy(seconds: float) -> int:
+    Path(f"{os.environ['PIDS']}/{os.getpid()}").touch()
+    time.sleep(seconds)
+    return os.getpid()
+
+
+@pytest.mark.parametrize(("rows", "processes"), [(FEW, 3), (FEW - 1, 1)])
+def test_results_come_in_the_order_of_the_items_and_few_wait(rows: int, processes: int) -> None:
     begun: list[int] = []
 
-    def work(number: int) -> int:
-        begun.append(number)
-        time.sleep(0.02 if number == 0 else 0)
-        return 10 * number
+    def items() -> Iterator[int]:
+        for number in range(20):
+            begun.append(number)
+            yield number
 
-    results = in_order(work, range(20))
-    assert next(results) == 0
-    assert set(begun) <= {0, 1, 2, 3}
-    assert list(results) == [10 * number for number in range(1, 20)]
+    results = in_order(slow_at_first, items(), rows=rows)
+    first, _ = next(results)
+    assert first == 0 and len(begun) == (4 if processes > 1 else 1)
+    rest = list(results)
+    assert [value for value, _ in rest] == [10 * number for number in range(1, 20)]
+    assert ({process for _, process in rest} == {os.getpid()}) == (processes == 1)
 
 
-def test_an_error_is_raised_where_its_result_would_be() -> None:
-    results = in_order(lambda number: 6 // number, [2, 0, 3])
+@pytest.mark.parametrize("rows", [FEW, FEW - 1])
+def test_an_error_is_raised_where_its_result_would_be(rows: int) -> None:
+    results = in_order(six_over, [2, 0, 3], rows=rows)
     assert next(results) == 3
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(EduError, match="piece 0: expected another number, found 0") as caught:
         next(results)
+    assert isinstance(caught.value, InputMissing) and caught.value.awaited == ["a table"]
+
+
+def test_the_processes_end_after_the_one_that_started_them_was_killed(tmp_path: Path) -> None:
+    program = (
+        "from edu_pipeline_tests.test_piecewise import sleepy\n"
+        "from edu_pipeline.sectors.piecewise import FEW, in_order\n"
+        "import loky; loky.cpu_count = lambda: 2\n"
+        "list(in_order(sleepy, 100 * [60], rows=FEW))\n"
+    )
+    started = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"PIDS": str(tmp_path)})
+    until = time.monotonic() + 60
+    while len(list(tmp_path.iterdir())) < 2:
+        assert started.poll() is None and time.monotonic() < until
+        time.sleep(0.1)
+    os.kill(started.pid, signal.SIGKILL)
+    started.wait()
+    until = time.monotonic() + 30
+    while any(Path(f"/proc/{pid.name}").exists() for pid in tmp_path.iterdir()):
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def pieces() -> Iterator[pl.DataFrame]:

@@ -220,9 +220,36 @@ def publish(database: Database, table: Table, new: pl.DataFrame) -> str:
         writing.sweep(connection, table)
         rows = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table.name))).fetchall()
         old = pl.DataFrame(rows, schema=new.schema, orient="row")
-        written = writing.write(connection, table, new.lazy(), difference(new.lazy(), old.lazy(), table.key))
+        written = writing.write(
+            connection, table, new.lazy(), difference(new.lazy(), old.lazy(), table.key), unread=False
+        )
         written.publish()
         return written.strategy
+
+
+INDEXES = (
+    "SELECT pg_get_indexdef(indexrelid), indisprimary, indisvalid FROM pg_index "
+    "WHERE indrelid = 'sales'::regclass ORDER BY 1"
+)
+
+
+def test_the_indexes_of_an_empty_table_that_nobody_reads_are_built_when_it_is_filled(database: Database) -> None:
+    table = a_table(Crimes, "sales")
+    new, none = crimes(500, 1), crimes(0, 1)
+    with database.connect() as connection:
+        connection.execute(
+            "CREATE TABLE sales (cle text, annee integer, nombre integer, PRIMARY KEY (cle, annee));"
+            "CREATE INDEX ON sales (nombre) WHERE annee > 2000; CREATE UNIQUE INDEX ON sales (lower(cle))"
+        )
+        before = connection.execute(INDEXES).fetchall()
+        oid = connection.execute("SELECT 'sales_lower_idx'::regclass::oid").fetchone()
+        with connection.transaction(force_rollback=True):
+            writing.write(connection, table, new.lazy(), difference(new.lazy(), none.lazy(), table.key), unread=False)
+            assert connection.execute("SELECT 'sales_lower_idx'::regclass::oid").fetchone() == oid
+        writing.write(connection, table, new.lazy(), difference(new.lazy(), none.lazy(), table.key), unread=True)
+        assert connection.execute(INDEXES).fetchall() == before and len(before) == 3
+        assert connection.execute("SELECT 'sales_lower_idx'::regclass::oid").fetchone() != oid
+        assert connection.execute("SELECT count(*) FROM sales").fetchone() == (500,)
 
 
 def test_a_large_difference_exchanges_the_partition(database: Database, large: Table) -> None:
@@ -300,7 +327,8 @@ def test_a_killed_load_leaves_the_old_rows(database: Database, large: Table) -> 
         frame = crimes(20_000, 2)
         rows = connection.execute("SELECT * FROM crimes").fetchall()
         old = pl.DataFrame(rows, schema=frame.schema, orient="row")
-        writing.write(connection, large, frame.lazy(), difference(frame.lazy(), old.lazy(), large.key)).publish()
+        found = difference(frame.lazy(), old.lazy(), large.key)
+        writing.write(connection, large, frame.lazy(), found, unread=False).publish()
         with database.connect() as other:
             other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
         connection.execute("SELECT 1")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import polars as pl
 import pytest
 
 from edu_pipeline.sectors import rules
-from edu_pipeline.sectors.numbering import LARGEST, numbered
+from edu_pipeline.sectors.numbering import LARGEST, hashed, numbered
 
 A, B, C = "0350967L", "0350762N", "0350896J"
 LYCEE, OTHER_LYCEE, THIRD_LYCEE = "0310036W", "0310047H", "0310044E"
@@ -52,7 +53,6 @@ def test_a_street_of_the_national_file() -> None:
     good, refused = of(STREET)
     assert refused.is_empty()
     row = good.row(0, named=True)
-    assert 0 < row.pop("id") <= LARGEST
     expected = {
         "code_departement": "35", "code_commune": "35115", "libelle_rue": "RUE DE PARIS", "number_from": 1,
         "number_to": None, "side": "tous", "uai_colleges": [A], "uai_lycees": None, "uai_lycees_1": None,
@@ -218,12 +218,20 @@ def test_codes_with_a_wrong_check_letter_are_seen() -> None:
 
 def test_numbers_follow_from_what_a_row_is() -> None:
     rows = pl.DataFrame({"street": ["a", "b", "a", None], "from": [1, 2, 1, 1]})
-    numbers = numbered(rows, ["street", "from"])
-    assert numbers.n_unique() == 4 and numbers.is_between(1, LARGEST).all()
-    more = pl.concat([pl.DataFrame({"street": ["0"], "from": [7]}), rows])
-    assert numbered(more, ["street", "from"]).to_list()[1:] == numbers.to_list()
+    (numbers,) = numbers_of(rows)
+    assert len(set(numbers)) == 4 and min(numbers) >= 1 and max(numbers) <= LARGEST
+    other = pl.DataFrame({"street": ["0"], "from": [7]})
+    ((_, *after),) = numbers_of(pl.concat([other, rows]))
+    assert after == numbers == numbers_of(other, rows)[1]
 
 
-def test_two_rows_with_one_number_get_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edu_pipeline.sectors.numbering.LARGEST", 4)
-    assert sorted(numbered(pl.DataFrame({"street": list("abcd")}), ["street"])) == [1, 2, 3, 4]
+def test_rows_with_one_number_get_several_in_one_piece_and_in_two() -> None:
+    pieces = [pl.DataFrame({"street": list(streets), "from": 1}) for streets in ("abc", "", "de", "f")]
+    found = numbers_of(*pieces, largest=6)
+    assert [len(numbers) for numbers in found] == [3, 0, 2, 1]
+    assert sorted(itertools.chain(*found)) == [1, 2, 3, 4, 5, 6]
+
+
+def numbers_of(*pieces: pl.DataFrame, largest: int = LARGEST) -> list[list[int]]:
+    by_what_they_are = (piece.with_columns(hashed(piece, ["street", "from"])) for piece in pieces)
+    return [piece["id"].to_list() for piece in numbered(by_what_they_are, largest)]

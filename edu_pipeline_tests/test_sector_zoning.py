@@ -185,7 +185,7 @@ def made(
         by_departement.setdefault(row[0][:2], []).append(row)
     return coverage.zones(
         rows_of(whole or []),
-        rows_of(segments or [], motif=pl.String(), **streets),
+        rows_of(segments or [], motif=pl.String(), **streets).lazy(),
         rows_of(supplied or [], geometry=pl.String()),
         pl.DataFrame({"code_commune": list(contours), "geometry": zoning.hexadecimal(list(contours.values()))}),
         {departement: ban(*rows) for departement, rows in by_departement.items()},

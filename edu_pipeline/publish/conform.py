@@ -27,7 +27,7 @@ from edu_pipeline.table import Table
 ROW = "row_number"
 """Name of the column that numbers the rows while they are sorted into good and refused ones."""
 
-BATCH = 100_000
+BATCH = 50_000
 """Rows that are looked at together."""
 
 EXACT_DIGITS = 10

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import polars as pl
@@ -52,15 +53,20 @@ class Written:
     publish: Callable[[], None]
 
 
-def write(connection: Connection, table: Table, new: pl.LazyFrame, found: Difference) -> Written:
-    """Make the published rows those of ``new``; the caller calls ``publish`` and commits."""
+def write(connection: Connection, table: Table, new: pl.LazyFrame, found: Difference, *, unread: bool) -> Written:
+    """Make the published rows those of ``new``; the caller calls ``publish`` and commits.
+
+    Args:
+        unread: whether nobody reads the table yet, so that it can be locked while it is filled.
+    """
     name = sql.Identifier(table.name)
     if found.size == 0:
         return Written("nothing", name, lambda: None)
     if table.large and found.size > EXCHANGE_FROM * max(found.published, 1):
         incoming = _beside(connection, table, new)
         return Written("exchange", incoming, lambda: _exchange(connection, table, incoming))
-    _delta(connection, table, found)
+    with _indexed_afterwards(connection, table) if unread and not found.published else nullcontext():
+        _delta(connection, table, found)
     return Written("delta", name, lambda: None)
 
 
@@ -76,6 +82,22 @@ def _delta(connection: Connection, table: Table, found: Difference) -> None:
         )
         connection.execute(sql.SQL("DELETE FROM {} USING {} WHERE {}").format(name, stale, same))
     copy_in(connection, name, found.fresh)
+
+
+@contextmanager
+def _indexed_afterwards(connection: Connection, table: Table) -> Iterator[None]:
+    """Drop the indexes of an empty table, and build them when it is filled: in a third of the time, or less."""
+    indexes = connection.execute(
+        "SELECT c.relname, pg_get_indexdef(c.oid) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid "
+        "WHERE i.indrelid = to_regclass(quote_ident(%s)) "
+        "AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = c.oid) ORDER BY c.oid",
+        [table.name],
+    ).fetchall()
+    for name, _ in indexes:
+        connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(str(name))))
+    yield
+    for _, definition in indexes:
+        connection.execute(str(definition).encode())
 
 
 def _beside(connection: Connection, table: Table, new: pl.LazyFrame) -> sql.Identifier:

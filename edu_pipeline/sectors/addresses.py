@@ -6,47 +6,55 @@ addresses a segment holds (``placing.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Collection, Iterator, Mapping
 
 import polars as pl
-
-from edu_pipeline.sectors.piecewise import in_order
-
-Result = TypeVar("Result")
 
 COLUMNS = ("code_insee", "numero", "rep", "nom_voie", "nom_afnor", "lon", "lat")
 """The BAN's columns that are read."""
 
+AT_ONCE = 10_000
+"""Rows that are worked on together, since their addresses take many times the memory."""
 
-def each_departement(
-    rows: pl.DataFrame, ban: Mapping[str, pl.LazyFrame], work: Callable[[pl.DataFrame, pl.DataFrame], Result]
-) -> Iterator[Result]:
-    """What ``work`` makes of the rows of each département (column ``code_departement``) and of the addresses of their
-    communes, several départements at a time, in the order of the rows.
+NONE = pl.DataFrame(
+    schema=dict.fromkeys(COLUMNS, pl.String) | {"numero": pl.Int32, "lon": pl.Float64, "lat": pl.Float64}
+)
+"""Columns and types of addresses, without any."""
+
+
+def beside(
+    rows: pl.DataFrame, ban: Mapping[str, pl.LazyFrame]
+) -> Iterator[tuple[str | None, pl.DataFrame, pl.DataFrame]]:
+    """The départements in the order of the rows: the code, its rows, and the addresses of their communes.
 
     Args:
-        rows: with ``code_commune``.
+        rows: with ``code_departement`` and ``code_commune``.
         ban: département to its addresses, all text; one that it lacks has none.
     """
-
-    def in_one(part: tuple[tuple[object, ...], pl.DataFrame]) -> Result:
-        (departement,), here = part
-        return work(here, of_communes(ban, str(departement), here["code_commune"].unique().to_list()))
-
-    return in_order(in_one, rows.group_by("code_departement", maintain_order=True))
+    numbers = rows.select("code_departement").with_row_index()
+    places = numbers.group_by("code_departement", maintain_order=True).agg("index")
+    for code, here in zip(places["code_departement"], map(rows.__getitem__, places["index"]), strict=True):
+        yield code, here, of_communes(ban, code, here["code_commune"].unique().to_list())
 
 
-def of_communes(ban: Mapping[str, pl.LazyFrame], departement: str, communes: Collection[str]) -> pl.DataFrame:
-    """The addresses of some communes of a département: ``COLUMNS``, numero as Int32, lon and lat as Float64; those
-    without a number or a position are left out."""
-    if departement not in ban:
-        empty = pl.LazyFrame(schema=dict.fromkeys(COLUMNS, pl.String))
-        return _typed(empty)
-    return _typed(ban[departement].filter(pl.col("code_insee").is_in(list(communes))))
+def in_parts(rows: pl.DataFrame, addresses: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """The rows of some communes and their addresses, again and again until all rows were there, which keep their order
+    in each part: no more than ``AT_ONCE`` rows, unless one commune has more."""
+    sizes = rows.group_by("code_commune", maintain_order=True).len()
+    parts = sizes.select("code_commune", part=(pl.col("len").cum_sum() - pl.col("len")) // AT_ONCE)
+    for (_,), communes in parts.group_by("part", maintain_order=True):
+        yield (
+            rows.join(communes, on="code_commune", how="semi", nulls_equal=True, maintain_order="left"),
+            addresses.filter(pl.col("code_insee").is_in(communes["code_commune"].implode())),
+        )
 
 
-def _typed(addresses: pl.LazyFrame) -> pl.DataFrame:
-    number = pl.col("numero").cast(pl.Int32, strict=False)
+def of_communes(ban: Mapping[str, pl.LazyFrame], departement: str | None, communes: Collection[str]) -> pl.DataFrame:
+    """The addresses of some communes of a département, as ``NONE`` has their columns; those without a number or a
+    position are left out."""
+    if departement is None or departement not in ban:
+        return NONE
+    number = pl.col("numero").cast(NONE.schema["numero"], strict=False)
     position = pl.col("lon", "lat").cast(pl.Float64, strict=False)
-    return addresses.select(COLUMNS).with_columns(number, position).drop_nulls(["numero", "lon", "lat"]).collect()
+    here = ban[departement].filter(pl.col("code_insee").is_in(list(communes)))
+    return here.select(COLUMNS).with_columns(number, position).drop_nulls(["numero", "lon", "lat"]).collect()

@@ -11,18 +11,19 @@ segments. Arrondissements have no contour: their city is shared out among them b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import polars as pl
 import shapely
 
-from edu_pipeline.sectors import addresses, placing, rules, zoning
-from edu_pipeline.sectors.numbering import numbered
+from edu_pipeline.sectors import addresses, piecewise, placing, rules, zoning
+from edu_pipeline.sectors.numbering import hashed, numbered
 from edu_pipeline.vocabulary import arrondissements
 
 ATTRIBUTES = ("code_departement", "code_commune", "zone_name", "rule", "rentree_scolaire")
 LISTS = ("uai_colleges", "uai_lycees")
 COLUMNS = (*ATTRIBUTES, *LISTS, *rules.COLUMNS_OF_LYCEES)
-OF_SEGMENTS = (*dict.fromkeys((*COLUMNS, *placing.SEGMENT)), "nom_voie", "motif")
+OF_SEGMENTS = (*dict.fromkeys((*COLUMNS, *placing.HOLDS)), "nom_voie", "motif")
 
 COMMUNE, PART, SUPPLIED = "commune", "partie", "fournie"
 """Natures of a zone, by where its shape comes from: the commune's contour, its addresses, an operator."""
@@ -31,13 +32,10 @@ ZONE, ZONE_TEXT, KIND, GIVEN = "zone", "zone_text", "kind", "given"
 SHAPES = pl.Schema({ZONE: pl.Int64(), "geometry": pl.String(), "area": pl.Float64()})
 POINTS = pl.Schema({ZONE: pl.Int64(), "city": pl.String(), "lon": pl.Float64(), "lat": pl.Float64()})
 
-Outlines = Mapping[str, str]
-"""Contour, as in the table, by the code of its commune."""
-
 
 def zones(
     whole: pl.DataFrame,
-    segments: pl.DataFrame,
+    segments: pl.LazyFrame,
     supplied: pl.DataFrame,
     contours: pl.DataFrame,
     ban: Mapping[str, pl.LazyFrame],
@@ -46,7 +44,7 @@ def zones(
 
     Args:
         whole: of ``rules.whole_communes``.
-        segments: rows of the table sectorisation_segments, at least ``OF_SEGMENTS``.
+        segments: rows of the table sectorisation_segments, at least ``OF_SEGMENTS``; read twice.
         supplied: of ``rules.supplied_zones``, with ``geometry`` as text, NULL for the whole commune.
         contours: code_commune, geometry.
         ban: the addresses by département.
@@ -57,8 +55,7 @@ def zones(
     """
     candidates = pl.concat([_supplied(supplied), _whole(whole), _of_segments(segments)], how="diagonal_relaxed")
     chosen = _of_first_kind(candidates.filter(pl.col("refused_because").is_null()))
-    outlines: Outlines = dict(contours.select("code_commune", "geometry").iter_rows())
-    shapes = pl.concat([_shapes(chosen, outlines), *_cut(chosen, segments, outlines, ban)])
+    shapes = pl.concat([_shapes(chosen, contours), *_cut(chosen, segments, contours, ban)])
     placed = (
         chosen.join(
             shapes.sort(ZONE, "area", "geometry", descending=[False, True, False]),
@@ -67,10 +64,11 @@ def zones(
             maintain_order="left_right",
         )
         .with_columns(lignes=pl.when(pl.int_range(pl.len()).over(ZONE) == 0).then("lignes"))
-        .with_columns(motif=pl.when(pl.col("geometry").is_null()).then(_why_not(outlines)))
+        .with_columns(motif=pl.when(pl.col("geometry").is_null()).then(_why_not(contours["code_commune"])))
     )
     rows = pl.concat([placed, candidates.drop_nulls("refused_because")], how="diagonal_relaxed")
-    return rows.with_columns(numbered(rows, ["nature", ZONE_TEXT])).drop(ZONE, ZONE_TEXT, KIND, GIVEN, "area")
+    (rows,) = numbered([rows.with_columns(hashed(rows, ["nature", ZONE_TEXT]))])
+    return rows.drop(ZONE, ZONE_TEXT, KIND, GIVEN, "area")
 
 
 def _supplied(rows: pl.DataFrame) -> pl.DataFrame:
@@ -91,10 +89,10 @@ def _whole(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(*COLUMNS, "lignes", "refused_because", _zone_text(), nature=pl.lit(COMMUNE), kind=kind)
 
 
-def _of_segments(segments: pl.DataFrame) -> pl.DataFrame:
+def _of_segments(segments: pl.LazyFrame) -> pl.DataFrame:
     """A row per zone that has a segment on the map."""
-    placed = segments.filter(pl.col("motif").is_null()).with_columns(_zone_text())
-    zones = placed.unique(ZONE_TEXT, keep="first", maintain_order=True)
+    placed = segments.filter(pl.col("motif").is_null()).select(*COLUMNS, _zone_text())
+    zones = placed.unique(ZONE_TEXT, keep="first", maintain_order=True).collect(engine="streaming")
     return zones.select(*COLUMNS, ZONE_TEXT, nature=pl.lit(PART), kind=2 * rules.priority() + 1)
 
 
@@ -111,44 +109,79 @@ def _of_first_kind(candidates: pl.DataFrame) -> pl.DataFrame:
     return first.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ZONE))
 
 
-def _shapes(chosen: pl.DataFrame, outlines: Outlines) -> pl.DataFrame:
+def _shapes(chosen: pl.DataFrame, contours: pl.DataFrame) -> pl.DataFrame:
     """The polygons of supplied zones, and of the communes that have a contour of their own."""
-    rows = []
-    for zone, commune, nature, given in chosen.select(ZONE, "code_commune", "nature", GIVEN).iter_rows():
-        for shape in zoning.polygons(given if nature == SUPPLIED else outlines.get(commune)) if nature != PART else ():
-            rows.append((zone, *zoning.hexadecimal([shape]), shape.area))
+    given = (
+        chosen.filter(pl.col("nature") != PART)
+        .join(contours, on="code_commune", how="left", maintain_order="left")
+        .select(ZONE, pl.when(nature=SUPPLIED).then(GIVEN).otherwise("geometry"))
+    )
+    rows = [
+        (zone, *zoning.hexadecimal([shape]), shape.area)
+        for zone, text in given.iter_rows()
+        for shape in zoning.polygons(text)
+    ]
     return pl.DataFrame(rows, schema=SHAPES, orient="row")
 
 
 def _cut(
-    chosen: pl.DataFrame, segments: pl.DataFrame, outlines: Outlines, ban: Mapping[str, pl.LazyFrame]
+    chosen: pl.DataFrame, segments: pl.LazyFrame, contours: pl.DataFrame, ban: Mapping[str, pl.LazyFrame]
 ) -> Iterator[pl.DataFrame]:
     """The polygons of zones that share a commune, or a city, by their addresses."""
     shared = chosen.filter(
         (pl.col("nature") == PART)
         | ((pl.col("nature") == COMMUNE) & pl.col("code_commune").is_in(list(arrondissements.COMMUNES)))
     )
+    parts = shared.filter(nature=PART).select(ZONE_TEXT, ZONE, "code_departement").lazy()
     streets = (
-        segments.select(*placing.SEGMENT, _zone_text(), street="nom_voie")
-        .join(
-            shared.filter(nature=PART).select(ZONE_TEXT, ZONE, "code_departement"), on=ZONE_TEXT, maintain_order="left"
-        )
-        .partition_by("code_departement", as_dict=True)
+        segments.select(*placing.HOLDS, _zone_text(), street="nom_voie")
+        .join(parts, on=ZONE_TEXT, maintain_order="left")
+        .drop(ZONE_TEXT)
+        .collect(engine="streaming")
     )
+    of_departement = streets.with_row_index().group_by("code_departement").agg("index")
+    places = dict(zip(of_departement["code_departement"], of_departement["index"], strict=True))
 
-    def cut(here: pl.DataFrame, found: pl.DataFrame) -> list[pl.DataFrame]:
-        points = [_all_of(here.filter(nature=COMMUNE), found)]
-        if (own := streets.get((here["code_departement"][0],))) is not None:
-            points.append(_held(own, found))
-        cities = pl.concat(points).group_by("city", maintain_order=True)
-        return [
-            zoning.share_out(inside, shapely.from_wkb(outlines[str(city)]))
-            for (city,), inside in cities
-            if str(city) in outlines
-        ]
+    def departements() -> Iterator[_Departement]:
+        for code, here, found in addresses.beside(shared, ban):
+            cities = here.select(pl.col("code_commune").replace(arrondissements.COMMUNES)).to_series().unique()
+            yield _Departement(
+                here.filter(nature=COMMUNE).select(ZONE, "code_commune"),
+                streets[places[code]] if code in places else streets.clear(),
+                found,
+                contours.filter(pl.col("code_commune").is_in(cities.implode())),
+            )
 
-    for polygons in addresses.each_departement(shared, ban, cut):
+    for polygons in piecewise.in_order(_cut_departement, departements(), rows=streets.height):
         yield from polygons
+
+
+class _Departement(NamedTuple):
+    """What its communes that several zones share are cut by.
+
+    Attributes:
+        whole: zone and code_commune of the arrondissements that are one zone.
+        streets: segments, as ``placing.addresses_of`` takes them, and their zone.
+        found: the addresses.
+        contours: of its cities.
+    """
+
+    whole: pl.DataFrame
+    streets: pl.DataFrame
+    found: pl.DataFrame
+    contours: pl.DataFrame
+
+
+def _cut_departement(departement: _Departement) -> list[pl.DataFrame]:
+    whole, streets, found, contours = departement
+    outlines = dict(contours.select("code_commune", "geometry").iter_rows())
+    held = (_held(*part) for part in addresses.in_parts(streets.sort("code_commune", maintain_order=True), found))
+    cities = pl.concat([_all_of(whole, found), *held]).group_by("city", maintain_order=True)
+    return [
+        zoning.share_out(inside, shapely.from_wkb(outlines[str(city)]))
+        for (city,), inside in cities
+        if str(city) in outlines
+    ]
 
 
 def _all_of(arrondissement: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
@@ -157,17 +190,17 @@ def _all_of(arrondissement: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     return points.with_columns(city=pl.col("code_insee").replace(arrondissements.COMMUNES)).select(list(POINTS))
 
 
-def _held(own: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def _held(streets: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     """The addresses that segments hold, with the zones of these."""
-    zone = own.select(ZONE, city=pl.col("code_commune").replace(arrondissements.COMMUNES)).with_row_index("segment")
-    held = placing.addresses_of(own.select(*placing.SEGMENT, "street"), found)
+    zone = streets.select(ZONE, city=pl.col("code_commune").replace(arrondissements.COMMUNES)).with_row_index("segment")
+    held = placing.addresses_of(streets, found)
     return held.join(zone, on="segment", maintain_order="left").select(list(POINTS))
 
 
-def _why_not(outlines: Outlines) -> pl.Expr:
+def _why_not(with_contour: pl.Series) -> pl.Expr:
     city = pl.col("code_commune").replace(arrondissements.COMMUNES)
     return (
-        pl.when(city.is_in(list(outlines)))
+        pl.when(city.is_in(with_contour.implode()))
         .then(pl.format("no address of zone {} of {} in the BAN", "zone_name", "code_commune"))
         .otherwise(pl.format("no contour of commune {} in commune_boundaries", city))
     )

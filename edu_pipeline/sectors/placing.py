@@ -20,6 +20,9 @@ from edu_pipeline.sectors.matching import match
 SEGMENT = ("code_commune", "libelle_rue", "number_from", "number_to", "side")
 """Columns of a segment; ``side`` is one of ``SIDES``, a bound that is NULL is none."""
 
+HOLDS = ("code_commune", "number_from", "number_to", "side")
+"""Those that say, with its street in the BAN, which addresses it holds."""
+
 ADDRESS = ("code_insee", "numero", "rep", "nom_voie", "nom_afnor", "lon", "lat")
 """Columns of an address, named as the BAN names them: ``numero`` an integer, ``lon`` and ``lat`` in degrees."""
 
@@ -88,7 +91,7 @@ def addresses_of(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFram
     """One row per address that a segment holds; the first of two segments that hold one has it.
 
     Args:
-        segments: as ``place`` gives them: the columns ``SEGMENT``, and ``street``.
+        segments: as ``place`` gives them: the columns ``HOLDS``, and ``street``.
         addresses: as ``place`` takes them.
 
     Returns:

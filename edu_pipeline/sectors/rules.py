@@ -16,7 +16,6 @@ import polars as pl
 
 from edu_pipeline import normalise
 from edu_pipeline.sectors import labels
-from edu_pipeline.sectors.numbering import numbered
 
 COLLEGES = "fr-en-carte-scolaire-colleges-publics"
 OCCITANIE = "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"
@@ -42,6 +41,9 @@ CODES = r"[^\s,;{}]+"
 COLUMNS_OF_LYCEES = [f"uai_lycees_{rank}" for rank in range(1, 5)]
 ADDRESSES = ["code_commune", "lieu_dit", "label", "number_from", "number_to", "side"]
 """What makes a line's addresses; ``label`` is the street's as ``labels.read`` reads it."""
+
+OWN = [*ADDRESSES, "source", "level"]
+"""What tells segments apart; ``level`` is whether their lines name lycées."""
 
 ZONE_COLUMNS = ("code_commune", "zone_name", *COLUMNS_OF_LYCEES, "uai_colleges", "rentree_scolaire", "rule", "geometry")
 """What is read of the file of zones that an operator supplies."""
@@ -102,7 +104,7 @@ def segments(streets: pl.LazyFrame, lycees: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The lines' columns; number_from and number_to as Int32, NULL where there is no bound; side in one form;
         zone_name; uai_lycees (in order) and uai_lycees_1 to 4, through the collèges where no line
-        names lycées, which ``rule`` says then; lignes, how many lines say so; id; refused_because.
+        names lycées, which ``rule`` says then; lignes, how many lines say so; refused_because; the columns ``OWN``.
     """
     read = _with_label(_read(streets).collect()).with_row_index(LINE)
     wrong = read.filter(pl.col("refused_because").is_not_null()).with_columns(lignes=pl.lit(1, pl.UInt32))
@@ -110,7 +112,7 @@ def segments(streets: pl.LazyFrame, lycees: pl.DataFrame) -> pl.DataFrame:
     shared = _shared(read.filter(pl.col("refused_because").is_null()).with_columns(level=level), [*ADDRESSES, "level"])
     shared = shared.join(_contradicted(shared), on=LINE, how="left", maintain_order="left")
     found = pl.concat([_led_on(shared, lycees), wrong], how="diagonal_relaxed")
-    return _in_columns(found).with_columns(numbered(found, [*ADDRESSES, "source", "level"]))
+    return _in_columns(found)
 
 
 def whole_communes(lines: pl.LazyFrame, lycees: pl.DataFrame) -> pl.DataFrame:

@@ -4,25 +4,18 @@ Not here: communes that go whole to a school (sectorisation_zones), how well a d
 (data_quality_metrics). docs/sectorisation.md tells how a street is placed.
 """
 
-from collections.abc import Iterator
-
 import dataframely as dy
 import polars as pl
 
 from edu_pipeline import contracts as c
 from edu_pipeline import normalise
-from edu_pipeline.sectors import addresses, piecewise, placing, rules
+from edu_pipeline.sectors import addresses, rules, segments
 from edu_pipeline.sources.parts import Parts
 from edu_pipeline.table import table
 
 COLLEGES = "fr_en_carte_scolaire_colleges_publics"
 OCCITANIE = "fr_en_occitanie_carte_scolaire_des_colleges_lycees_publics"
 SUPPLIED = "editorial_sectorisation_segments"
-
-PLACED = dict.fromkeys(("street", "match_method", "placed", "geometry", "reason"), pl.String) | {
-    "match_score": pl.Float64
-}
-"""What ``placing.place`` adds."""
 
 
 class SectorisationSegments(c.Contract):
@@ -124,12 +117,5 @@ def sectorisation_segments(
         editorial_sectorisation_segments,
     )
     streets = lines.filter(~pl.col("whole").fill_null(False))
-    segments = rules.segments(streets, rules.lycees_of_colleges(paris_affectation_lycees))
-    taken, refused = (segments.filter(pl.col("refused_because").is_null() == right) for right in (True, False))
-
-    def pieces() -> Iterator[pl.DataFrame]:
-        yield from addresses.each_departement(taken, ban, placing.place)
-        yield refused.with_columns(pl.lit(None, kind).alias(name) for name, kind in PLACED.items())
-
-    placed = piecewise.lazily(pieces, pl.Schema({**segments.schema, **PLACED}))
+    placed = segments.segments(streets, rules.lycees_of_colleges(paris_affectation_lycees), ban)
     return placed.rename({"street": "nom_voie", "placed": "placement", "reason": "motif"})

@@ -102,5 +102,4 @@ def sectorisation_zones(
     lycees = rules.lycees_of_colleges(paris_affectation_lycees)
     whole = rules.whole_communes(rules.lines(fr_en_carte_scolaire_colleges_publics, occitanie), lycees)
     supplied = rules.supplied_zones(editorial_sectorisation_zones, lycees)
-    segments, contours = sectorisation_segments.collect(), commune_boundaries.collect()
-    return coverage.zones(whole, segments, supplied, contours, ban).lazy()
+    return coverage.zones(whole, sectorisation_segments, supplied, commune_boundaries.collect(), ban).lazy()
