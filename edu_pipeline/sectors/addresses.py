@@ -14,7 +14,7 @@ COLUMNS = ("code_insee", "numero", "rep", "nom_voie", "nom_afnor", "lon", "lat")
 """The BAN's columns that are read."""
 
 AT_ONCE = 10_000
-"""Rows that are worked on together, since their addresses take many times the memory."""
+"""About how many rows are worked on together: their addresses take many times the memory."""
 
 NONE = pl.DataFrame(
     schema=dict.fromkeys(COLUMNS, pl.String) | {"numero": pl.Int32, "lon": pl.Float64, "lat": pl.Float64}
@@ -38,8 +38,8 @@ def beside(
 
 
 def in_parts(rows: pl.DataFrame, addresses: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """The rows of some communes and their addresses, again and again until all rows were there, which keep their order
-    in each part: no more than ``AT_ONCE`` rows, unless one commune has more."""
+    """The rows and the addresses of some communes, then of others, until all rows were there: about ``AT_ONCE`` at a
+    time, all of a commune together, in their order."""
     sizes = rows.group_by("code_commune", maintain_order=True).len()
     parts = sizes.select("code_commune", part=(pl.col("len").cum_sum() - pl.col("len")) // AT_ONCE)
     for (_,), communes in parts.group_by("part", maintain_order=True):
