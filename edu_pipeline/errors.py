@@ -150,6 +150,10 @@ class CheckRed(EduError):
         self.checks = checks
 
 
+class ProcessKilled(EduError):
+    """A process that worked on a part of the rows is gone."""
+
+
 class TableBusy(EduError):
     """Another load of the same table is under way."""
 

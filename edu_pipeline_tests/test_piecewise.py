@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from edu_pipeline.errors import EduError, InputMissing
+from edu_pipeline.errors import EduError, InputMissing, ProcessKilled
 from edu_pipeline.sectors.piecewise import FEW, in_order, lazily
 
 SCHEMA = pl.Schema({"number": pl.Int64, "name": pl.String})
@@ -33,6 +33,12 @@ def six_over(number: int) -> float:
     if number == 0:
         raise InputMissing("piece 0", "expected another number, found 0.", "Give one.", ["a table"])
     return 6 / number
+
+
+def killed(number: int) -> int:
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
 
 
 def sleepy(seconds: float) -> int:
@@ -65,6 +71,11 @@ def test_an_error_is_raised_where_its_result_would_be(rows: int) -> None:
     with pytest.raises(EduError, match="piece 0: expected another number, found 0") as caught:
         next(results)
     assert isinstance(caught.value, InputMissing) and caught.value.awaited == ["a table"]
+
+
+def test_a_process_that_is_killed_is_a_failure_that_says_so() -> None:
+    with pytest.raises(ProcessKilled, match="one was killed, most often by the system for want of memory"):
+        list(in_order(killed, range(9), rows=FEW))
 
 
 def test_the_processes_end_after_the_one_that_started_them_was_killed(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from typing import TypeVar
 
 import loky
 import polars as pl
-from loky.process_executor import ProcessPoolExecutor
+from loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
 from polars.io.plugins import register_io_source
+
+from edu_pipeline.errors import ProcessKilled
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,7 +39,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, rows: int
         rows: of all items; few are worked on here.
 
     Raises:
-        loky.process_executor.TerminatedWorkerError: a process was killed, for want of memory for example.
+        ProcessKilled: a process was, for want of memory for example.
     """
     processes = loky.cpu_count()
     if rows < FEW or processes < 2:
@@ -49,9 +51,21 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, rows: int
         for item in items:
             waiting.append(pool.submit(work, item))
             if len(waiting) > processes:
-                yield waiting.popleft().result()
+                yield _made(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield _made(waiting.popleft())
+
+
+def _made(result: Future[Result]) -> Result:
+    try:
+        return result.result()
+    except TerminatedWorkerError as error:
+        raise ProcessKilled(
+            "processes of sectors/piecewise.py",
+            "expected each to work until all rows are done, found that one was killed, most often by the system for "
+            "want of memory.",
+            "Look at the system's log for it, give the machine or the container more memory, and run it again.",
+        ) from error
 
 
 def _begin(parent: int) -> None:
