@@ -17,7 +17,7 @@ ui: setup ## Dagster's UI
 	$(bin)/edu-pipeline ui
 
 test: setup ## all tests
-	$(bin)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(bin)/python -m pytest -n 2
 
 lint: setup ## ruff
 	$(bin)/ruff check .

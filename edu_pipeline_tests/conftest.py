@@ -29,10 +29,6 @@ from edu_pipeline_tests.stand_in import StandIn
 
 CLUSTER = "EDU_TESTS_CLUSTER"
 
-LONGEST = ("test_ui.py", "test_rebuild.py", "test_zero_impact.py", "test_switchover.py", "test_rebuild_guide.py",
-           "test_end_to_end.py", "test_whole_way.py")  # fmt: skip
-"""Files that take a minute or more. They begin first, so that none is left for one worker when the others are done."""
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the cluster in the process that started the run; its workers find it in the environment."""
@@ -44,12 +40,6 @@ def pytest_configure(config: pytest.Config) -> None:
         home.chmod(0o755)
         Cluster(home, durable=False).start()
         os.environ[CLUSTER] = str(home)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests by file, the longest first (`make test` gives workers whole files, in this order)."""
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
