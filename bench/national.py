@@ -85,7 +85,8 @@ def _psql(cluster: Cluster, lines: list[str], folder: Path) -> float:
 
 
 def seconds_of(database: Database, found: list[TableStatus]) -> float:
-    """How long the loads of the layer sectorisation took, by the ledger."""
+    """How long the loads of the layer sectorisation took, by the ledger: without their checks and pictures, which so
+    count with the rest."""
     with database.connect() as connection:
         row = connection.execute(
             "SELECT extract(epoch FROM sum(finished_at - started_at)) FROM edu_pipeline.loads "

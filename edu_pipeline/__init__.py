@@ -8,4 +8,4 @@ import os
 
 os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,dirty_decay_ms:200,muzzy_decay_ms:0")
 # jemalloc's options in polars, read when that is imported: memory goes back to the system soon after it is freed, which
-# takes a fifth off the peak of a rebuild at national size and no time.
+# takes a tenth off the peak of the large tables and no time.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
 
 import polars as pl
@@ -96,6 +97,17 @@ def test_the_processes_end_after_the_one_that_started_them_was_killed(tmp_path: 
     while any(Path(f"/proc/{pid.name}").exists() for pid in tmp_path.iterdir()):
         assert time.monotonic() < until
         time.sleep(0.1)
+
+
+def test_in_a_process_that_may_start_none_the_work_is_done_there(tmp_path: Path) -> None:
+    process = get_context("spawn").Process(target=_work_and_tell, args=(tmp_path / "pids",), daemon=True)
+    process.start()
+    process.join(60)
+    assert (tmp_path / "pids").read_text() == str({process.pid})
+
+
+def _work_and_tell(told: Path) -> None:
+    told.write_text(str({pid for _, pid in in_order(slow_at_first, range(9), rows=FEW)}))
 
 
 def pieces() -> Iterator[pl.DataFrame]:

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from edu_pipeline.sectors import addresses, piecewise, rules
-from edu_pipeline.sectors.segments import PLACED, segments
+from edu_pipeline.sectors.placing import PLACED
+from edu_pipeline.sectors.segments import segments
 
 NATIONAL = ("code_commune", "lieu_dit", "libelle_rue", "number_from", "number_to", "side", "secteur_unique",
             "uai_colleges")  # fmt: skip

@@ -22,7 +22,15 @@ NONE = pl.DataFrame(
 """Columns and types of addresses, without any."""
 
 
-def beside(
+def places(rows: pl.DataFrame) -> dict[str | None, pl.Series]:
+    """Where the rows of each département (column ``code_departement``) are, in their order: `rows[place]` copies those
+    of one, where a partition would copy all."""
+    numbers = rows.select("code_departement").with_row_index()
+    found = numbers.group_by("code_departement", maintain_order=True).agg("index")
+    return dict(zip(found["code_departement"], found["index"], strict=True))
+
+
+def by_departement(
     rows: pl.DataFrame, ban: Mapping[str, pl.LazyFrame]
 ) -> Iterator[tuple[str | None, pl.DataFrame, pl.DataFrame]]:
     """The départements in the order of the rows: the code, its rows, and the addresses of their communes.
@@ -31,9 +39,8 @@ def beside(
         rows: with ``code_departement`` and ``code_commune``.
         ban: département to its addresses, all text; one that it lacks has none.
     """
-    numbers = rows.select("code_departement").with_row_index()
-    places = numbers.group_by("code_departement", maintain_order=True).agg("index")
-    for code, here in zip(places["code_departement"], map(rows.__getitem__, places["index"]), strict=True):
+    for code, place in places(rows).items():
+        here = rows[place]
         yield code, here, of_communes(ban, code, here["code_commune"].unique().to_list())
 
 

@@ -139,11 +139,10 @@ def _cut(
         .drop(ZONE_TEXT)
         .collect(engine="streaming")
     )
-    of_departement = streets.with_row_index().group_by("code_departement").agg("index")
-    places = dict(zip(of_departement["code_departement"], of_departement["index"], strict=True))
+    places = addresses.places(streets)
 
     def departements() -> Iterator[_Departement]:
-        for code, here, found in addresses.beside(shared, ban):
+        for code, here, found in addresses.by_departement(shared, ban):
             cities = here.select(pl.col("code_commune").replace(arrondissements.COMMUNES)).to_series().unique()
             yield _Departement(
                 here.filter(nature=COMMUNE).select(ZONE, "code_commune"),

@@ -1,6 +1,6 @@
 """Frames made piece by piece: several pieces worked on at a time, given on in their order, none kept.
 
-Belongs here: nothing else. What the pieces are (départements) is said in ``addresses.py``.
+Belongs here: nothing else. What the pieces are (some communes) is said in ``addresses.py``.
 
 Work on many rows is done by processes, one per processor: half of it is Python's own, of which a process does one thing
 at a time. They end with the process that started them, however that ends.
@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from multiprocessing import current_process
 from threading import Thread
 from typing import TypeVar
 
@@ -41,7 +42,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, rows: int
     Raises:
         ProcessKilled: a process was, for want of memory for example.
     """
-    processes = loky.cpu_count()
+    processes = 1 if current_process().daemon else loky.cpu_count()  # a daemon, as Dask's workers are, may start none
     if rows < FEW or processes < 2:
         yield from map(work, items)
         return

@@ -45,6 +45,11 @@ class SideUnknown(EduError):
     """A segment's side is none of ``SIDES``."""
 
 
+PLACED = dict.fromkeys(("street", "match_method", "placed", "geometry", "reason"), pl.String) | {
+    "match_score": pl.Float64
+}
+"""The columns that ``place`` adds."""
+
 HELD = ("segment", "numero", "rep", "nom_voie", "lon", "lat")
 """The columns that ``addresses_of`` gives."""
 

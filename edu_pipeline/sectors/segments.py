@@ -14,15 +14,10 @@ import polars as pl
 from edu_pipeline.sectors import addresses, piecewise, placing, rules
 from edu_pipeline.sectors.numbering import hashed, numbered
 
-PLACED = dict.fromkeys(("street", "match_method", "placed", "geometry", "reason"), pl.String) | {
-    "match_score": pl.Float64
-}
-"""What ``placing.place`` adds."""
-
 
 def segments(streets: pl.LazyFrame, lycees: pl.DataFrame, ban: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
-    """A row per segment: what ``rules.segments`` gives and what ``placing.place`` adds (``PLACED``), NULL of those that
-    are refused; and id.
+    """A row per segment: what ``rules.segments`` gives and what ``placing.place`` adds (``placing.PLACED``), which is
+    NULL of those that are refused; and id.
 
     Args:
         streets: as ``rules.segments`` takes them.
@@ -34,9 +29,8 @@ def segments(streets: pl.LazyFrame, lycees: pl.DataFrame, ban: Mapping[str, pl.L
 
     def pieces() -> Iterator[pl.DataFrame]:
         collected = lines.collect(engine="streaming")
-        parts = (
-            part for _, here, found in addresses.beside(collected, ban) for part in addresses.in_parts(here, found)
-        )
+        departements = addresses.by_departement(collected, ban)
+        parts = (part for _, here, found in departements for part in addresses.in_parts(here, found))
         yield from numbered(piecewise.in_order(work, parts, rows=collected.height))
 
     (empty,) = numbered([work((lines.head(0).collect(), addresses.NONE))])
@@ -49,5 +43,5 @@ def _of_communes(lycees: pl.DataFrame, part: tuple[pl.DataFrame, pl.DataFrame]) 
     made = rules.segments(lines.lazy(), lycees)
     made = made.with_columns(hashed(made, rules.OWN))
     taken, refused = (made.filter(pl.col("refused_because").is_null() == right) for right in (True, False))
-    nowhere = [pl.lit(None, kind).alias(name) for name, kind in PLACED.items()]
+    nowhere = [pl.lit(None, kind).alias(name) for name, kind in placing.PLACED.items()]
     return pl.concat([placing.place(taken, found), refused.with_columns(nowhere)], how="diagonal")
