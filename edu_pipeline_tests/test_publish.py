@@ -252,6 +252,18 @@ def test_the_indexes_of_an_empty_table_that_nobody_reads_are_built_when_it_is_fi
         assert connection.execute("SELECT count(*) FROM sales").fetchone() == (500,)
 
 
+def test_an_empty_table_that_nobody_reads_is_filled_though_a_foreign_key_points_to_it(database: Database) -> None:
+    table = a_table(Crimes, "sales")
+    new, none = crimes(500, 1), crimes(0, 1)
+    with database.connect() as connection:
+        connection.execute(
+            "CREATE TABLE sales (cle text, annee integer, nombre integer, PRIMARY KEY (cle, annee));"
+            "CREATE TABLE sold (cle text, annee integer, FOREIGN KEY (cle, annee) REFERENCES sales)"
+        )
+        writing.write(connection, table, new.lazy(), difference(new.lazy(), none.lazy(), table.key), unread=True)
+        assert connection.execute("SELECT count(*) FROM sales").fetchone() == (500,)
+
+
 def test_a_large_difference_exchanges_the_partition(database: Database, large: Table) -> None:
     with database.connect() as connection:
         oid = connection.execute("SELECT 'crimes'::regclass::oid").fetchone()
@@ -263,6 +275,14 @@ def test_a_large_difference_exchanges_the_partition(database: Database, large: T
         ((current, _),) = [pair for pair in writing.partitions(connection, large).items() if pair[1]]
         own = connection.execute("SELECT count(*) FROM pg_index WHERE indrelid = to_regclass(%s)", [current]).fetchone()
         assert own == indexes == (2,)
+
+
+def test_an_exchanged_table_is_not_empty_for_an_older_snapshot(database: Database, large: Table) -> None:
+    with database.connect() as older:
+        older.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        older.execute("SELECT 1")
+        assert publish(database, large, crimes(20_000, 2)) == "exchange"
+        assert older.execute("SELECT min(nombre), count(*) FROM crimes").fetchone() == (2, 20_000)
 
 
 def test_a_small_difference_of_a_large_table_is_a_delta(database: Database, large: Table) -> None:

@@ -27,10 +27,14 @@ SEPARATOR = "\x1f"
 """Stands between the elements of an array on its way out of the database (a control character: in no text)."""
 
 
-def copy_in(connection: Connection, into: sql.Composable, frame: pl.LazyFrame) -> int:
+def copy_in(connection: Connection, into: sql.Composable, frame: pl.LazyFrame, *, frozen: bool = False) -> int:
     """Append the rows of ``frame`` to the table ``into``, columns by name.
 
     A thread sends them, so that the server takes in rows while the next ones become text.
+
+    Args:
+        frozen: visible to every snapshot, with nothing to vacuum; this transaction must have made or truncated the
+            table.
 
     Returns:
         The number of rows, which the server has counted too.
@@ -41,7 +45,8 @@ def copy_in(connection: Connection, into: sql.Composable, frame: pl.LazyFrame) -
     """
     schema = frame.collect_schema()
     columns = sql.SQL(", ").join(map(sql.Identifier, schema.names()))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(into, columns)
+    form = sql.SQL("FORMAT csv, FREEZE" if frozen else "FORMAT csv")
+    statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(into, columns, form)
     encoded = frame.select(_to_text(name, kind) for name, kind in schema.items())
     sent = 0
     with connection.cursor() as cursor:
