@@ -1,7 +1,7 @@
 """What each table and view is expected to hold nationally: ``expectations.toml``, typed and checked.
 
 Belongs here: what an expectation can say, and what follows from it for a given year or country. Does not belong here:
-the figures themselves (they are in the TOML file) and looking into a database (``checks.py``).
+the figures themselves (they are in the TOML file) and looking into a database (``checks``).
 """
 
 from __future__ import annotations

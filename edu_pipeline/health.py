@@ -1,7 +1,7 @@
 """How fresh and how sound everything is: every source and every table, for people and for monitoring.
 
 Belongs here: gathering it from ledger, archive, probes and check results, and judging it (green, yellow, red). Does not
-belong here: showing it (``cli.py``, ``assets/data_freshness.py``), running checks (``checks.py``).
+belong here: showing it (``cli.py``, ``assets/data_freshness.py``), running checks (``checks``).
 """
 
 from __future__ import annotations

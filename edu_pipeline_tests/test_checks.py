@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
+import numpy as np
 import polars as pl
 import pytest
+import shapely
 from psycopg import sql
 
 from edu_pipeline import checks
 from edu_pipeline.assets.factory import CHECKS
-from edu_pipeline.checks import CheckResult
+from edu_pipeline.checks import CheckResult, figures, subject
+from edu_pipeline.checks.overlaps import SPECK, overlapping
 from edu_pipeline.database import Connection, Database
 from edu_pipeline.expectations import Expectation, Expectations, Places, Years, expectations
 from edu_pipeline.publish import ledger
@@ -43,7 +46,8 @@ def expect(monkeypatch: pytest.MonkeyPatch) -> Any:
     def of(table: str, **expected: Any) -> None:
         sets = {"all": tuple(code for code, _, _ in COUNTRY), "academies": tuple(code for _, code, _ in COUNTRY)}
         file = Expectations(sets=sets, tables={table: Expectation(**expected)})
-        monkeypatch.setattr(checks, "expectations", lambda: file)
+        for module in (figures, subject):
+            monkeypatch.setattr(module, "expectations", lambda: file)
 
     return of
 
@@ -410,3 +414,32 @@ def test_geometries_are_valid(connection: Connection, database: Database, archiv
     found = check(database, archive, "commune_boundaries", "geometries")
     assert (found.passed, found.metadata["invalid"]) == (False, 1)
     assert found.metadata["examples"] == ["01002 (Self-intersection[0.5 0.5])"]
+
+
+def beside_the_unit_square(*bumps: float) -> shapely.Polygon:
+    """The square to the right of it, which reaches into it by small squares as wide as ``bumps``."""
+    border = [
+        (x, 0.1 * n + y)
+        for n, width in enumerate(bumps, start=1)
+        for x, y in ((1, 0), (1 - width, 0), (1 - width, width), (1, width))
+    ]
+    return shapely.Polygon([(2, 1), (2, 0), (1, 0), *border, (1, 1)])
+
+
+def test_zones_overlap_by_an_area_and_not_by_a_border() -> None:
+    square, speck = shapely.box(0, 0, 1, 1), SPECK**0.5
+    inside = shapely.box(0.2, 0.2, 0.4, 0.4)
+
+    def overlap(*zones: Any) -> list[tuple[int, int]]:
+        return sorted((min(pair), max(pair)) for pair in overlapping(np.array(zones, dtype=object)))
+
+    assert overlap() == overlap(square) == []
+    assert overlap(square, shapely.box(1, 0, 2, 1), shapely.box(1, 1, 2, 2), shapely.Polygon()) == []
+    assert overlap(square, inside, shapely.box(5, 5, 6, 6), square) == [(0, 1), (0, 3), (1, 3)]
+    assert overlap(inside, shapely.difference(square, inside)) == []
+    bow_tie = shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])
+    assert overlap(square, bow_tie, inside) == [(0, 2)], "an invalid zone is another check's"
+    for bumps, pairs in (([0.9], []), ([1.1], [(0, 1)]), ([0.8, 0.8], [(0, 1)]), ([0.6, 0.6], [])):
+        other = beside_the_unit_square(*(width * speck for width in bumps))
+        assert shapely.intersection(square, other).geom_type == "GeometryCollection", "the border is no part of it"
+        assert overlap(other, square) == pairs

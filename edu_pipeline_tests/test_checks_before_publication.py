@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from edu_pipeline import checks
+from edu_pipeline.checks import figures, subject
 from edu_pipeline.errors import CheckRed
 from edu_pipeline.expectations import Expectation, Expectations
 from edu_pipeline.load import Options, load
@@ -24,7 +25,8 @@ def communes(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     stand_in.load_communes()
     means = {"prix_moyen": (100_000.0, 400_000.0)}
     file = Expectations(sets={}, tables={TABLE: Expectation(means=means)})
-    monkeypatch.setattr(checks, "expectations", lambda: file)
+    for module in (figures, subject):
+        monkeypatch.setattr(module, "expectations", lambda: file)
     return codes
 
 

@@ -1,7 +1,7 @@
 """The checks between tables, after the tables of a run; they can be run alone, of any table.
 
-Belongs here: giving them to Dagster. Does not belong here: the checks (``checks.py``), and those of a
-table alone, which its load makes before it publishes.
+Belongs here: giving them to Dagster. Does not belong here: the checks (``checks``), and those of a table alone,
+which its load makes before it publishes.
 """
 
 from collections.abc import Iterator

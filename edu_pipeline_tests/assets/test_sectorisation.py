@@ -16,7 +16,8 @@ import pytest
 import shapely
 from psycopg import sql
 
-from edu_pipeline import checks, plots
+from edu_pipeline import plots
+from edu_pipeline.checks import CheckResult, overlaps, running
 from edu_pipeline.errors import SourceMissing
 from edu_pipeline.normalise import UAI_LETTERS
 from edu_pipeline.sample.publishers.addresses import NAMES as ADDRESS_NAMES
@@ -342,28 +343,31 @@ def test_an_overlap_narrower_than_the_rounding_of_vertices_is_none_however_long(
 def test_overlaps_are_looked_for_again_when_the_rows_are_others_and_then_only(
     filled: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
-    ask = checks._Subject.ask
+    looked = []
+    overlapping = overlaps.overlapping
 
-    def spy(subject: Any, statement: LiteralString, **names: Any) -> Any:
-        asked.append("{common}" in statement)
-        return ask(subject, statement, **names)
+    def spy(zones: Any) -> Any:
+        looked.append(len(zones))
+        return overlapping(zones)
 
-    monkeypatch.setattr(checks._Subject, "ask", spy)
+    monkeypatch.setattr(overlaps, "overlapping", spy)
 
-    def overlaps() -> tuple[checks.CheckResult, bool]:
-        asked.clear()
+    def look() -> tuple[CheckResult, bool]:
+        looked.clear()
         (found,) = filled.check("sectorisation_zones", ["overlaps"])
-        return found, any(asked)
+        return found, any(looked)
 
-    first, _ = overlaps()
-    assert overlaps() == (first, False)
+    first, _ = look()
+    assert look() == (first, False)
     with filled.database.connect() as connection:
         connection.execute("UPDATE sectorisation_zones SET geometry = postgis.ST_Expand(geometry, 0.02)")
         connection.commit()
-    again, made = overlaps()
+    again, made = look()
     assert made and first.passed and not again.passed
-    assert overlaps() == (again, False)
+    assert look() == (again, False)
+    assert running._code(overlaps.overlaps) == Path(overlaps.__file__).read_text()
+    monkeypatch.setattr(running, "_code", lambda probe: "other code")
+    assert look()[1]
 
 
 def test_maps_are_drawn(filled: StandIn) -> None:
