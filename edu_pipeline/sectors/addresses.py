@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 import polars as pl
 
+from edu_pipeline.vocabulary import arrondissements
+
 COLUMNS = ("code_insee", "numero", "rep", "nom_voie", "nom_afnor", "lon", "lat")
 """The BAN's columns that are read."""
 
@@ -22,34 +24,28 @@ NONE = pl.DataFrame(
 """Columns and types of addresses, without any."""
 
 
-def places(rows: pl.DataFrame) -> dict[str | None, pl.Series]:
-    """Where the rows of each département (column ``code_departement``) are, in their order: `rows[place]` copies those
-    of one, where a partition would copy all."""
-    numbers = rows.select("code_departement").with_row_index()
-    found = numbers.group_by("code_departement", maintain_order=True).agg("index")
-    return dict(zip(found["code_departement"], found["index"], strict=True))
-
-
-def by_departement(
-    rows: pl.DataFrame, ban: Mapping[str, pl.LazyFrame]
-) -> Iterator[tuple[str | None, pl.DataFrame, pl.DataFrame]]:
-    """The départements in the order of the rows: the code, its rows, and the addresses of their communes.
+def by_departement(rows: pl.DataFrame, ban: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """The départements in the order of the rows: its rows, and the addresses of their communes.
 
     Args:
         rows: with ``code_departement`` and ``code_commune``.
         ban: département to its addresses, all text; one that it lacks has none.
     """
-    for code, place in places(rows).items():
+    numbers = rows.select("code_departement").with_row_index()  # to copy the rows of one, not all as a partition does
+    places = numbers.group_by("code_departement", maintain_order=True).agg("index")
+    for code, place in zip(*places, strict=True):
         here = rows[place]
-        yield code, here, of_communes(ban, code, here["code_commune"].unique().to_list())
+        yield here, of_communes(ban, code, here["code_commune"].unique().to_list())
 
 
 def in_parts(rows: pl.DataFrame, addresses: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """The rows and the addresses of some communes, then of others, until all rows were there: about ``AT_ONCE`` at a
-    time, all of a commune together, in their order."""
-    sizes = rows.group_by("code_commune", maintain_order=True).len()
-    parts = sizes.select("code_commune", part=(pl.col("len").cum_sum() - pl.col("len")) // AT_ONCE)
-    for (_,), communes in parts.group_by("part", maintain_order=True):
+    time, all of a commune, and of a city with its arrondissements, together, in their order."""
+    communes = rows.group_by("code_commune", maintain_order=True).len()
+    city = pl.col("code_commune").replace(arrondissements.COMMUNES).alias("city")
+    cities = communes.group_by(city, maintain_order=True).agg("code_commune", pl.col("len").sum())
+    numbered = cities.with_columns(part=(pl.col("len").cum_sum() - pl.col("len")) // AT_ONCE).explode("code_commune")
+    for (_,), communes in numbered.group_by("part", maintain_order=True):
         yield (
             rows.join(communes, on="code_commune", how="semi", nulls_equal=True, maintain_order="left"),
             addresses.filter(pl.col("code_insee").is_in(communes["code_commune"].implode())),

@@ -132,50 +132,46 @@ def _cut(
         (pl.col("nature") == PART)
         | ((pl.col("nature") == COMMUNE) & pl.col("code_commune").is_in(list(arrondissements.COMMUNES)))
     )
-    parts = shared.filter(nature=PART).select(ZONE_TEXT, ZONE, "code_departement").lazy()
+    of_parts = shared.filter(nature=PART).select(ZONE_TEXT, ZONE, "code_departement").lazy()
     streets = (
         segments.select(*placing.HOLDS, _zone_text(), street="nom_voie")
-        .join(parts, on=ZONE_TEXT, maintain_order="left")
+        .join(of_parts, on=ZONE_TEXT, maintain_order="left")
         .drop(ZONE_TEXT)
         .collect(engine="streaming")
     )
-    places = addresses.places(streets)
+    whole = shared.filter(nature=COMMUNE).select("code_commune", ZONE, "code_departement", whole=True)
+    rows = pl.concat([whole, streets], how="diagonal")
 
-    def departements() -> Iterator[_Departement]:
-        for code, here, found in addresses.by_departement(shared, ban):
-            cities = here.select(pl.col("code_commune").replace(arrondissements.COMMUNES)).to_series().unique()
-            yield _Departement(
-                here.filter(nature=COMMUNE).select(ZONE, "code_commune"),
-                streets[places[code]] if code in places else streets.clear(),
-                found,
-                contours.filter(pl.col("code_commune").is_in(cities.implode())),
-            )
+    def parts() -> Iterator[_Part]:
+        for here, found in addresses.by_departement(rows, ban):
+            for some, near in addresses.in_parts(here, found):
+                cities = some.select(pl.col("code_commune").replace(arrondissements.COMMUNES)).to_series().unique()
+                yield _Part(some, near, contours.filter(pl.col("code_commune").is_in(cities.implode())))
 
-    for polygons in piecewise.in_order(_cut_departement, departements(), rows=streets.height):
+    for polygons in piecewise.in_order(_cut_part, parts(), rows=rows.height):
         yield from polygons
 
 
-class _Departement(NamedTuple):
-    """What its communes that several zones share are cut by.
+class _Part(NamedTuple):
+    """Some communes that several zones share.
 
     Attributes:
-        whole: zone and code_commune of the arrondissements that are one zone.
-        streets: segments, as ``placing.addresses_of`` takes them, and their zone.
+        rows: segments, as ``placing.addresses_of`` takes them, and their zone; and the arrondissements that are one
+            zone, whose ``whole`` is true.
         found: the addresses.
-        contours: of its cities.
+        contours: of their cities.
     """
 
-    whole: pl.DataFrame
-    streets: pl.DataFrame
+    rows: pl.DataFrame
     found: pl.DataFrame
     contours: pl.DataFrame
 
 
-def _cut_departement(departement: _Departement) -> list[pl.DataFrame]:
-    whole, streets, found, contours = departement
+def _cut_part(part: _Part) -> list[pl.DataFrame]:
+    rows, found, contours = part
+    whole, streets = rows.filter("whole"), rows.filter(pl.col("whole").is_null())
     outlines = dict(contours.select("code_commune", "geometry").iter_rows())
-    held = (_held(*part) for part in addresses.in_parts(streets.sort("code_commune", maintain_order=True), found))
-    cities = pl.concat([_all_of(whole, found), *held]).group_by("city", maintain_order=True)
+    cities = pl.concat([_all_of(whole, found), _held(streets, found)]).group_by("city", maintain_order=True)
     return [
         zoning.share_out(inside, shapely.from_wkb(outlines[str(city)]))
         for (city,), inside in cities

@@ -30,7 +30,7 @@ def segments(streets: pl.LazyFrame, lycees: pl.DataFrame, ban: Mapping[str, pl.L
     def pieces() -> Iterator[pl.DataFrame]:
         collected = lines.collect(engine="streaming")
         departements = addresses.by_departement(collected, ban)
-        parts = (part for _, here, found in departements for part in addresses.in_parts(here, found))
+        parts = (part for here, found in departements for part in addresses.in_parts(here, found))
         yield from numbered(piecewise.in_order(work, parts, rows=collected.height))
 
     (empty,) = numbered([work((lines.head(0).collect(), addresses.NONE))])
