@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import dagster as dg
 import psycopg
 from psycopg import sql
 from rich.console import Console
@@ -27,6 +28,7 @@ from rich.table import Table
 
 from edu_pipeline.cluster import Cluster, find_binaries
 from edu_pipeline.database import Database
+from edu_pipeline.instance import home
 from edu_pipeline.migrate import migrate
 from edu_pipeline.settings import PROJECT, settings
 from edu_pipeline.sources.archive import Archive
@@ -84,32 +86,29 @@ def _psql(cluster: Cluster, lines: list[str], folder: Path) -> float:
     return seconds
 
 
-def seconds_of(database: Database, found: list[TableStatus]) -> float:
-    """How long the loads of the layer sectorisation took, by the ledger: without their checks and pictures, which so
-    count with the rest."""
-    with database.connect() as connection:
-        row = connection.execute(
-            "SELECT extract(epoch FROM sum(finished_at - started_at)) FROM edu_pipeline.loads "
-            "WHERE table_name = ANY (%s)",
-            [[entry.table for entry in found if entry.layer == APART]],
-        ).fetchone()
-    assert row is not None
-    return float(str(row[0]))
+def seconds_of(found: list[TableStatus]) -> float:
+    """How long the steps of the layer sectorisation took in the newest run: loads, with their checks and pictures."""
+    names = {entry.table for entry in found if entry.layer == APART}
+    os.environ["DAGSTER_HOME"] = home(settings())
+    with dg.DagsterInstance.get() as instance:
+        (record,) = instance.get_run_records(limit=1)
+        steps = instance.get_run_step_stats(record.dagster_run.run_id)
+    return sum((step.end_time or 0.0) - (step.start_time or 0.0) for step in steps if step.step_key in names)
 
 
 def main() -> None:
     """Print rows, seconds, ratio and memory."""
     console = Console()
     with tempfile.TemporaryDirectory(prefix="edu-pipeline-bench-") as name:
-        home = Path(name)
-        home.chmod(0o755)
+        folder = Path(name)
+        folder.chmod(0o755)
         sample = settings().local / "sample" / "national"
-        os.environ |= {"EDU_HOME": str(home)}
+        os.environ |= {"EDU_HOME": str(folder)}
         publisher = [str(BIN / "edu-pipeline"), "sample"]
         run(*publisher, "serve", "--scale", "national", "--folder", sample, "--background")
         os.environ["EDU_UPSTREAM"] = subprocess.check_output([*publisher, "url"], text=True).strip()
         settings.cache_clear()
-        cluster = Cluster(home / ".local" / "postgres")
+        cluster = Cluster(folder / ".local" / "postgres")
         cluster.start()
         try:
             run(BIN / "edu-pipeline", "migrate")
@@ -117,12 +116,12 @@ def main() -> None:
             run(BIN / "edu-pipeline", "start-over", "--yes")
             seconds, _ = run(BIN / "edu-pipeline", "rebuild")
             database = Database(cluster.url(), settings().target_schema)
-            apart = seconds_of(database, table_status(database, Archive(settings().archive_root)))
+            apart = seconds_of(table_status(database, Archive(settings().archive_root)))
             run(BIN / "edu-pipeline", "start-over", "--yes")
             _, measured = run(BIN / "python", PROJECT / "bench" / "peak_memory.py", "edu-pipeline", "rebuild")
             found = table_status(database, Archive(settings().archive_root))
-            dump(database, [entry.table for entry in found if entry.layer != "views"], home)
-            least, least_apart = floor(cluster, found, home)
+            dump(database, [entry.table for entry in found if entry.layer != "views"], folder)
+            least, least_apart = floor(cluster, found, folder)
         finally:
             cluster.stop()
             run(*publisher, "stop")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 import shapely
 
@@ -111,17 +112,15 @@ def _of_first_kind(candidates: pl.DataFrame) -> pl.DataFrame:
 
 def _shapes(chosen: pl.DataFrame, contours: pl.DataFrame) -> pl.DataFrame:
     """The polygons of supplied zones, and of the communes that have a contour of their own."""
-    given = (
-        chosen.filter(pl.col("nature") != PART)
-        .join(contours, on="code_commune", how="left", maintain_order="left")
-        .select(ZONE, pl.when(nature=SUPPLIED).then(GIVEN).otherwise("geometry"))
+    given = chosen.filter(nature=SUPPLIED).select(ZONE, GIVEN).iter_rows()
+    supplied = [(zone, shape) for zone, text in given for shape in zoning.polygons(text)]
+    whole = chosen.filter(nature=COMMUNE).join(contours, on="code_commune", maintain_order="left")
+    polygons, row = shapely.get_parts(shapely.from_wkb(whole["geometry"].to_numpy()), return_index=True)
+    shapes = np.array([*(shape for _, shape in supplied), *polygons], dtype=object)
+    zones = [*(zone for zone, _ in supplied), *whole[ZONE].gather(row)]
+    return pl.DataFrame(
+        {ZONE: zones, "geometry": zoning.hexadecimal(shapes), "area": shapely.area(shapes)}, schema=SHAPES
     )
-    rows = [
-        (zone, *zoning.hexadecimal([shape]), shape.area)
-        for zone, text in given.iter_rows()
-        for shape in zoning.polygons(text)
-    ]
-    return pl.DataFrame(rows, schema=SHAPES, orient="row")
 
 
 def _cut(

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-import geopandas
 import polars as pl
 import shapely
 
@@ -157,6 +156,8 @@ def _json(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
 
 def _geojson(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
     """Properties as text, ``geometry`` as EWKB (WGS 84) in hexadecimal."""
+    import geopandas  # noqa: PLC0415 - half a second, with pandas, which most processes have no use for
+
     features = geopandas.read_file(path, engine="pyogrio").to_crs(4326)
     properties = pl.from_pandas(features.drop(columns="geometry"))
     hexadecimal = shapely.to_wkb(
