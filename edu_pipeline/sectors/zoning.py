@@ -71,12 +71,16 @@ def polygons(text: str | None) -> list[Geometry]:
 
 
 def _faces(positions: Shapes, zones: npt.NDArray[Any], contour: Geometry) -> Shapes:
-    """The pieces into which the edges between zones cut the contour."""
+    """The pieces into which the edges between zones cut the contour.
+
+    The edges of all zones but the one with the most addresses are all edges there are, each of them once or twice.
+    """
     scale = np.array([np.cos(np.radians(shapely.get_y(shapely.centroid(contour)))), 1.0])
     plane = shapely.transform(positions, lambda degrees: degrees * scale)
     frame = shapely.transform(contour, lambda degrees: degrees * scale)
     cells = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(plane), extend_to=frame, ordered=True))
-    united = [shapely.coverage_union_all(cells[zones == zone]) for zone in np.unique(zones)]
+    numbers, sizes = np.unique(zones, return_counts=True)
+    united = [shapely.coverage_union_all(cells[zones == zone]) for zone in np.delete(numbers, sizes.argmax())]
     edges = shapely.transform(shapely.boundary(united), lambda scaled: scaled / scale)
     noded = shapely.union_all([*edges, shapely.boundary(contour)], grid_size=GRID)
     faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(noded)))
