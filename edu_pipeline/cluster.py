@@ -271,7 +271,7 @@ class Cluster:
             command: list[str | Path] = ["-D", new, "-U", SUPERUSER, f"--pwfile={pwfile}", "--encoding=UTF8"]
             command += ["--auth-host=scram-sha-256", "--auth-local=scram-sha-256"]
             command += [] if self.durable else ["--no-sync"]
-            locales = [["--locale=C.UTF-8"], ["--locale=C"]]
+            locales = [["--locale=C.UTF-8", "--lc-collate=C"], ["--locale=C"]]  # the same order as C.UTF-8's, sooner
             if binaries.major >= 17:
                 locales.insert(0, ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"])
             for locale in locales:

@@ -54,6 +54,9 @@ LABELLED = 12
 UPRIGHT = 8
 """Years that stand beside each other below their bars without touching."""
 
+BINS = 40
+"""Of a histogram."""
+
 LEFT_OUT = 0.5
 """Percent of the values, at either end, that a histogram leaves out."""
 
@@ -118,7 +121,7 @@ def _histogram(connection: Connection, name: str, column: str) -> Draw | None:
 def _draw_histogram(axes: Axes, values: list[float], title: str, label: str) -> None:
     low, high = np.percentile(values, [LEFT_OUT, 100 - LEFT_OUT])
     mean = float(np.mean(values))
-    axes.hist(values, bins=40, range=(low, high), color=PALETTE[0])
+    axes.stairs(*np.histogram(values, bins=BINS, range=(low, high)), fill=True, color=PALETTE[0])
     axes.axvline(mean, color=PALETTE[5], label=f"mean of {len(values):,} rows: {mean:,.1f}")
     axes.set_ylim(top=1.25 * axes.get_ylim()[1])
     axes.legend(fontsize=FONT_SIZE, frameon=False, loc="upper right")

@@ -15,6 +15,7 @@ import pytest
 import shapely
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
 from PIL import Image
 from psycopg import sql
 
@@ -94,7 +95,9 @@ def test_histogram_has_the_mean_and_says_what_and_in_which_unit(database: Databa
     assert axes.get_xlabel() == "prix_m2_moyen, €/m² (without 0.5 % at either end)"
     assert legend(axes) == ["mean of 101 rows: 1,500.0"]
     assert axes.lines[0].get_xdata() == [1_500, 1_500]
-    assert sum(bar.get_height() for bar in axes.containers[0]) == 99
+    (steps,) = axes.patches
+    assert isinstance(steps, StepPatch)
+    assert steps.get_data()[0].sum() == 99
 
 
 def test_values_that_are_all_the_same_make_a_histogram_too(database: Database) -> None:
