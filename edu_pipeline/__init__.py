@@ -4,8 +4,17 @@ The way of the data, one direction: publisher -> ``sources`` (download, archive,
 contract and one pure transform per table) -> ``publish`` (validate, compare, write, record) -> views.
 """
 
+import ctypes
 import os
+from contextlib import suppress
 
 os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,dirty_decay_ms:200,muzzy_decay_ms:0")
 # jemalloc's options in polars, read when that is imported: memory goes back to the system soon after it is freed, which
 # takes a tenth off the peak of the large tables and no time.
+
+M_ARENA_MAX = -8
+if "MALLOC_ARENA_MAX" not in os.environ:
+    with suppress(AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+# What does not allocate by polars does by glibc, which gives threads arenas of their own: what is freed in one is of no
+# use to the others. With a single one the large tables take a quarter less, and no more time.

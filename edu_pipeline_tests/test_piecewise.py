@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from edu_pipeline.errors import EduError, InputMissing, ProcessKilled
-from edu_pipeline.sectors.piecewise import FEW, in_order, lazily
+from edu_pipeline.sectors.piecewise import AHEAD, FEW, in_order, lazily
 
 SCHEMA = pl.Schema({"number": pl.Int64, "name": pl.String})
 
@@ -59,7 +59,7 @@ def test_results_come_in_the_order_of_the_items_and_few_wait(rows: int, processe
 
     results = in_order(slow_at_first, items(), rows=rows)
     first, _ = next(results)
-    assert first == 0 and len(begun) == (4 if processes > 1 else 1)
+    assert first == 0 and len(begun) == (AHEAD * processes + 1 if processes > 1 else 1)
     rest = list(results)
     assert [value for value, _ in rest] == [10 * number for number in range(1, 20)]
     assert ({process for _, process in rest} == {os.getpid()}) == (processes == 1)

@@ -31,9 +31,14 @@ Result = TypeVar("Result")
 FEW = 50_000
 """Rows that one process has worked on before others have started."""
 
+AHEAD = 2
+"""Items per process that are handed out before the result of the first is taken."""
+
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, rows: int) -> Iterator[Result]:
-    """What ``work`` makes of the items, in their order; no more results wait than there are processors.
+    """What ``work`` makes of the items, in their order.
+
+    A few are under way per processor, so that a long one does not keep the others waiting.
 
     Args:
         work: a function of a module; so are item, result and error pickled between processes.
@@ -51,7 +56,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, rows: int
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) > processes:
+            if len(waiting) > AHEAD * processes:
                 yield _made(waiting.popleft())
         while waiting:
             yield _made(waiting.popleft())
