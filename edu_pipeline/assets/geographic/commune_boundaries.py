@@ -1,6 +1,9 @@
 """commune_boundaries: the contours of the communes. Not here: their neighbours (communes_limitrophes)."""
 
-import geopandas
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import shapely
 
@@ -35,10 +38,20 @@ def commune_boundaries(contours_communes: pl.LazyFrame) -> pl.LazyFrame:
     frame = contours_communes.collect()
     given = shapely.from_wkb(frame["geometry"].to_numpy(), on_invalid="ignore")
     valid = shapely.make_valid(given, method="structure", keep_collapsed=False)
-    areas = [[part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"] for shape in valid]
-    contours = geopandas.GeoSeries([shapely.MultiPolygon(parts) if parts else None for parts in areas], crs=4326)
-    hexadecimal = shapely.to_wkb(shapely.set_srid(contours.values, 4326), hex=True, include_srid=True, byte_order=1)
+    parts, row = shapely.get_parts(valid, return_index=True)
+    has_area = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
+    nothing = np.full(frame.height, None, dtype=object)
+    contours = shapely.multipolygons(parts[has_area], indices=row[has_area], out=nothing)
+    hexadecimal = shapely.to_wkb(shapely.set_srid(contours, 4326), hex=True, include_srid=True, byte_order=1)
     return frame.lazy().with_columns(
         geometry=pl.coalesce(pl.Series(hexadecimal, dtype=pl.String), "geometry"),
-        surface_km2=pl.Series((contours.to_crs(EQUAL_AREA).area / 1e6).to_numpy(), nan_to_null=True),
+        surface_km2=pl.Series(_square_metres(contours) / 1e6, nan_to_null=True),
     )
+
+
+def _square_metres(contours: npt.NDArray[np.object_]) -> npt.NDArray[Any]:
+    """Their areas on the ellipsoid; NaN of those that are None."""
+    import geopandas  # noqa: PLC0415 - as in readers.py: whoever asks what tables there are has no use for it
+
+    areas: npt.NDArray[Any] = geopandas.GeoSeries(contours, crs=4326).to_crs(EQUAL_AREA).area.to_numpy()
+    return areas

@@ -1,7 +1,7 @@
 """communes_limitrophes: the neighbours of each commune. Not here: the contours (commune_boundaries)."""
 
-import geopandas
 import polars as pl
+import shapely
 
 from edu_pipeline import contracts as c
 from edu_pipeline.table import table
@@ -25,8 +25,8 @@ def communes_limitrophes(commune_boundaries: pl.LazyFrame) -> pl.LazyFrame:
     """Pair the contours that have a point in common, other than each with itself."""
 
     frame = commune_boundaries.select("code_commune", "geometry").collect()
-    contours = geopandas.GeoSeries.from_wkb(frame["geometry"].to_list())
-    one, other = contours.sindex.query(contours, predicate="intersects")
+    contours = shapely.from_wkb(frame["geometry"].to_numpy())
+    one, other = shapely.STRtree(contours).query(contours, predicate="intersects")
     pairs = pl.LazyFrame({"insee": frame["code_commune"][one], "voisin": frame["code_commune"][other]})
     neighbours = pl.col("voisin").filter(pl.col("voisin") != pl.col("insee")).unique().sort()
     return (
