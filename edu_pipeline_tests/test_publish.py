@@ -233,35 +233,36 @@ INDEXES = (
 )
 
 
-def test_the_indexes_of_an_empty_table_that_nobody_reads_are_built_when_it_is_filled(database: Database) -> None:
+@pytest.mark.parametrize("referenced", [False, True])
+def test_an_empty_table_that_nobody_reads_is_filled_frozen_and_indexed_then(
+    database: Database, referenced: bool
+) -> None:
+    """Frozen: an older snapshot sees the rows. A table that a foreign key points to cannot be, and is filled all the
+    same."""
     table = a_table(Crimes, "sales")
     new, none = crimes(500, 1), crimes(0, 1)
-    with database.connect() as connection:
+    found = difference(new.lazy(), none.lazy(), table.key)
+    with database.connect() as connection, database.connect() as older:
         connection.execute(
             "CREATE TABLE sales (cle text, annee integer, nombre integer, PRIMARY KEY (cle, annee));"
             "CREATE INDEX ON sales (nombre) WHERE annee > 2000; CREATE UNIQUE INDEX ON sales (lower(cle))"
         )
+        if referenced:
+            connection.execute("CREATE TABLE sold (cle text, annee integer, FOREIGN KEY (cle, annee) REFERENCES sales)")
+        connection.commit()
+        older.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        older.execute("SELECT 1")
         before = connection.execute(INDEXES).fetchall()
         oid = connection.execute("SELECT 'sales_lower_idx'::regclass::oid").fetchone()
         with connection.transaction(force_rollback=True):
-            writing.write(connection, table, new.lazy(), difference(new.lazy(), none.lazy(), table.key), unread=False)
+            writing.write(connection, table, new.lazy(), found, unread=False)
             assert connection.execute("SELECT 'sales_lower_idx'::regclass::oid").fetchone() == oid
-        writing.write(connection, table, new.lazy(), difference(new.lazy(), none.lazy(), table.key), unread=True)
+        writing.write(connection, table, new.lazy(), found, unread=True)
         assert connection.execute(INDEXES).fetchall() == before and len(before) == 3
         assert connection.execute("SELECT 'sales_lower_idx'::regclass::oid").fetchone() != oid
+        connection.commit()
         assert connection.execute("SELECT count(*) FROM sales").fetchone() == (500,)
-
-
-def test_an_empty_table_that_nobody_reads_is_filled_though_a_foreign_key_points_to_it(database: Database) -> None:
-    table = a_table(Crimes, "sales")
-    new, none = crimes(500, 1), crimes(0, 1)
-    with database.connect() as connection:
-        connection.execute(
-            "CREATE TABLE sales (cle text, annee integer, nombre integer, PRIMARY KEY (cle, annee));"
-            "CREATE TABLE sold (cle text, annee integer, FOREIGN KEY (cle, annee) REFERENCES sales)"
-        )
-        writing.write(connection, table, new.lazy(), difference(new.lazy(), none.lazy(), table.key), unread=True)
-        assert connection.execute("SELECT count(*) FROM sales").fetchone() == (500,)
+        assert older.execute("SELECT count(*) FROM sales").fetchone() == (0 if referenced else 500,)
 
 
 def test_a_large_difference_exchanges_the_partition(database: Database, large: Table) -> None:

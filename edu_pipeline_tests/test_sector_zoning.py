@@ -12,7 +12,7 @@ import shapely
 from shapely import Geometry
 
 from edu_pipeline.sectors import coverage, rules, zoning
-from edu_pipeline.sectors.addresses import COLUMNS
+from edu_pipeline.sectors.addresses import AT_ONCE, COLUMNS
 
 A, B, C = "0350967L", "0350762N", "0350896J"
 LYCEE = "0310036W"
@@ -237,8 +237,10 @@ def test_supplied_zones_take_the_place_of_all_others() -> None:
     assert "expected a polygon" in refused["refused_because"].item()
 
 
-def test_a_city_is_shared_out_among_its_arrondissements() -> None:
-    """The first goes whole to a collège, the second is divided; neither has a contour."""
+@pytest.mark.parametrize("at_once", [1, AT_ONCE])
+def test_a_city_is_shared_out_among_its_arrondissements(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """The first goes whole to a collège, the second is divided; neither has a contour, and neither is cut alone."""
+    monkeypatch.setattr("edu_pipeline.sectors.addresses.AT_ONCE", at_once)
     addresses = houses("75101", {"RUE A": 2.01}) + houses("75102", {"RUE A": 2.05, "RUE B": 2.09})
     found = made(
         whole=[whole("75101", C)],

@@ -44,11 +44,11 @@ def in_parts(rows: pl.DataFrame, addresses: pl.DataFrame) -> Iterator[tuple[pl.D
     communes = rows.group_by("code_commune", maintain_order=True).len()
     city = pl.col("code_commune").replace(arrondissements.COMMUNES).alias("city")
     cities = communes.group_by(city, maintain_order=True).agg("code_commune", pl.col("len").sum())
-    numbered = cities.with_columns(part=(pl.col("len").cum_sum() - pl.col("len")) // AT_ONCE).explode("code_commune")
-    for (_,), communes in numbered.group_by("part", maintain_order=True):
+    parts = cities.with_columns(part=(pl.col("len").cum_sum() - pl.col("len")) // AT_ONCE).explode("code_commune")
+    for (_,), some in parts.group_by("part", maintain_order=True):
         yield (
-            rows.join(communes, on="code_commune", how="semi", nulls_equal=True, maintain_order="left"),
-            addresses.filter(pl.col("code_insee").is_in(communes["code_commune"].implode())),
+            rows.join(some, on="code_commune", how="semi", nulls_equal=True, maintain_order="left"),
+            addresses.filter(pl.col("code_insee").is_in(some["code_commune"].implode())),
         )
 
 
