@@ -49,6 +49,17 @@ def test_a_small_file_has_no_copy(archive: Archive, tmp_path: Path) -> None:
     assert kept(archive) == []
 
 
+def test_gzip_of_another_encoding(archive: Archive, tmp_path: Path) -> None:
+    latin = FILE.model_copy(update={"encoding": "windows-1252"})
+    release = stored(archive, "Code;Nom\n01001;L’Œuvre\n".encode("windows-1252"))
+    assert rows(archive, release, tmp_path, latin) == [("01001", "L’Œuvre")]
+
+
+def test_gzip_with_nothing_in_it(archive: Archive, tmp_path: Path) -> None:
+    with pytest.raises(FileInvalid, match="does not parse: empty"):
+        rows(archive, stored(archive, b""), tmp_path)
+
+
 @pytest.mark.usefixtures("all_are_large")
 def test_a_large_file_is_parsed_once(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release = stored(archive, LINES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -46,6 +47,24 @@ def sleepy(seconds: float) -> int:
     Path(f"{os.environ['PIDS']}/{os.getpid()}").touch()
     time.sleep(seconds)
     return os.getpid()
+
+
+KEPT: list[list[int]] = []
+
+
+def looked_through(number: int) -> int:
+    """How many objects a search for cycles would go through, of those that are kept."""
+    looked = sum(any(one is kept for kept in KEPT) for one in gc.get_objects()) if KEPT else 0
+    KEPT.append([number])
+    return looked
+
+
+def test_what_a_process_keeps_of_its_items_is_not_looked_through() -> None:
+    results = list(in_order(looked_through, range(12), rows=FEW))
+    assert results == [0] * 12
+    for number in range(3):
+        looked_through(number)
+    assert looked_through(3) == 3  # what is kept here is
 
 
 @pytest.mark.parametrize(("rows", "processes"), [(FEW, 3), (FEW - 1, 1)])

@@ -85,29 +85,34 @@ def _delta(connection: Connection, table: Table, found: Difference) -> None:
 
 
 def _fill(connection: Connection, table: Table, new: pl.LazyFrame) -> None:
-    """Fill an empty table, and index it then: in a third of the time, or less."""
+    """Fill an empty table, and index it then, its key too: in a third of the time, or less.
+
+    A table that a foreign key points to can lose neither its key nor, by TRUNCATE, its rows, without which none are
+    frozen: it is filled as it is.
+    """
     name = sql.Identifier(table.name)
-    indexes = connection.execute(
-        "SELECT c.relname, pg_get_indexdef(c.oid) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid "
-        "WHERE i.indrelid = to_regclass(quote_ident(%s)) "
-        "AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = c.oid) ORDER BY c.oid",
-        [table.name],
-    ).fetchall()
-    for index, _ in indexes:
-        connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(str(index))))
-    copy_in(connection, name, new, frozen=_emptied(connection, table))
-    for _, definition in indexes:
-        connection.execute(str(definition).encode())
-
-
-def _emptied(connection: Connection, table: Table) -> bool:
-    """Truncate an empty table, as rows that are frozen want it, unless a foreign key points to it."""
     (referenced,) = connection.execute(
         "SELECT EXISTS (SELECT FROM pg_constraint WHERE confrelid = to_regclass(quote_ident(%s)))", [table.name]
     ).fetchall()[0]
-    if not referenced:
-        connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(table.name)))
-    return not referenced
+    if referenced:
+        copy_in(connection, name, new)
+        return
+    indexes = connection.execute(
+        "SELECT c.relname, pg_get_indexdef(c.oid), pg_get_constraintdef(k.oid) FROM pg_index AS i "
+        "JOIN pg_class AS c ON c.oid = i.indexrelid LEFT JOIN pg_constraint AS k ON k.conindid = c.oid "
+        "WHERE i.indrelid = to_regclass(quote_ident(%s)) ORDER BY c.oid",
+        [table.name],
+    ).fetchall()
+    add = []
+    for index, definition, constraint in indexes:
+        form = "ALTER TABLE {} DROP CONSTRAINT {}" if constraint else "DROP INDEX {1}"
+        connection.execute(sql.SQL(form).format(name, sql.Identifier(str(index))))
+        constrained = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} ").format(name, sql.Identifier(str(index)))
+        add.append(constrained.as_string() + str(constraint) if constraint else str(definition))
+    connection.execute(sql.SQL("TRUNCATE {}").format(name))
+    copy_in(connection, name, new, frozen=True)
+    for statement in add:
+        connection.execute(statement.encode())
 
 
 def _beside(connection: Connection, table: Table, new: pl.LazyFrame) -> sql.Identifier:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from string import ascii_lowercase
 
+import numpy as np
 import polars as pl
 import shapely
 
 from edu_pipeline.errors import EXAMPLES, EduError
+from edu_pipeline.sectors import lines
 from edu_pipeline.sectors.labels import read
-from edu_pipeline.sectors.lines import SAME_PLACE, begins, vertices, with_axis
 from edu_pipeline.sectors.matching import match
 
 SEGMENT = ("code_commune", "libelle_rue", "number_from", "number_to", "side")
@@ -73,13 +74,14 @@ def place(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
     _check_sides(segments)
     located = _located(_near(segments, addresses))
     names = located.select("code_insee", "street", "nom_voie", "nom_afnor").unique(maintain_order=True)
+    names = names.sort("street", maintain_order=True)
     found = segments.with_row_index("segment").join(
         match(segments, names), on=["code_commune", "libelle_rue"], how="left", nulls_equal=True, maintain_order="left"
     )
     street_names = names.group_by("street").agg(pl.coalesce("nom_voie", "nom_afnor").first().alias("street_name"))
-    lines = _lines(found, _held(found, located), located)
+    drawn = _lines(found, _held(found, located), located)
     found = found.join(street_names, on="street", how="left", maintain_order="left").join(
-        lines, on="segment", how="left", maintain_order="left"
+        drawn, on="segment", how="left", maintain_order="left"
     )
     return found.select(
         *segments.columns,
@@ -154,17 +156,15 @@ def _located(near: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         In addition ``rank`` (order among the same ``numero``), ``lon_0`` and ``lat_0`` (where the plane touches the
-        earth), ``x`` and ``y`` (metres), ``dx`` and ``dy`` (the street's direction, a unit vector).
+        earth), ``x`` and ``y`` (metres).
     """
-    return _directed(
-        near.with_columns(
-            rank=_rank(),
-            lon_0=pl.col("lon").first().over("street"),
-            lat_0=pl.col("lat").first().over("street"),
-        ).with_columns(
-            x=(pl.col("lon") - pl.col("lon_0")) * _metres_of_lon(),
-            y=(pl.col("lat") - pl.col("lat_0")) * METRES_PER_DEGREE,
-        )
+    return near.with_columns(
+        rank=_rank(),
+        lon_0=pl.col("lon").first().over("street"),
+        lat_0=pl.col("lat").first().over("street"),
+    ).with_columns(
+        x=(pl.col("lon") - pl.col("lon_0")) * _metres_of_lon(),
+        y=(pl.col("lat") - pl.col("lat_0")) * METRES_PER_DEGREE,
     )
 
 
@@ -188,26 +188,19 @@ def _metres_of_lon() -> pl.Expr:
     return METRES_PER_DEGREE * pl.col("lat_0").radians().cos()
 
 
-def _directed(addresses: pl.DataFrame) -> pl.DataFrame:
-    """With the street's direction at each address: from its neighbour before to that behind, else the main axis."""
-    first = begins(["street", "odd"])
-    last = first.shift(-1, fill_value=True)
-    steps = {}
-    for step, name in (("dx", "x"), ("dy", "y")):
-        here, before, behind = pl.col(name), pl.col(name).shift(1), pl.col(name).shift(-1)
-        steps[step] = pl.when(last).then(here).otherwise(behind) - pl.when(first).then(here).otherwise(before)
-    size = pl.col("dx").pow(2).add(pl.col("dy").pow(2)).sqrt()
-    return (
-        with_axis(addresses, ["street"])
-        .sort("street", "odd", "numero", "rank", "address")
-        .with_columns(**steps)
-        .with_columns(size=size)
-        .with_columns(
-            dx=pl.when(pl.col("size") > SAME_PLACE).then(pl.col("dx") / pl.col("size")).otherwise("east"),
-            dy=pl.when(pl.col("size") > SAME_PLACE).then(pl.col("dy") / pl.col("size")).otherwise("north"),
-        )
-        .drop("size", "east", "north")
-    )
+def _directions(located: pl.DataFrame) -> pl.DataFrame:
+    """The street's direction at each ``address``, the unit vector ``dx``, ``dy``: from its neighbour before to that
+    behind, else the main axis."""
+    addresses = located.sort("street", "odd", "numero", "rank", "address")
+    places = addresses.select("x", "y").to_numpy()
+    side, place = lines.runs(addresses, ["street", "odd"]), np.arange(addresses.height)
+    before = np.maximum(place - 1, np.searchsorted(side, side, side="left"))
+    behind = np.minimum(place + 1, np.searchsorted(side, side, side="right") - 1)
+    steps = places[behind] - places[before]
+    size = np.hypot(*steps.T)[:, None]
+    axis = lines.main_axis(places, lines.runs(addresses, ["street"]))
+    dx, dy = np.where(size > lines.SAME_PLACE, steps / np.maximum(size, lines.SAME_PLACE), axis).T
+    return addresses.select("address", dx=pl.Series(dx), dy=pl.Series(dy))
 
 
 def _held(found: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
@@ -228,7 +221,7 @@ def _held(found: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
 
 def _lines(found: pl.DataFrame, held: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
     """``segment``, ``placed`` and ``geometry`` of all segments whose street is found."""
-    own = _geometries(held.rename({"segment": "line"})).select(
+    own = _geometries(held.rename({"segment": "line"}), located).select(
         pl.col("line").alias("segment"),
         pl.when("alone").then(pl.lit("one address")).otherwise(pl.lit("addresses")).alias("placed"),
         "geometry",
@@ -238,23 +231,28 @@ def _lines(found: pl.DataFrame, held: pl.DataFrame, located: pl.DataFrame) -> pl
         .join(own, on="segment", how="anti")
         .select("segment", "street")
     )
-    whole = _geometries(located.join(rest, on="street", how="semi").rename({"street": "line"}))
+    whole = _geometries(located.join(rest, on="street", how="semi").with_columns(line="street"), located)
     of_street = whole.select(pl.col("line").alias("street"), pl.lit("whole street").alias("placed"), "geometry")
     return pl.concat([own, rest.join(of_street, on="street").drop("street")])
 
 
-def _geometries(points: pl.DataFrame) -> pl.DataFrame:
+def _geometries(points: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
     """One row per ``line``: whether it is ``alone`` in one place, and its ``geometry`` in degrees."""
     origins = points.group_by("line").agg(pl.first("lon_0", "lat_0"))
+    drawn = lines.vertices(points)
+    alone, others = (drawn.filter(pl.col("alone") == is_alone) for is_alone in (True, False))
+    streets = located.join(alone, on="address", how="semi").select("street")
+    directions = _directions(located.join(streets, on="street", how="semi"))
     degrees = (
-        vertices(points)
+        pl.concat([others, lines.short(alone.join(directions, on="address", how="left", maintain_order="left"))])
         .join(origins, on="line", maintain_order="left")
         .with_columns(
             lon=(pl.col("lon_0") + pl.col("x") / _metres_of_lon()).round(DECIMALS),
             lat=(pl.col("lat_0") + pl.col("y") / METRES_PER_DEGREE).round(DECIMALS),
         )
     )
-    lines = degrees.group_by("line", maintain_order=True).agg(pl.first("alone"))
-    shapes = shapely.linestrings(degrees.select("lon", "lat").to_numpy(), indices=degrees["line"].rle_id().to_numpy())
+    of_line = degrees["line"].rle_id().to_numpy()
+    shapes = shapely.linestrings(degrees["lon"].to_numpy(), degrees["lat"].to_numpy(), indices=of_line)
     hexadecimal = shapely.to_wkb(shapely.set_srid(shapes, 4326), hex=True, include_srid=True, byte_order=1)
-    return lines.with_columns(geometry=pl.Series(hexadecimal, dtype=pl.String))
+    once = degrees.filter(lines.begins(["line"])).select("line", "alone")
+    return once.with_columns(geometry=pl.Series(hexadecimal, dtype=pl.String))

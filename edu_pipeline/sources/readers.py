@@ -22,6 +22,7 @@ import shapely
 from edu_pipeline.errors import EXAMPLES, FileInvalid, MemberMissing
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.catalogue import File
+from edu_pipeline.sources.soundness import GZIP, PARQUET
 
 DELIMITERS = ";,\t|"
 
@@ -60,11 +61,15 @@ def _form(path: Path, file: File) -> str:
     is called so."""
     if _is_workbook(path):
         return "xlsx"
-    with path.open("rb") as stream:
-        if stream.read(4) == b"PAR1":
-            return "parquet"
-    is_csv = file.format in ("xlsx", "parquet") or path.suffix == ".csv"
+    if _magic(path) == PARQUET:
+        return "parquet"
+    is_csv = file.format in ("xlsx", "parquet") or path.name.lower().endswith((".csv", ".csv.gz"))
     return "csv" if is_csv else file.format
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(4)
 
 
 def _is_workbook(path: Path) -> bool:
@@ -75,10 +80,12 @@ def _is_workbook(path: Path) -> bool:
 
 
 def _unpacked(path: Path, file: File, scratch: Path, where: str) -> Path:
-    """The file itself, or what is in it if it is gzip or zip (a workbook is left alone)."""
-    with path.open("rb") as stream:
-        magic = stream.read(4)
-    if magic.startswith(b"\x1f\x8b"):
+    """The file itself, or what is in it if it is gzip or zip; a workbook is left alone, and so is CSV in gzip, which
+    polars unpacks as it reads it."""
+    magic = _magic(path)
+    if magic.startswith(GZIP):
+        if path.name.lower().endswith(".csv.gz") and file.encoding == "utf-8":
+            return path
         target = scratch / f"{path.name.removesuffix('.gz')}"
         try:
             with gzip.open(path) as packed, target.open("wb") as out:
@@ -137,7 +144,7 @@ def _as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
 
 def sniff_delimiter(path: Path) -> str:
     """The delimiter of a CSV file: the one of ``; , tab |`` that its header has most of, outside quotes."""
-    with path.open("rb") as stream:
+    with gzip.open(path) if _magic(path).startswith(GZIP) else path.open("rb") as stream:
         header = stream.readline(1 << 20).decode("utf-8-sig", errors="replace")
     bare = re.sub(r'"[^"]*"', "", header)
     return max(DELIMITERS, key=bare.count)
