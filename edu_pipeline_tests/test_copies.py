@@ -49,6 +49,13 @@ def test_a_small_file_has_no_copy(archive: Archive, tmp_path: Path) -> None:
     assert kept(archive) == []
 
 
+def test_gzip_is_read_where_it_lies(archive: Archive, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    assert len(rows(archive, stored(archive, LINES), scratch)) == 2
+    assert list(scratch.iterdir()) == []
+
+
 def test_gzip_of_another_encoding(archive: Archive, tmp_path: Path) -> None:
     latin = FILE.model_copy(update={"encoding": "windows-1252"})
     release = stored(archive, "Code;Nom\n01001;L’Œuvre\n".encode("windows-1252"))

@@ -157,6 +157,17 @@ def test_what_is_not_placed_says_why() -> None:
     ]
 
 
+def test_a_reason_does_not_hang_on_the_order_of_the_addresses() -> None:
+    streets = [addresses(TWO_SIDES, name=f"Rue du {letter}ac") for letter in "LBTS"]
+    reasons = {
+        place(segments((1, 9, "tous"), name="RUE DU PACHA"), pl.concat(each))["reason"].item()
+        for each in (streets, streets[::-1])
+    }
+    assert reasons == {
+        "no street like RUE DU PACHA among the 4 streets of 35238; closest: Rue du Bac, Rue du Lac, Rue du Sac"
+    }
+
+
 def test_addresses_without_a_place_do_not_count() -> None:
     nowhere = addresses([(9, math.nan, 0.0)]).with_columns(lon=pl.lit(None, pl.Float64))
     found = place(segments((1, 9999, "tous")), nowhere)

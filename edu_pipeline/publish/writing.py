@@ -98,21 +98,21 @@ def _fill(connection: Connection, table: Table, new: pl.LazyFrame) -> None:
         copy_in(connection, name, new)
         return
     indexes = connection.execute(
-        "SELECT c.relname, pg_get_indexdef(c.oid), pg_get_constraintdef(k.oid) FROM pg_index AS i "
-        "JOIN pg_class AS c ON c.oid = i.indexrelid LEFT JOIN pg_constraint AS k ON k.conindid = c.oid "
+        "SELECT CASE WHEN k.oid IS NULL THEN format('DROP INDEX %%s', c.oid::regclass) "
+        "ELSE format('ALTER TABLE %%s DROP CONSTRAINT %%I', i.indrelid::regclass, k.conname) END, "
+        "CASE WHEN k.oid IS NULL THEN pg_get_indexdef(c.oid) ELSE format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', "
+        "i.indrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) END "
+        "FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid "
+        "LEFT JOIN pg_constraint AS k ON k.conindid = c.oid "
         "WHERE i.indrelid = to_regclass(quote_ident(%s)) ORDER BY c.oid",
         [table.name],
     ).fetchall()
-    add = []
-    for index, definition, constraint in indexes:
-        form = "ALTER TABLE {} DROP CONSTRAINT {}" if constraint else "DROP INDEX {1}"
-        connection.execute(sql.SQL(form).format(name, sql.Identifier(str(index))))
-        constrained = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} ").format(name, sql.Identifier(str(index)))
-        add.append(constrained.as_string() + str(constraint) if constraint else str(definition))
+    for drop, _ in indexes:
+        connection.execute(str(drop).encode())
     connection.execute(sql.SQL("TRUNCATE {}").format(name))
     copy_in(connection, name, new, frozen=True)
-    for statement in add:
-        connection.execute(statement.encode())
+    for _, make in indexes:
+        connection.execute(str(make).encode())
 
 
 def _beside(connection: Connection, table: Table, new: pl.LazyFrame) -> sql.Identifier:

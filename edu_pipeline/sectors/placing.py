@@ -74,7 +74,7 @@ def place(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
     _check_sides(segments)
     located = _located(_near(segments, addresses))
     names = located.select("code_insee", "street", "nom_voie", "nom_afnor").unique(maintain_order=True)
-    names = names.sort("street", maintain_order=True)
+    names = names.sort("street", maintain_order=True)  # a reason names the first of equally close ones
     found = segments.with_row_index("segment").join(
         match(segments, names), on=["code_commune", "libelle_rue"], how="left", nulls_equal=True, maintain_order="left"
     )

@@ -51,7 +51,7 @@ def commune_boundaries(contours_communes: pl.LazyFrame) -> pl.LazyFrame:
 
 def _square_metres(contours: npt.NDArray[np.object_]) -> npt.NDArray[Any]:
     """Their areas on the ellipsoid; NaN of those that are None."""
-    import geopandas  # noqa: PLC0415 - as in readers.py: whoever asks what tables there are has no use for it
+    import geopandas  # noqa: PLC0415 - half a second, with pandas, which most processes have no use for
 
     areas: npt.NDArray[Any] = geopandas.GeoSeries(contours, crs=4326).to_crs(EQUAL_AREA).area.to_numpy()
     return areas
