@@ -9,7 +9,7 @@ rows (``publish``), migrations (``migrate.py``), the private cluster (``cluster.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -31,6 +31,10 @@ CONNECT_TIMEOUT = 10
 SESSION = "SET jit = off; SET default_statistics_target = 30"
 """Compiling takes longer than any statement of ours saves by it: 0.3 to 1 s. ANALYZE of a wide table takes half a
 second with the default of 100 (values per column that are told apart), 0.15 s with 30; the views take no longer."""
+
+
+_open: set[Connection] = set()
+"""The connections of this process."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Database:
                 f"expected an answer, found: {str(error).strip()}.",
                 "Start it (`edu-pipeline db start` for the private cluster) or mend EDU_DATABASE_URL.",
             ) from error
+        _open.add(connection)
         try:
             with connection:
                 _work_as_owner(connection, self.live or self.schema)
@@ -81,12 +86,21 @@ class Database:
                 "The published rows are as they were. Free space on the server (`edu-pipeline drop-previous` gives "
                 "back that of the schema before the last rebuild) or add some; then run the same again.",
             ) from error
+        finally:
+            _open.discard(connection)
 
     @property
     def place(self) -> str:
         """Host, port and name of the database, for people; never a password."""
         given = conninfo_to_dict(self.url)
         return f"database {given.get('dbname', '')} on {given.get('host', 'localhost')}:{given.get('port', 5432)}"
+
+
+def cancel_statements() -> None:
+    """Cancel what the server does for the connections of this process, whichever thread waits for it."""
+    for connection in list(_open):
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=CONNECT_TIMEOUT)
 
 
 def target(settings: Settings) -> Database:

@@ -12,6 +12,7 @@ import dagster as dg
 
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.settings import settings
+from edu_pipeline.step_threads import in_process_executor
 
 DISTRIBUTED = {"dask": "dask_executor", "celery": "celery_executor"}
 
@@ -24,7 +25,7 @@ def executor() -> dg.ExecutorDefinition:
     """
     name = settings().executor
     if name not in DISTRIBUTED:
-        return dg.in_process_executor if name == "in_process" else dg.multiprocess_executor
+        return in_process_executor if name == "in_process" else dg.multiprocess_executor
     try:
         found = getattr(importlib.import_module(f"dagster_{name}"), DISTRIBUTED[name])
     except ModuleNotFoundError as error:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -30,6 +32,7 @@ from edu_pipeline.publish import ledger
 from edu_pipeline.resources import moment
 from edu_pipeline.settings import Settings
 from edu_pipeline.sources.archive import Archive
+from edu_pipeline.step_threads import in_process_executor
 from edu_pipeline.table import tables
 from edu_pipeline.views import views
 
@@ -150,8 +153,8 @@ def _execute(
     console: Console,
 ) -> dict[str, str]:
     """Run the assets ``names`` of a job (None: all) in this process; asset to failure text."""
-    job = defs.resolve_job_def(job_name)
-    selection = [dg.AssetKey(name) for name in names] if names is not None else None
+    job = defs.resolve_job_def(job_name).with_executor_def(in_process_executor)
+    selection = frozenset(map(dg.AssetKey, names)) if names is not None else None
     steps = len(selection or list(job.asset_layer.executable_asset_keys))
     failures: dict[str, str] = {}
     with _progress(console) as progress:
@@ -176,17 +179,17 @@ def _execute(
 
         run_id = str(uuid.uuid4())
         instance.add_event_listener(run_id, follow)
-        job.execute_in_process(
-            instance=instance,
+        run = instance.create_run_for_job(
+            job,
             run_id=run_id,
-            raise_on_error=False,
-            asset_selection=selection,
-            tags={"edu_pipeline/started_by": "command line"},
             run_config={
                 "resources": resources,
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
+            tags={**job.run_tags, "edu_pipeline/started_by": "command line"},
+            asset_selection=selection,
         )
+        execute_run(InMemoryJob(job), run, instance)
     return failures
 
 

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     executor: Literal["in_process", "multiprocess", "dask", "celery"] = Field(
         "in_process", description="Dagster executor of all jobs."
     )
+    steps_at_once: int = Field(
+        2, ge=1, description="Steps that `in_process` and the command line run at a time, in threads."
+    )
     probe_seconds: int = Field(600, ge=5, description="Seconds between two looks of the sensor for new releases.")
     alert_webhook: SecretStr | None = Field(None, description="Slack-compatible URL that alerts are posted to; secret.")
     ui_url: str | None = Field(None, description="Address of the Dagster UI, for the links in alerts.")
