@@ -7,8 +7,8 @@ one psql that copies the finished rows of every table into an equal empty schema
 Both write into the same kind of cluster, made for this run. Goals: at most 2 times the floor, and below 2 GiB resident
 for everything that the rebuild starts, the server included.
 
-The layer sectorisation stands apart too: placing a million segments among three million addresses, and sharing communes
-out among their zones, is work that copying finished rows has no counterpart for.
+The layer sectorisation is in both: placing a million segments among three million addresses, and sharing communes out
+among their zones, is work that copying finished rows has no counterpart for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import dagster as dg
 import psycopg
 from psycopg import sql
 from rich.console import Console
@@ -28,7 +27,6 @@ from rich.table import Table
 
 from edu_pipeline.cluster import Cluster, find_binaries
 from edu_pipeline.database import Database
-from edu_pipeline.instance import home
 from edu_pipeline.migrate import migrate
 from edu_pipeline.settings import PROJECT, settings
 from edu_pipeline.sources.archive import Archive
@@ -36,7 +34,6 @@ from edu_pipeline.status import TableStatus, table_status
 
 BIN = Path(sys.executable).parent
 GOAL, GOAL_BYTES = 2.0, 2 << 30
-APART = "sectorisation"
 
 
 def run(*command: str | Path, **variables: str) -> tuple[float, str]:
@@ -61,39 +58,23 @@ def dump(database: Database, names: list[str], folder: Path) -> None:
                         file.write(block)
 
 
-def floor(cluster: Cluster, found: list[TableStatus], folder: Path) -> tuple[float, float]:
-    """Seconds that psql takes for the same rows and the same REFRESH statements, in an equal empty schema: of all but
-    the layer sectorisation, and of this."""
+def floor(cluster: Cluster, found: list[TableStatus], folder: Path) -> float:
+    """Seconds that psql takes for the same rows and the same REFRESH statements, in an equal empty schema."""
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE floor")
     migrate(Database(cluster.url("floor"), settings().target_schema))
     views = [f"REFRESH MATERIALIZED VIEW {entry.table};" for entry in found if entry.layer == "views"]
-    copies: dict[bool, list[str]] = {True: [], False: []}
-    for entry in found:
-        if entry.layer != "views":
-            line = f"\\copy {entry.table} FROM '{folder / entry.table}.csv' (FORMAT csv)"
-            copies[entry.layer == APART].append(line)
-    rest, apart = (_psql(cluster, lines, folder) for lines in (copies[False] + views, copies[True]))
-    return rest, apart
-
-
-def _psql(cluster: Cluster, lines: list[str], folder: Path) -> float:
+    copies = [
+        f"\\copy {entry.table} FROM '{folder / entry.table}.csv' (FORMAT csv)"
+        for entry in found
+        if entry.layer != "views"
+    ]
     script = folder / "floor.sql"
-    script.write_text("\n".join([f"SET search_path TO {settings().target_schema}, postgis;", *lines, ""]))
+    script.write_text("\n".join([f"SET search_path TO {settings().target_schema}, postgis;", *copies, *views, ""]))
     seconds, _ = run(
         find_binaries().folder / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", script, cluster.url("floor")
     )
     return seconds
-
-
-def seconds_of(found: list[TableStatus]) -> float:
-    """How long the steps of the layer sectorisation took in the newest run: loads, with their checks and pictures."""
-    names = {entry.table for entry in found if entry.layer == APART}
-    os.environ["DAGSTER_HOME"] = home(settings())
-    with dg.DagsterInstance.get() as instance:
-        (record,) = instance.get_run_records(limit=1)
-        steps = instance.get_run_step_stats(record.dagster_run.run_id)
-    return sum((step.end_time or 0.0) - (step.start_time or 0.0) for step in steps if step.step_key in names)
 
 
 def main() -> None:
@@ -116,12 +97,11 @@ def main() -> None:
             run(BIN / "edu-pipeline", "start-over", "--yes")
             seconds, _ = run(BIN / "edu-pipeline", "rebuild")
             database = Database(cluster.url(), settings().target_schema)
-            apart = seconds_of(table_status(database, Archive(settings().archive_root)))
             run(BIN / "edu-pipeline", "start-over", "--yes")
             _, measured = run(BIN / "python", PROJECT / "bench" / "peak_memory.py", "edu-pipeline", "rebuild")
             found = table_status(database, Archive(settings().archive_root))
             dump(database, [entry.table for entry in found if entry.layer != "views"], folder)
-            least, least_apart = floor(cluster, found, folder)
+            least = floor(cluster, found, folder)
         finally:
             cluster.stop()
             run(*publisher, "stop")
@@ -130,13 +110,8 @@ def main() -> None:
         grid.add_row(entry.table, f"{entry.rows:,}", f"{entry.refused or 0:,}")
     console.print(grid)
     console.print(measured.strip().splitlines()[-1])
-    grid = Table("", "rebuild, unobserved", "floor: psql \\copy and REFRESH", "times")
-    for name, ours, theirs in (
-        ("all", seconds, least + least_apart),
-        (f"all but {APART}", seconds - apart, least),
-        (APART, apart, least_apart),
-    ):
-        grid.add_row(name, f"{ours:.1f} s", f"{theirs:.1f} s", f"{ours / theirs:.2f}")
+    grid = Table("rebuild, unobserved", "floor: psql \\copy and REFRESH", "times")
+    grid.add_row(f"{seconds:.1f} s", f"{least:.1f} s", f"{seconds / least:.2f}")
     console.print(grid)
     console.print(f"goals: at most {GOAL} times the floor, below {GOAL_BYTES / 2**20:,.0f} MiB")
 

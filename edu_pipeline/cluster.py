@@ -52,7 +52,7 @@ INSTALL = (
 
 SETTINGS = {
     "shared_buffers": "256MB",
-    "maintenance_work_mem": "256MB",
+    "maintenance_work_mem": "64MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "wal_level": "minimal",

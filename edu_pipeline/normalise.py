@@ -86,7 +86,8 @@ def code_departement(value: pl.Expr) -> pl.Expr:
 
 def code_commune(value: pl.Expr) -> pl.Expr:
     """The leading zero that spreadsheets take away: ``1004`` is ``01004``; ``2a004`` is ``2A004``."""
-    return value.str.to_uppercase().str.replace(r"^(\d{4})$", "0${1}")
+    code = value.str.to_uppercase()
+    return pl.when(code.str.contains(r"^\d{4}$")).then("0" + code).otherwise(code)
 
 
 def secteur(value: pl.Expr) -> pl.Expr:
@@ -96,7 +97,7 @@ def secteur(value: pl.Expr) -> pl.Expr:
 
 def year(value: pl.Expr) -> pl.Expr:
     """The year of ``2024``, ``2024.0``, ``2024-01-01T00:00:00+00:00``; anything else stays, to be refused."""
-    return value.str.replace(r"^(\d{4})(\.0|-\d\d-\d\d.*)$", "${1}")
+    return pl.when(value.str.contains(r"^\d{4}(\.0|-\d\d-\d\d.*)$")).then(value.str.head(4)).otherwise(value)
 
 
 def has_uai_check_letter(value: pl.Expr) -> pl.Expr:

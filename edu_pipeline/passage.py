@@ -17,6 +17,7 @@ from datetime import date
 import polars as pl
 import shapely
 
+from edu_pipeline import ewkb
 from edu_pipeline.contracts import CODES_ANCIENS, specs
 from edu_pipeline.sources.catalogue import File
 from edu_pipeline.table import Table
@@ -173,8 +174,7 @@ def _united(contours: pl.Series) -> str | None:
     """The union as hexadecimal EWKB; a single contour as it is; None if one cannot be read, for the load to refuse."""
     if len(contours) == 1:
         return str(contours[0])
-    shapes = shapely.from_wkb(contours.to_numpy(), on_invalid="ignore")
+    shapes = ewkb.decoded(contours)
     if shapely.is_missing(shapes).any():
         return None
-    shape = shapely.set_srid(shapely.union_all(shapely.make_valid(shapes)), 4326)
-    return str(shapely.to_wkb(shape, hex=True, include_srid=True, byte_order=1))
+    return str(ewkb.encoded([shapely.union_all(shapely.make_valid(shapes))])[0])

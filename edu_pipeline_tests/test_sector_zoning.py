@@ -11,6 +11,7 @@ import pytest
 import shapely
 from shapely import Geometry
 
+from edu_pipeline import ewkb
 from edu_pipeline.sectors import coverage, rules, zoning
 from edu_pipeline.sectors.addresses import AT_ONCE, COLUMNS
 
@@ -187,7 +188,7 @@ def made(
         rows_of(whole or []),
         rows_of(segments or [], motif=pl.String(), **streets).lazy(),
         rows_of(supplied or [], geometry=pl.String()),
-        pl.DataFrame({"code_commune": list(contours), "geometry": zoning.hexadecimal(list(contours.values()))}),
+        pl.DataFrame({"code_commune": list(contours), "geometry": ewkb.encoded(list(contours.values()))}),
         {departement: ban(*rows) for departement, rows in by_departement.items()},
     )
 

@@ -190,7 +190,10 @@ def test_a_signal_ends_all_steps_and_what_the_server_does_for_them(
     (tmp_path / "dagster").mkdir()
     program = [sys.executable, "-c", INTERRUPTED, str(tmp_path), empty_database.url]
     started = subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=os.environ)
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%asked by a step%' AND pid <> pg_backend_pid()"
+    asked = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%asked by a step%' AND pid <> pg_backend_pid() "
+        "AND datname = current_database()"
+    )
     with psycopg.connect(empty_database.url, autocommit=True) as connection:
         until = time.monotonic() + 60
         while connection.execute(asked).fetchone() != (1,) or not (tmp_path / "counts").exists():

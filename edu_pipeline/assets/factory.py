@@ -31,6 +31,9 @@ from edu_pipeline.table import Table
 from edu_pipeline.views import View
 
 OWNERS = ["team:data-engineering"]
+FIRST = {"dagster/priority": "1"}
+"""Of the tables that take longest, those of a source in many parts: others are loaded beside them, and not before."""
+
 RETRIES, RETRY_AFTER = 2, 30
 """How often, and after how many seconds, a step is tried again whose failure a retry can mend."""
 
@@ -123,6 +126,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"postgres", "polars"},
         tags={"layer": table.layer, **_source_tags(table)},
+        op_tags=FIRST if table.in_parts else None,
         freshness_policy=_freshness(sources_of(table.name)),
         code_version=table.code_version,
         check_specs=[

@@ -121,7 +121,9 @@ def _duplicates(frame: pl.LazyFrame, table: Table) -> pl.DataFrame:
     The newest one stays (the first of equally new ones) if the table says by which column; else none does.
     """
     hashes = frame.select(ROW, pl.struct(table.key).hash().alias("hash")).collect(engine="streaming")
-    suspects = hashes.filter(pl.col("hash").is_duplicated()).select(ROW)
+    in_order = hashes["hash"].sort()
+    twice = in_order.filter(in_order == in_order.shift())
+    suspects = hashes.filter(pl.col("hash").is_in(twice.implode())).select(ROW)
     rows = frame.join(suspects.lazy(), on=ROW, how="semi").collect(engine="streaming")
     rows = rows.filter(pl.struct(table.key).is_duplicated())
     if table.newest_by is None:

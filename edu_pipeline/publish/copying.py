@@ -6,6 +6,7 @@ here: which rows to write.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def copy_in(connection: Connection, into: sql.Composable, frame: pl.LazyFrame, *
         with cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
             for batch in encoded.collect_batches(chunk_size=BATCH, engine="streaming"):
                 for part in batch.iter_slices(SLICE):
-                    copy.write(part.write_csv(include_header=False, quote_style="non_numeric").encode())
+                    text = io.BytesIO()
+                    part.write_csv(text, include_header=False, quote_style="non_numeric")
+                    copy.write(text.getbuffer())
                 sent += batch.height
         if cursor.rowcount != sent:
             raise RuntimeError(f"COPY took {cursor.rowcount} rows of {sent} that were sent")

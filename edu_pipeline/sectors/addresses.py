@@ -24,17 +24,16 @@ NONE = pl.DataFrame(
 """Columns and types of addresses, without any."""
 
 
-def by_departement(rows: pl.DataFrame, ban: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+def by_departement(rows: pl.LazyFrame, ban: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """The départements in the order of the rows: its rows, and the addresses of their communes.
 
     Args:
         rows: with ``code_departement`` and ``code_commune``.
         ban: département to its addresses, all text; one that it lacks has none.
     """
-    numbers = rows.select("code_departement").with_row_index()  # to copy the rows of one, not all as a partition does
-    places = numbers.group_by("code_departement", maintain_order=True).agg("index")
-    for code, place in zip(*places, strict=True):
-        here = rows[place]
+    departement = pl.col("code_departement")
+    for code in rows.select(departement.unique(maintain_order=True)).collect().to_series():
+        here = rows.filter(departement.is_null() if code is None else departement == code).collect()
         yield here, of_communes(ban, code, here["code_commune"].unique().to_list())
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import shapely
 
+from edu_pipeline import ewkb
 from edu_pipeline.sectors import addresses, piecewise, placing, rules, zoning
 from edu_pipeline.sectors.numbering import hashed, numbered
 from edu_pipeline.vocabulary import arrondissements
@@ -115,12 +116,10 @@ def _shapes(chosen: pl.DataFrame, contours: pl.DataFrame) -> pl.DataFrame:
     given = chosen.filter(nature=SUPPLIED).select(ZONE, GIVEN).iter_rows()
     supplied = [(zone, shape) for zone, text in given for shape in zoning.polygons(text)]
     whole = chosen.filter(nature=COMMUNE).join(contours, on="code_commune", maintain_order="left")
-    polygons, row = shapely.get_parts(shapely.from_wkb(whole["geometry"].to_numpy()), return_index=True)
+    polygons, row = shapely.get_parts(ewkb.decoded(whole["geometry"]), return_index=True)
     shapes = np.array([*(shape for _, shape in supplied), *polygons], dtype=object)
     zones = [*(zone for zone, _ in supplied), *whole[ZONE].gather(row)]
-    return pl.DataFrame(
-        {ZONE: zones, "geometry": zoning.hexadecimal(shapes), "area": shapely.area(shapes)}, schema=SHAPES
-    )
+    return pl.DataFrame({ZONE: zones, "geometry": ewkb.encoded(shapes), "area": shapely.area(shapes)}, schema=SHAPES)
 
 
 def _cut(
@@ -142,7 +141,7 @@ def _cut(
     rows = pl.concat([whole, streets], how="diagonal")
 
     def parts() -> Iterator[_Part]:
-        for here, found in addresses.by_departement(rows, ban):
+        for here, found in addresses.by_departement(rows.lazy(), ban):
             for some, near in addresses.in_parts(here, found):
                 cities = some.select(pl.col("code_commune").replace(arrondissements.COMMUNES)).to_series().unique()
                 yield _Part(some, near, contours.filter(pl.col("code_commune").is_in(cities.implode())))

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import shapely
 
+from edu_pipeline import ewkb
 from edu_pipeline.errors import EXAMPLES, EduError
 from edu_pipeline.sectors import lines
 from edu_pipeline.sectors.labels import read
@@ -253,6 +254,4 @@ def _geometries(points: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
     )
     of_line = degrees["line"].rle_id().to_numpy()
     shapes = shapely.linestrings(degrees["lon"].to_numpy(), degrees["lat"].to_numpy(), indices=of_line)
-    hexadecimal = shapely.to_wkb(shapely.set_srid(shapes, 4326), hex=True, include_srid=True, byte_order=1)
-    once = degrees.filter(lines.begins(["line"])).select("line", "alone")
-    return once.with_columns(geometry=pl.Series(hexadecimal, dtype=pl.String))
+    return degrees.filter(lines.begins(["line"])).select("line", "alone").with_columns(ewkb.encoded(shapes))

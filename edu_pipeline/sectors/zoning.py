@@ -1,7 +1,7 @@
 """Zones on the map: a commune shared out among its zones by where their addresses are.
 
-Belongs here: the planar partition of a contour by Voronoi cells, and shapes in and out of a frame's form. Does not
-belong here: which address is of which zone (``placing.py``), which zones there are (``rules.py``).
+Belongs here: the planar partition of a contour by Voronoi cells, and the polygons of a text that somebody supplies.
+Does not belong here: which address is of which zone (``placing.py``), which zones there are (``rules.py``).
 
 Every point of a commune belongs to the zone of the nearest address. The cells' edges between two zones and the contour
 are noded together and the faces between them made anew: neighbours share their vertices, so that zones neither overlap
@@ -11,7 +11,6 @@ which it has the longest edge in common.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,11 @@ import polars as pl
 import shapely
 from shapely import Geometry
 
+from edu_pipeline import ewkb
+from edu_pipeline.ewkb import Shapes
+
 GRID = 1e-7
 """Degrees, a centimetre, to which coordinates are rounded: what is narrower is nothing."""
-
-Shapes = npt.NDArray[np.object_]
 
 
 def share_out(points: pl.DataFrame, contour: Geometry) -> pl.DataFrame:
@@ -52,13 +52,6 @@ def share_out(points: pl.DataFrame, contour: Geometry) -> pl.DataFrame:
     ])  # fmt: skip
 
 
-def hexadecimal(shapes: Sequence[Geometry] | Shapes) -> list[str | None]:
-    """Shapes in a frame's form."""
-    placed = shapely.set_srid(np.array(shapes, dtype=object), 4326)
-    written: list[str | None] = shapely.to_wkb(placed, hex=True, include_srid=True, byte_order=1).tolist()
-    return written
-
-
 def polygons(text: str | None) -> list[Geometry]:
     """The valid polygons that a text describes: WKT, GeoJSON, or (E)WKB in hexadecimal, degrees; none, if it is none
     of these or has no area."""
@@ -76,9 +69,9 @@ def _faces(positions: Shapes, zones: npt.NDArray[Any], contour: Geometry) -> Sha
     The edges of all zones but the one with the most addresses are all edges there are, each of them once or twice.
     """
     scale = np.array([np.cos(np.radians(shapely.get_y(shapely.centroid(contour)))), 1.0])
-    plane = shapely.transform(positions, lambda degrees: degrees * scale)
+    plane = shapely.multipoints(shapely.get_coordinates(positions) * scale)
     frame = shapely.transform(contour, lambda degrees: degrees * scale)
-    cells = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(plane), extend_to=frame, ordered=True))
+    cells = shapely.get_parts(shapely.voronoi_polygons(plane, extend_to=frame, ordered=True))
     numbers, sizes = np.unique(zones, return_counts=True)
     united = [shapely.coverage_union_all(cells[zones == zone]) for zone in np.delete(numbers, sizes.argmax())]
     edges = shapely.transform(shapely.boundary(united), lambda scaled: scaled / scale)
@@ -118,7 +111,7 @@ def _rows(found: list[tuple[int, Geometry]]) -> pl.DataFrame:
     shapes = shapely.orient_polygons(np.array([shape for _, shape in found], dtype=object))
     shapes = shapely.normalize(shapes)
     frame = pl.DataFrame(
-        {"zone": [zone for zone, _ in found], "geometry": hexadecimal(shapes), "area": shapely.area(shapes)},
+        {"zone": [zone for zone, _ in found], "geometry": ewkb.encoded(shapes), "area": shapely.area(shapes)},
         schema={"zone": pl.Int64, "geometry": pl.String, "area": pl.Float64},
     )
     return frame.sort("zone", "area", "geometry", descending=[False, True, False])

@@ -17,8 +17,8 @@ from itertools import count
 from pathlib import Path
 
 import polars as pl
-import shapely
 
+from edu_pipeline import ewkb
 from edu_pipeline.errors import EXAMPLES, FileInvalid, MemberMissing
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.catalogue import File
@@ -167,11 +167,8 @@ def _geojson(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
 
     features = geopandas.read_file(path, engine="pyogrio").to_crs(4326)
     properties = pl.from_pandas(features.drop(columns="geometry"))
-    hexadecimal = shapely.to_wkb(
-        shapely.set_srid(features.geometry.values, 4326), hex=True, include_srid=True, byte_order=1
-    )
     frame = properties.rename(dict(zip(properties.columns, _unique_slugs(properties.columns), strict=True)))
-    return _as_text(frame.with_columns(geometry=pl.Series(hexadecimal, dtype=pl.String)).lazy())
+    return _as_text(frame.with_columns(ewkb.encoded(features.geometry.to_numpy())).lazy())
 
 
 def _xlsx(path: Path, file: File, scratch: Path) -> pl.LazyFrame:

@@ -8,6 +8,7 @@ import polars as pl
 import shapely
 
 from edu_pipeline import contracts as c
+from edu_pipeline import ewkb
 from edu_pipeline.table import table
 
 EQUAL_AREA = 6933
@@ -36,15 +37,13 @@ def commune_boundaries(contours_communes: pl.LazyFrame) -> pl.LazyFrame:
     """Make every contour a valid MultiPolygon and measure it; what has no area stays as it is, to be refused."""
 
     frame = contours_communes.collect()
-    given = shapely.from_wkb(frame["geometry"].to_numpy(), on_invalid="ignore")
-    valid = shapely.make_valid(given, method="structure", keep_collapsed=False)
+    valid = shapely.make_valid(ewkb.decoded(frame["geometry"]), method="structure", keep_collapsed=False)
     parts, row = shapely.get_parts(valid, return_index=True)
     has_area = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
     nothing = np.full(frame.height, None, dtype=object)
     contours = shapely.multipolygons(parts[has_area], indices=row[has_area], out=nothing)
-    hexadecimal = shapely.to_wkb(shapely.set_srid(contours, 4326), hex=True, include_srid=True, byte_order=1)
     return frame.lazy().with_columns(
-        geometry=pl.coalesce(pl.Series(hexadecimal, dtype=pl.String), "geometry"),
+        geometry=pl.coalesce(ewkb.encoded(contours), "geometry"),
         surface_km2=pl.Series(_square_metres(contours) / 1e6, nan_to_null=True),
     )
 
