@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -43,7 +44,8 @@ LOOK_EVERY = 0.5
 
 @dg.executor(name="in_process")
 def in_process_executor(_: dg.InitExecutorContext) -> dg.Executor:
-    """All steps in this process, ``EDU_STEPS_AT_ONCE`` at a time; where several could run, the order is the names'."""
+    """All steps in this process, ``EDU_STEPS_AT_ONCE`` at a time; of those that could run the one of the greatest
+    ``dagster/priority`` first."""
     return StepThreads(settings().steps_at_once)
 
 
@@ -97,6 +99,7 @@ def _with_logs(
 def _steps(job_context: PlanExecutionContext, execution_plan: ExecutionPlan, at_once: int) -> Iterator[dg.DagsterEvent]:
     told: SimpleQueue[News] = SimpleQueue()
     running: dict[str, Thread] = {}
+    events: dict[str, list[dg.DagsterEvent]] = defaultdict(list)
     end: BaseException | None = None
     with (
         InstanceConcurrencyContext(job_context.instance, job_context.dagster_run) as pools,
@@ -114,10 +117,12 @@ def _steps(job_context: PlanExecutionContext, execution_plan: ExecutionPlan, at_
                     yield from active.concurrency_event_iterator(job_context)
                 key, news = _next(told, running)
                 if isinstance(news, dg.DagsterEvent):
+                    events[key].append(news)
                     yield news
-                    active.handle_event(news)
                 elif key:
                     running.pop(key).join()
+                    for event in events.pop(key, []):  # not before: a step that is to be tried again would be twice
+                        active.handle_event(event)
                     active.verify_complete(job_context, key)
                     yield from active.plan_events_iterator(job_context) if not (end or news) else ()
                 failed = news if isinstance(news, BaseException) else None

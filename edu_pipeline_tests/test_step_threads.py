@@ -112,14 +112,15 @@ def test_a_failed_step_keeps_back_those_behind_it_and_no_other(tmp_path: Path) -
     assert events["fails"][-1] == "FAILURE" and events["behind_other"][-1] == "SUCCESS"
 
 
-def test_a_step_that_asks_for_it_is_tried_again_while_others_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [None, 0.2])
+def test_a_step_that_asks_for_it_is_tried_again_while_others_run(tmp_path: Path, seconds: float | None) -> None:
     again = Event()
 
     @dg.asset
     def retried() -> None:
         TOLD.append("try")
         if TOLD.count("try") < 2:
-            raise dg.RetryRequested(max_retries=1, seconds_to_wait=0.2)
+            raise dg.RetryRequested(max_retries=1, seconds_to_wait=seconds)
         again.set()
 
     @dg.asset

@@ -1,0 +1,35 @@
+"""Geometries as rows have them: the same text as GEOS and PostGIS write, and back."""
+
+from __future__ import annotations
+
+import polars as pl
+import shapely
+
+from edu_pipeline import ewkb
+
+SHAPES = [
+    shapely.Point(2.3522219, 48.856614),
+    None,
+    shapely.LineString([(0, 0), (1.5, -1)]),
+    shapely.MultiPolygon([shapely.box(0, 0, 1, 1), shapely.box(2, 2, 3, 3)]),
+]
+
+
+def test_shapes_are_written_as_geos_writes_them() -> None:
+    by_geos = [None if shape is None else shapely.to_wkb(shapely.set_srid(shape, 4326), hex=True, include_srid=True,
+                                                         byte_order=1) for shape in SHAPES]  # fmt: skip
+    assert ewkb.encoded(SHAPES).to_list() == by_geos
+    assert ewkb.encoded([]).dtype == pl.String and ewkb.encoded([None]).to_list() == [None]
+
+
+def test_what_is_written_is_read_again() -> None:
+    read = ewkb.decoded(ewkb.encoded(SHAPES))
+    assert [shape and shape.wkt for shape in read] == [shape and shape.wkt for shape in SHAPES]
+    assert all(shapely.get_srid(shape) == 4326 for shape in read if shape)
+
+
+def test_what_is_no_geometry_is_none() -> None:
+    (point,) = ewkb.encoded([shapely.Point(1, 2)])
+    texts = pl.Series([None, "", "POINT (1 2)", "0102", point[:-2], point.lower()])
+    *nothing, lower = ewkb.decoded(texts)
+    assert nothing == [None] * 5 and lower == shapely.Point(1, 2)
