@@ -195,13 +195,16 @@ def test_a_signal_ends_all_steps_and_what_the_server_does_for_them(
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%asked by a step%' AND pid <> pg_backend_pid() "
         "AND datname = current_database()"
     )
-    with psycopg.connect(empty_database.url, autocommit=True) as connection:
-        until = time.monotonic() + 60
-        while connection.execute(asked).fetchone() != (1,) or not (tmp_path / "counts").exists():
-            assert started.poll() is None and time.monotonic() < until
-            time.sleep(0.1)
-        started.send_signal(number)
-        printed, _ = started.communicate(timeout=30)
-        assert connection.execute(asked).fetchone() == (0,)
+    try:
+        with psycopg.connect(empty_database.url, autocommit=True) as connection:
+            until = time.monotonic() + 60
+            while connection.execute(asked).fetchone() != (1,) or not (tmp_path / "counts").exists():
+                assert started.poll() is None and time.monotonic() < until
+                time.sleep(0.1)
+            started.send_signal(number)
+            printed, _ = started.communicate(timeout=30)
+            assert connection.execute(asked).fetchone() == (0,)
+    finally:
+        started.kill()
     assert set(printed.splitlines()) == {"asks START FAILURE", "counts START FAILURE"}
     assert not (tmp_path / "behind").exists()
