@@ -89,6 +89,28 @@ def test_a_copy_is_of_one_file_and_of_one_way_to_read_it(archive: Archive, tmp_p
 
 
 @pytest.mark.usefixtures("all_are_large")
+def test_a_copy_that_another_load_has_made_meanwhile_is_always_there(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, rename, there = stored(archive, LINES), Path.rename, []
+    read = readers.read
+
+    def read_by_both(path: Path, file: File, scratch: Path, where: str) -> pl.LazyFrame:
+        monkeypatch.setattr(readers, "read", read)
+        rows(archive, release, tmp_path)
+        return read(path, file, scratch, where)
+
+    def watched(partial: Path, target: Path) -> Path:
+        there.append(len(kept(archive)))
+        return rename(partial, target)
+
+    monkeypatch.setattr(readers, "read", read_by_both)
+    monkeypatch.setattr(Path, "rename", watched)
+    assert len(rows(archive, release, tmp_path)) == 2
+    assert there == [1, 2] and len(kept(archive)) == 1  # the partial one alone, then beside the other's copy
+
+
+@pytest.mark.usefixtures("all_are_large")
 def test_a_file_that_cannot_be_read_leaves_no_copy(archive: Archive, tmp_path: Path) -> None:
     with pytest.raises((FileInvalid, pl.exceptions.PolarsError)):
         rows(archive, stored(archive, b"a;b\n1;2;3;4\n"), tmp_path)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Event, current_thread, main_thread
 
@@ -18,28 +18,30 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
 from edu_pipeline.database import Database
-from edu_pipeline.step_threads import StepThreads
+from edu_pipeline.definitions import defs
+from edu_pipeline.settings import settings
+from edu_pipeline.step_threads import in_process_executor
 
 TOLD: list[str] = []
 """What assets of a test say they have done."""
 
 
 @pytest.fixture(autouse=True)
-def nothing_told() -> None:
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     TOLD.clear()
+    monkeypatch.setenv("EDU_STEPS_AT_ONCE", "2")
+    yield
+    settings.cache_clear()
 
 
 def executed(
     folder: Path, assets: Sequence[dg.AssetsDefinition], at_once: int, *, raise_on_error: bool = False
 ) -> dict[str, list[str]]:
     """Step to the types of its events, in their order."""
-
-    @dg.executor(name="threads")
-    def executor(_: dg.InitExecutorContext) -> dg.Executor:
-        return StepThreads(at_once)
-
     every = dg.define_asset_job("every")
-    job = dg.Definitions(assets=assets, jobs=[every], executor=executor).resolve_job_def("every")
+    job = dg.Definitions(assets=assets, jobs=[every], executor=in_process_executor).resolve_job_def("every")
+    os.environ["EDU_STEPS_AT_ONCE"] = str(at_once)
+    settings.cache_clear()
     with dg.DagsterInstance.local_temp(str(folder)) as instance:
         run = instance.create_run_for_job(job)
         execute_run(InMemoryJob(job), run, instance, raise_on_error)
@@ -71,10 +73,12 @@ def meeting(name: str, barrier: Barrier, deps: Sequence[str] = ()) -> dg.AssetsD
     return wait
 
 
-def telling(name: str, deps: Sequence[str] = (), error: Exception | None = None) -> dg.AssetsDefinition:
+def telling(
+    name: str, deps: Sequence[str] = (), error: Exception | None = None, priority: int = 0
+) -> dg.AssetsDefinition:
     """An asset that tells its name; or fails."""
 
-    @dg.asset(name=name, deps=list(deps))
+    @dg.asset(name=name, deps=list(deps), op_tags={"dagster/priority": str(priority)})
     def tell() -> None:
         TOLD.append(name)
         if error:
@@ -100,6 +104,16 @@ def test_a_step_waits_for_those_that_it_depends_on(tmp_path: Path) -> None:
     steps = [telling("a_last", ["b", "c"]), telling("b", ["d"]), telling("c", ["d"]), telling("d")]
     assert set(executed(tmp_path, steps, 4)) == {"a_last", "b", "c", "d"}
     assert TOLD[0] == "d" and TOLD[-1] == "a_last"
+
+
+def test_the_step_of_the_greatest_priority_is_first(tmp_path: Path) -> None:
+    executed(tmp_path, [telling("a"), telling("b", priority=1), telling("c", priority=2)], 1)
+    assert TOLD == ["c", "b", "a"]
+
+
+def test_the_sectorisation_is_first_of_all_tables() -> None:
+    steps = {node.name: node.tags.get("dagster/priority") for node in defs.resolve_job_def("full_rebuild").nodes}
+    assert {name for name, priority in steps.items() if priority} == {"sectorisation_segments", "sectorisation_zones"}
 
 
 def test_a_failed_step_keeps_back_those_behind_it_and_no_other(tmp_path: Path) -> None:

@@ -43,9 +43,10 @@ def read(
         partial = folder / f"{INCOMING}{uuid.uuid4().hex}"
         try:
             readers.read(path, file, scratch, where).sink_parquet(partial)
+            partial.rename(copy)  # in the place of one that another load has made meanwhile, and may be reading
             for former in folder.glob(f".{file.part}-*.parquet"):
-                former.unlink(missing_ok=True)
-            partial.rename(copy)
+                if former != copy:
+                    former.unlink(missing_ok=True)
         finally:
             partial.unlink(missing_ok=True)
     return pl.scan_parquet(copy)
