@@ -252,7 +252,7 @@ def _inputs(
     passage = _passage(connection, scratch) if table.follows_passage else None
     for parameter in table.parameters:
         if parameter in table.made_of:
-            contract, only = tables()[parameter].contract, table.needs.get(parameter, ())
+            contract, only = tables()[parameter].contract, table.read_of(parameter)
             frames[parameter] = copy_out(connection, parameter, contract, scratch, only, table.latest.get(parameter))
             continue
         if parameter in table.in_parts:

@@ -20,7 +20,7 @@ from edu_pipeline.views import View, inputs_version
 
 
 def refresh(view: View, database: Database, options: Options | None = None, run_id: str | None = None) -> Outcome:
-    """Refresh ``view`` if one of its tables has changed since, concurrently if it is filled.
+    """Refresh ``view`` if one of its tables has changed since, concurrently if somebody may read it.
 
     Raises:
         DatabaseUnreachable: the server does not answer.
@@ -34,7 +34,7 @@ def refresh(view: View, database: Database, options: Options | None = None, run_
             return Outcome(previous, skipped=True)
         started = datetime.now(UTC)
         filled = connection.execute("SELECT relispopulated FROM pg_class WHERE oid = to_regclass(%s)", [view.name])
-        concurrently = sql.SQL("CONCURRENTLY" if filled.fetchone() == (True,) else "")
+        concurrently = sql.SQL("CONCURRENTLY" if filled.fetchone() == (True,) and not database.live else "")
         name = sql.Identifier(view.name)
         connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {} {}").format(concurrently, name))
         connection.execute(sql.SQL("ANALYZE {}").format(name))

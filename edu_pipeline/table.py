@@ -41,7 +41,8 @@ class Table:
             (``File.parameter``) or of another table; a parameter with the default None may be absent upstream. One
             that is called as a source in parts takes all of them, as ``sources.parts.Parts``.
         needs: upstream columns that the transform uses and that are no column of the contract, per parameter; a
-            name that begins with ``^`` is a pattern of slugs. Of another table: the only columns that are read.
+            name that begins with ``^`` is a pattern of slugs. Of another table: with those that the contract's columns
+            come from, the only ones that are read.
         needed_counts: those of the needed columns (slugs) that are counts, as ``Spec.adds_up`` says of a contract's.
             The file has several rows per key then, told apart by all its other columns.
         newest_by: column by which, of rows with one key, the greatest is kept; the others go to quarantine.
@@ -105,6 +106,12 @@ class Table:
     def made_of(self) -> list[str]:
         """The tables that its rows are made of."""
         return [name for name in self.parameters if name not in self.files and name not in self.in_parts]
+
+    def read_of(self, parameter: str) -> set[str]:
+        """The columns that it reads of another table; none: all of them."""
+        needs = set(self.needs.get(parameter, ()))
+        own = {spec.upstream_in(parameter) for spec in specs(self.contract).values()}
+        return needs | {name for name in own if name} if needs else needs
 
     @cached_property
     def tables(self) -> list[str]:

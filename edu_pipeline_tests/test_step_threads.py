@@ -111,9 +111,11 @@ def test_the_step_of_the_greatest_priority_is_first(tmp_path: Path) -> None:
     assert TOLD == ["c", "b", "a"]
 
 
-def test_the_sectorisation_is_first_of_all_tables() -> None:
+def test_the_sectorisation_is_first_of_all_tables_and_before_it_what_it_is_made_from() -> None:
     steps = {node.name: node.tags.get("dagster/priority") for node in defs.resolve_job_def("full_rebuild").nodes}
-    assert {name for name, priority in steps.items() if priority} == {"sectorisation_segments", "sectorisation_zones"}
+    first, before = ({name for name, priority in steps.items() if priority == wanted} for wanted in "21")
+    assert first == {"sectorisation_segments", "sectorisation_zones"}
+    assert before == {"departements", "info_communes", "passage_communes", "commune_boundaries"}
 
 
 def test_a_failed_step_keeps_back_those_behind_it_and_no_other(tmp_path: Path) -> None:

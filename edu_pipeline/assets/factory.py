@@ -27,13 +27,10 @@ from edu_pipeline.settings import settings
 from edu_pipeline.sources.catalogue import Source, catalogue
 from edu_pipeline.sources.fetch import Fetched, newest_fetched
 from edu_pipeline.swap import swap
-from edu_pipeline.table import Table
+from edu_pipeline.table import Table, tables
 from edu_pipeline.views import View
 
 OWNERS = ["team:data-engineering"]
-FIRST = {"dagster/priority": "1"}
-"""Of the tables that take longest, those of a source in many parts: others are loaded beside them, and not before."""
-
 RETRIES, RETRY_AFTER = 2, 30
 """How often, and after how many seconds, a step is tried again whose failure a retry can mend."""
 
@@ -52,6 +49,13 @@ SUPPLIED = "The file that an operator hands in is there; without it the table is
 
 WARN_AFTER = 0.75
 """Share of the time that a source may age from which its assets' freshness is a warning."""
+
+
+def _priority(table: Table) -> int:
+    """2 of the tables that take longest, those of a source in many parts: others are loaded beside them, and not
+    before. 1 of those that they are made from, 0 of the others."""
+    longest = [name for name, other in tables().items() if other.in_parts]
+    return 2 if table.name in longest else int(any(table.name in tables_behind(name) for name in longest))
 
 
 def _freshness(sources: Iterable[str]) -> dg.FreshnessPolicy:
@@ -126,7 +130,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"postgres", "polars"},
         tags={"layer": table.layer, **_source_tags(table)},
-        op_tags=FIRST if table.in_parts else None,
+        op_tags={"dagster/priority": str(_priority(table))},
         freshness_policy=_freshness(sources_of(table.name)),
         code_version=table.code_version,
         check_specs=[

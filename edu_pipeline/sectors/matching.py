@@ -94,6 +94,8 @@ class Streets:
             for name in filter(None, both):
                 self.names.setdefault(street, name)
                 label = read(name)
+                if label in self._labels[street]:
+                    continue
                 self._labels[street].append(label)
                 for key in exact_keys(label):
                     self._exact[key].add(street)

@@ -23,8 +23,9 @@ Numbers = npt.NDArray[np.int64]
 
 def hashed(rows: pl.DataFrame, by: Sequence[str]) -> pl.Series:
     """``hash`` (0 to 2^63 - 1): of the columns ``by``, and of the row's place among those that have the same ones."""
-    values = pl.concat_str(pl.col(by).cast(pl.String).fill_null(""), separator=SEPARATOR)
-    names = rows.select(pl.concat_str(values, pl.int_range(pl.len()).over(values), separator=SEPARATOR)).to_series()
+    values = rows.select(value=pl.concat_str(pl.col(by).cast(pl.String).fill_null(""), separator=SEPARATOR))
+    place = pl.col("value").cum_count().over("value") - 1
+    names = values.select(pl.concat_str("value", place, separator=SEPARATOR)).to_series()
     return pl.Series("hash", [_hash(name) for name in names], dtype=pl.Int64)
 
 

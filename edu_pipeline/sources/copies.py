@@ -19,7 +19,7 @@ from edu_pipeline.sources import readers
 from edu_pipeline.sources.archive import INCOMING, Archive, ReceivedFile, Release
 from edu_pipeline.sources.catalogue import File
 
-LARGE = 32 << 20
+LARGE = 256 << 10
 """Bytes of a file, as received, from which a copy is kept."""
 
 

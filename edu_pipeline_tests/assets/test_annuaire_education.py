@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from edu_pipeline.table import tables
 from edu_pipeline_tests.assets.inputs import by_uai, conformed, from_text, real_rows
 from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import produced
@@ -149,6 +150,16 @@ def test_a_school_that_could_not_be_placed_stays_and_is_on_no_map(tmp_path: Path
     assert conformed("lycees_address_uai_mapping", annuaire_education=placed).frame.rows() == [
         ("0311131L", "16 rue du Bugatet, BP 161, 31800 Saint-Gaudens")
     ]
+
+
+def test_the_tables_made_from_it_read_no_more_of_it_than_they_take() -> None:
+    addresses, colleges = tables()["lycees_address_uai_mapping"], tables()["colleges_geolocalisation"]
+    assert addresses.read_of("annuaire_education") == {"uai", "address", "type_etablissement"}
+    assert colleges.read_of("annuaire_education") == {
+        "uai", "nom_etablissement", "nom_commune", "code_commune", "code_departement", "latitude", "longitude",
+        "statut_public_prive", "type_etablissement",
+    }  # fmt: skip
+    assert tables()["relevant_communes"].read_of("info_communes") == set()
 
 
 def test_a_vocational_lycee_is_not_among_the_general_and_technological_ones(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ class CollegesGeolocalisation(c.Located):
     secteur = c.secteur("public or privé.", upstream="statut_public_prive")
 
 
-@table(CollegesGeolocalisation)
+@table(CollegesGeolocalisation, needs={"annuaire_education": ["type_etablissement"]})
 def colleges_geolocalisation(annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
     """Take the placed collèges out of the directory."""
     return annuaire_education.filter(

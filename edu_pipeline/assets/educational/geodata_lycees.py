@@ -27,7 +27,7 @@ class GeodataLycees(c.Located):
     voie_professionnelle = c.boolean("Whether it has the vocational track.", upstream="voie_professionnelle")
 
 
-@table(GeodataLycees)
+@table(GeodataLycees, needs={"annuaire_education": ["type_etablissement"]})
 def geodata_lycees(annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
     """Take the lycées out of the directory."""
     return annuaire_education.filter(pl.col("type_etablissement") == "Lycée").rename(

@@ -13,7 +13,7 @@ class LyceesAddressUaiMapping(c.Contract):
     address = c.text("Postal address on one line; NULL where the directory has none.", upstream="address")
 
 
-@table(LyceesAddressUaiMapping)
+@table(LyceesAddressUaiMapping, needs={"annuaire_education": ["type_etablissement"]})
 def lycees_address_uai_mapping(annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
     """Take the lycées' addresses out of the directory."""
     return annuaire_education.filter(pl.col("type_etablissement") == "Lycée").select("uai", "address")

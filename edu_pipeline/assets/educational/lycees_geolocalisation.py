@@ -22,7 +22,10 @@ class LyceesGeolocalisation(c.Located):
     secteur = c.secteur("public or privé.", upstream="statut_public_prive")
 
 
-@table(LyceesGeolocalisation)
+@table(
+    LyceesGeolocalisation,
+    needs={"annuaire_education": ["type_etablissement", "voie_generale", "voie_technologique"]},
+)
 def lycees_geolocalisation(annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
     """Take the placed lycées with one of the two tracks out of the directory."""
     return annuaire_education.filter(

@@ -99,7 +99,7 @@ class MetricsColleges(c.Contract):
     nb_mentions_global_g = _count("Mentions of all kinds, general series", upstream="nb_mentions_global_g")
 
 
-@table(MetricsColleges)
+@table(MetricsColleges, needs={"annuaire_education": ["uai"]})
 def metrics_colleges(
     fr_en_indicateurs_valeur_ajoutee_colleges: pl.LazyFrame, annuaire_education: pl.LazyFrame
 ) -> pl.LazyFrame:

@@ -22,7 +22,7 @@ class RelevantCommunes(c.Contract):
     raisons = c.texts("Why: collège, lycée, 2000 habitants ou plus; sorted.", required=True, min_length=1)
 
 
-@table(RelevantCommunes)
+@table(RelevantCommunes, needs={"annuaire_education": ["code_commune", "type_etablissement"]})
 def relevant_communes(info_communes: pl.LazyFrame, annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
     """Collect the reasons of each commune in force, an arrondissement's also for its city."""
     inhabited = info_communes.filter(pl.col("population") >= INHABITANTS).select(

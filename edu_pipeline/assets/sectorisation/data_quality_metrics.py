@@ -23,14 +23,14 @@ class DataQualityMetrics(c.Contract):
     )  # fmt: skip
 
 
-@table(DataQualityMetrics, needs={"sectorisation_segments": ["code_departement", "match_score", "geometry"]})
+@table(DataQualityMetrics, needs={"sectorisation_segments": ["code_departement", "match_score", "motif"]})
 def data_quality_metrics(sectorisation_segments: pl.LazyFrame) -> pl.LazyFrame:
     """Count and average by département."""
     return (
         sectorisation_segments.group_by(department="code_departement")
         .agg(
             total_segments=pl.len(),
-            osm_matched=pl.col("geometry").is_not_null().sum(),
+            osm_matched=pl.col("motif").is_null().sum(),
             match_confidence=pl.col("match_score").cast(pl.Float64).mean(),
         )
         .sort("department")
