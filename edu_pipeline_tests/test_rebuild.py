@@ -32,6 +32,7 @@ from edu_pipeline.load import Options
 from edu_pipeline.plan import plan
 from edu_pipeline.settings import PROJECT, Settings, settings
 from edu_pipeline.sources.archive import Archive
+from edu_pipeline.sources.catalogue import catalogue
 from edu_pipeline_tests.programs import BIN, run
 from edu_pipeline_tests.stand_in import StandIn
 from edu_pipeline_tests.test_swap import WHOLE, Reader, publish, schemas, whole
@@ -221,7 +222,7 @@ def test_two_at_once_by_dagster_and_by_the_command_line(live: StandIn) -> None:
 def test_replays_of_a_former_day_without_its_publishers(live: StandIn, tmp_path: Path) -> None:
     publish(live, 2)
     assert rebuilt() == {}
-    entries = [live.archive.releases(source) for source in ("dvf-indicateurs-communes", "geo-api-communes")]
+    entries = filter(None, map(live.archive.releases, catalogue()))
     then = max(min(release.retrieved_at for release in releases) for releases in entries)
     gone = live.folder.rename(tmp_path / "gone")
     try:
