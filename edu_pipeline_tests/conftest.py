@@ -7,12 +7,11 @@ each with databases of its own.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -25,6 +24,7 @@ from edu_pipeline.database import Database
 from edu_pipeline.migrate import migrate
 from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
+from edu_pipeline_tests.servers import own_server
 from edu_pipeline_tests.stand_in import StandIn
 
 CLUSTER = "EDU_TESTS_CLUSTER"
@@ -36,18 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the cluster is stopped
         for name in [name for name in os.environ if name.startswith("EDU_") and name != "EDU_UPSTREAM"]:
             del os.environ[name]
-        home = Path(tempfile.mkdtemp(prefix="edu-pipeline-tests-"))
-        home.chmod(0o755)
-        Cluster(home, durable=False).start()
-        os.environ[CLUSTER] = str(home)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop it again, and leave nothing."""
-    if not hasattr(config, "workerinput") and CLUSTER in os.environ:
-        home = Path(os.environ.pop(CLUSTER))
-        Cluster(home, durable=False).stop()
-        shutil.rmtree(home, ignore_errors=True)
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        os.environ[CLUSTER] = str(stack.enter_context(own_server()).home)
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +99,7 @@ class new_database:
         self.name = f"test_{uuid.uuid4().hex[:12]}"
 
     def __enter__(self) -> str:
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
         self._execute(create.format(sql.Identifier(self.name), sql.Identifier(self.origin)))
         return self.name
 

@@ -1,7 +1,7 @@
 """The guides as a person follows them: the blocks of a page of ``docs``, run in order in a shell.
 
-Belongs here: finding the blocks, running one, and a machine to run them on (a server of its own, since roles belong to
-a whole server). Does not belong here: what a guide's commands are expected to do, which is its test's.
+Belongs here: finding the blocks, and running one. Does not belong here: the server that they are run on (a server of
+its own, since roles belong to a whole one: ``servers.py``), what a guide's commands should do, which is its test's.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edu_pipeline.cluster import Cluster, find_binaries
+from edu_pipeline.cluster import find_binaries
 from edu_pipeline.settings import PROJECT
 
 DOCS = PROJECT / "docs"
@@ -88,16 +85,3 @@ def with_programs() -> dict[str, str]:
     """The environment of this process, in which ``edu-pipeline``, ``dagster`` and ``psql`` are found."""
     path = [str(Path(sys.executable).parent), str(find_binaries().folder), os.environ["PATH"]]
     return os.environ | {"PATH": os.pathsep.join(path)}
-
-
-@contextmanager
-def own_server() -> Iterator[Cluster]:
-    """A server that nobody else has roles or databases on; it is removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="edu-pipeline-tests-") as folder:
-        Path(folder).chmod(0o755)
-        cluster = Cluster(Path(folder) / "postgres", durable=False)
-        cluster.start()
-        try:
-            yield cluster
-        finally:
-            cluster.stop()

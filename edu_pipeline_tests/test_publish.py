@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from datetime import date
+from functools import partial
+from operator import contains
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +26,7 @@ from edu_pipeline.publish.copying import copy_in, copy_out
 from edu_pipeline.publish.difference import difference
 from edu_pipeline.table import Table
 from edu_pipeline_tests.conformed import conform
+from edu_pipeline_tests.serving_dagster import awaited
 from edu_pipeline_tests.stand_in import StandIn, sale
 
 
@@ -326,6 +329,7 @@ def test_a_reader_sees_old_or_new_and_never_waits_for_an_exchange(database: Data
     try:
         for nombre in (2, 3):
             assert publish(database, large, crimes(20_000, nombre)) == "exchange"
+            awaited(partial(contains, seen, (nombre, nombre, 20_000)), 30, f"the reader to see {nombre}")
     finally:
         stop.set()
         reader.join()

@@ -11,7 +11,8 @@ import pytest
 
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.settings import PROJECT
-from edu_pipeline_tests.guides import DOCS, Workbench, blocks, own_server, with_programs
+from edu_pipeline_tests.guides import DOCS, Workbench, blocks, with_programs
+from edu_pipeline_tests.servers import own_server
 
 GUIDE = DOCS / "REBUILD_GUIDE.md"
 

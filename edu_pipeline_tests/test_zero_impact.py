@@ -21,8 +21,8 @@ from edu_pipeline.errors import EduError
 from edu_pipeline.migrate import migrate
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline_tests.guides import own_server
 from edu_pipeline_tests.programs import run
+from edu_pipeline_tests.servers import own_server
 from edu_pipeline_tests.stand_in import SALES, StandIn
 
 APPLICATION = """
