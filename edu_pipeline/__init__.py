@@ -25,5 +25,5 @@ if "MALLOC_ARENA_MAX" not in os.environ:
 # use to the others. With a single one the large tables take a quarter less, and no more time.
 
 gc.set_threshold(10_000, 50)
-# Python looks for garbage in cycles after 700 new objects, and over all there is after some hundred thousand: a fifth of
-# the time that importing Dagster takes, where there is none.
+# Python looks for garbage in cycles after 700 new objects, and over all there is after some hundred thousand: a fifth
+# of the time that importing Dagster takes, where there is none.
