@@ -5,7 +5,6 @@ contract and one pure transform per table) -> ``publish`` (validate, compare, wr
 """
 
 import ctypes
-import gc
 import os
 from contextlib import suppress
 
@@ -23,7 +22,3 @@ if "MALLOC_ARENA_MAX" not in os.environ:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 # What does not allocate by polars does by glibc, which gives threads arenas of their own: what is freed in one is of no
 # use to the others. With a single one the large tables take a quarter less, and no more time.
-
-gc.set_threshold(10_000, 50)
-# Python looks for garbage in cycles after 700 new objects, and over all there is after some hundred thousand: a fifth
-# of the time that importing Dagster takes, where there is none.

@@ -23,6 +23,9 @@ from edu_pipeline.sources.archive import Archive
 
 PARIS = "Europe/Paris"
 
+ALERT_SECONDS = min(30, settings().probe_seconds)
+"""Between two looks for runs that have ended: Dagster's own, and no longer than between two looks at the publishers."""
+
 NO_WEBHOOK = "EDU_ALERT_WEBHOOK is not set: nobody is told"
 
 
@@ -89,6 +92,7 @@ def hourly(job: Job) -> dg.ScheduleDefinition:
 
 @dg.run_failure_sensor(
     name="failed_runs",
+    minimum_interval_seconds=ALERT_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Posts the failure text of every failed step to the webhook, once per cause.",
 )
@@ -110,6 +114,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
 
 @dg.run_status_sensor(
     name="red_checks",
+    minimum_interval_seconds=ALERT_SECONDS,
     run_status=dg.DagsterRunStatus.SUCCESS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="After every run: posts the checks that are red to the webhook, once per cause, and what is mended.",

@@ -16,8 +16,8 @@ from pathlib import Path
 from edu_pipeline.cluster import Cluster
 
 MEMORY = Path("/dev/shm")
-ROOM = 6 << 30
-"""Bytes free in memory from which servers are made there; those of a whole run need a third of it."""
+ROOM = 2 << 30
+"""Bytes free in memory from which servers are made there; those of a whole run need half a GB."""
 
 
 @contextmanager

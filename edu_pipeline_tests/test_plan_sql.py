@@ -45,9 +45,8 @@ def rebuilt(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         url = cluster.url(f"plan_sql_{os.getpid()}")
         upstream = make(tmp_path_factory.mktemp("upstream"), "sample").folder
         home = tmp_path_factory.mktemp("home")
-        for command in ("migrate", "rebuild"):
-            done = run("edu-pipeline", command, EDU_HOME=str(home), EDU_DATABASE_URL=url, EDU_UPSTREAM=str(upstream))
-            assert done.returncode == 0, done.stderr
+        done = run("edu-pipeline", "rebuild", EDU_HOME=str(home), EDU_DATABASE_URL=url, EDU_UPSTREAM=str(upstream))
+        assert done.returncode == 0, done.stderr
         yield url
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
