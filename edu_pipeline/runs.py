@@ -89,7 +89,7 @@ def refresh(
     _check_names([*(names or []), *options.accept_shrink, *options.accept_red])
     found = plan(settings, database, Archive(settings.archive_root), names)
     chosen = found.stale | (set(names or [*tables(), *views()]) if options.force else set())
-    console.print(f"{len(found.new)} new releases, {len(chosen)} tables and views to bring up to date")
+    console.print(f"new releases: {len(found.new)}; tables and views to bring up to date: {len(chosen)}")
     if not chosen and not found.new:
         return found.failures
     with _instance(settings) as instance:
@@ -169,6 +169,9 @@ def _execute(
             if event is None or event.step_key is None:
                 return
             name = event.step_key.replace("__", "/", 1)
+            if event.is_step_materialization and name in {*tables(), *views()}:
+                outcome = _outcome(event.step_materialization_data.materialization.metadata)
+                progress.console.print(f"{name}: {outcome}", markup=False, soft_wrap=True)
             if event.is_step_start:
                 progress.update(task, description=name)
             elif event.is_step_failure:
@@ -191,6 +194,16 @@ def _execute(
         )
         execute_run(InMemoryJob(job), run, instance)
     return failures
+
+
+def _outcome(shown: Mapping[str, dg.MetadataValue[Any]]) -> str:
+    """What became of a table or a view, in a line, from what its materialization shows."""
+    value = {name: metadata.value for name, metadata in shown.items()}
+    if "waits" in value:
+        return str(value["waits"])
+    changes = ("added", "changed", "removed", "refused")
+    counts = [f"{value[f'rows_{change}']:,} {change}" for change in changes if value.get(f"rows_{change}")]
+    return ", ".join([f"{value['dagster/row_count']:,} rows", *counts])
 
 
 def _check_names(names: Iterable[str], known: Iterable[str] | None = None) -> None:

@@ -171,7 +171,7 @@ def test_a_second_refresh_writes_nothing(environment: dict[str, Any]) -> None:
     counters = query(environment, written)
     done = run("edu-pipeline", "refresh")
     assert done.returncode == 0, done.stderr
-    assert "0 new releases, 0 tables and views" in done.stderr
+    assert "new releases: 0; tables and views to bring up to date: 0" in done.stderr
     assert query(environment, written) == counters
     assert query(environment, "SELECT max(id), count(*) FROM edu_pipeline.loads") == before
 

@@ -30,9 +30,6 @@ ADDRESS = ("code_insee", "numero", "rep", "nom_voie", "nom_afnor", "lon", "lat")
 
 SIDES = ("pair", "impair", "tous")
 
-NO_UPPER_BOUND = 9999
-"""This number and those above it are no bound."""
-
 REPETITIONS = ("bis", "ter", "quater", "quinquies", "sexies", "septies", "octies", "nonies")
 """What follows a number, in its order; elsewhere it is a letter."""
 
@@ -213,7 +210,7 @@ def _held(found: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
         .join(located, on="street")
         .filter(
             pl.col("numero") >= pl.col("number_from").fill_null(0),
-            (pl.col("numero") <= pl.col("number_to")).fill_null(True) | (pl.col("number_to") >= NO_UPPER_BOUND),
+            (pl.col("numero") <= pl.col("number_to")).fill_null(True),
             (side == "tous") | (pl.col("odd") == (side == "impair")),
         )
         .sort("segment", "address")

@@ -27,6 +27,8 @@ PRECEDENCE = {SUPPLIED: 0, OCCITANIE: 1, COLLEGES: 2}
 """The sources of lines, that which prevails first."""
 
 NO_UPPER_BOUND = 9999
+"""This number and those above it are no bound: they become NULL here."""
+
 SIDES = {"impair": "^i$|impair", "pair": "^p$|pair", "tous": "^pi$|^tous"}
 """Sides by how the sources write them, in lower case, the first that fits; of Occitanie's sentences only `Tous les N°,
 de` was seen."""

@@ -57,7 +57,7 @@ def test_every_table_is_filled_and_a_new_release_reaches_the_view(demo: str, ser
     check_former_communes(demo)
     check_lycees_of_addresses(demo)
 
-    assert run("edu-pipeline", "refresh").stderr.startswith("0 new releases, 0 tables and views")
+    assert run("edu-pipeline", "refresh").stderr.startswith("new releases: 0; tables and views to bring up to date: 0")
 
     prices = sql.SQL("SELECT code_commune, prix_m2_moyen FROM educational_data.{}")
     before = {name: query(demo, prices, name) for name in ("mutations_immo_latest", "college_context_cache")}
@@ -65,8 +65,10 @@ def test_every_table_is_filled_and_a_new_release_reaches_the_view(demo: str, ser
     assert said["release"] == 1
     done = run("edu-pipeline", "refresh")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("1 new releases")
+    assert done.stderr.startswith("new releases: 1;")
     entry = status()["mutations_immo_latest"]
+    assert f"mutations_immo_latest: {entry['rows']} rows, {entry['changed']} changed, 1 refused\n" in done.stderr
+    assert f"college_context_cache: {status()['college_context_cache']['rows']} rows\n" in done.stderr
     assert 0 < entry["changed"] < 0.05 * entry["rows"]
     assert (entry["added"], entry["removed"]) == (0, 0)
     after = {name: query(demo, prices, name) for name in before}
