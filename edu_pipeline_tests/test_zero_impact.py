@@ -206,7 +206,7 @@ def test_nothing_of_the_application_is_touched(
         if command == "migrate":
             execute(server, QUESTION)
         if command == "refresh":
-            assert done.stderr.startswith("1 new releases")
+            assert done.stderr.startswith("new releases: 1;")
     with psycopg.connect(server.url("postgres")) as connection:
         kept = connection.execute("SELECT user_query FROM analytics.nl_query_log").fetchall()
         linked = connection.execute(
