@@ -72,12 +72,14 @@ class Outcome:
         load: the ledger's row: that of this load, or the one it found to be still true.
         skipped: whether nothing had to be done, since neither releases nor code have changed.
         preview: the first rows; None if skipped.
+        refused: key and reasons of the first rows that are in quarantine.
         checks: what the checks of the rows found that need no other table.
     """
 
     load: Load
     skipped: bool
     preview: pl.DataFrame | None = None
+    refused: Sequence[tuple[str, str]] = ()
     checks: Sequence[checks.CheckResult] = ()
 
 
@@ -116,7 +118,7 @@ def load(
         green = checks.green_now(connection, live)
         if previous and previous.inputs_version == version and not options.force and supplied is None:
             checked = checks.run(connection, database, archive, table.name, between=False)
-            return Outcome(previous, skipped=True, checks=checked)
+            return Outcome(previous, skipped=True, refused=_quarantine(connection, previous), checks=checked)
     attempt = Load(
         target_schema=database.schema,
         table_name=table.name,
@@ -170,17 +172,18 @@ def load(
                 corrections=corrected,
                 unknown=unknown,
             )
-            ledger.record(connection, done, refused, releases)
+            done = replace(done, id=ledger.record(connection, done, refused, releases))
             checked = checks.before_publication(connection, database, archive, table.name, written.rows)
             if table.name not in options.accept_red:
                 checks.stop_if_worse(green, checked, where)
             preview = conformed.frame.head(PREVIEW).collect()
+            quarantine = _quarantine(connection, done)
             written.publish()
             connection.commit()
             if found.size:
                 with suppress(psycopg.Error):  # the rows are published: missing statistics do not undo that
                     connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
-        return Outcome(done, skipped=False, preview=preview, checks=checked)
+        return Outcome(done, skipped=False, preview=preview, refused=quarantine, checks=checked)
     except Exception as error:
         failed = replace(attempt, refused=refused.height, error=str(error))
         with suppress(EduError, psycopg.Error), database.connect() as connection:
@@ -309,6 +312,11 @@ def _passage(connection: Connection, scratch: Path) -> Passage:
     """The changes of commune codes and the communes in force, as published."""
     changes = copy_out(connection, "passage_communes", tables()["passage_communes"].contract, scratch).collect()
     return Passage(changes, _keys(connection, "info_communes"))
+
+
+def _quarantine(connection: Connection, load: Load) -> list[tuple[str, str]]:
+    """Some of the rows that a load refused; most loads refuse none."""
+    return ledger.quarantine(connection, load.id, EXAMPLES) if load.refused and load.id else []
 
 
 def _described(releases: Mapping[str, Release]) -> str:

@@ -1,11 +1,12 @@
-"""The settings: one class, read from the environment (``EDU_...``) or a ``.env`` file, the same for the
-command line and for Dagster.
+"""The settings: one class, read from the environment (``EDU_...``) or a file, the same for the command line and for
+Dagster.
 
 Belongs here: names, defaults and validation of settings. Does not belong here: opening what they name.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -20,20 +21,23 @@ from edu_pipeline.errors import SettingInvalid
 PROJECT = Path(__file__).resolve().parent.parent
 """The checkout; where the package is installed without one, the folder that holds it."""
 
+FILE = "edu_pipeline.env"
+"""Name of the file of settings. Not ``.env``: in Dagster a file of that name goes before the environment."""
+
 RESERVED_SCHEMAS = {"public", "user_mgmt", "analytics", "edu_pipeline", "dagster", "postgis", "information_schema"}
+
+
+def home() -> Path:
+    """The folder of the file of settings and of `.local/`: EDU_HOME, or the checkout, or, without one, where one is."""
+    return Path(os.environ.get("EDU_HOME") or (PROJECT if (PROJECT / "pyproject.toml").exists() else Path.cwd()))
 
 
 class Settings(BaseSettings):
     """What can be set from outside. Field ``x`` is the variable ``EDU_X``."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="EDU_", env_file=(PROJECT / ".env", ".env"), extra="ignore", populate_by_name=True
-    )
+    model_config = SettingsConfigDict(env_prefix="EDU_", extra="ignore", populate_by_name=True)
 
-    home: Path = Field(
-        default_factory=lambda: PROJECT if (PROJECT / "pyproject.toml").exists() else Path.cwd(),
-        description="Folder of the private state, which is kept in its `.local/`.",
-    )
+    home: Path = Field(default_factory=home, description="Folder of the private state, which is kept in `.local/`.")
     database_url: str | None = Field(None, description="Target database, postgresql://...; unset: the private cluster.")
     target_schema: str = Field("educational_data", validation_alias="EDU_SCHEMA", description="Schema of the tables.")
     archive: str | None = Field(
@@ -94,9 +98,9 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process.
+    """The settings of this process: the environment's, then those of the file.
 
     Raises:
         SettingInvalid: a value cannot be used; the text names the variable.
     """
-    return Settings()
+    return Settings(_env_file=home() / FILE)

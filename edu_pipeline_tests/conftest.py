@@ -22,7 +22,7 @@ from upath import UPath
 from edu_pipeline.cluster import Cluster
 from edu_pipeline.database import Database
 from edu_pipeline.migrate import migrate
-from edu_pipeline.settings import Settings, settings
+from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline_tests.servers import own_server
 from edu_pipeline_tests.stand_in import StandIn
@@ -85,7 +85,6 @@ def stand_in(tmp_path: Path, archive: Archive, database: Database) -> StandIn:
 def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees the private state of the checkout, nor the settings of another test."""
     monkeypatch.setenv("EDU_HOME", str(tmp_path_factory.mktemp("home")))
-    monkeypatch.setitem(Settings.model_config, "env_file", None)
     settings.cache_clear()
     yield
     settings.cache_clear()

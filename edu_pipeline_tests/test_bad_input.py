@@ -118,8 +118,11 @@ def test_few_bad_rows_are_set_aside_and_the_rest_is_published(stand_in: StandIn)
     codes = stand_in.put_communes(200)
     stand_in.load_communes()
     stand_in.put_sales([sale(code) for code in codes[:-1]] + [sale("NA")])
-    done = stand_in.load(TABLE).load
-    assert (done.rows, done.refused) == (199, 1)
+    outcome = stand_in.load(TABLE)
+    assert (outcome.load.rows, outcome.load.refused) == (199, 1)
+    assert outcome.refused == [("", "code_commune: expected a value, found nothing")]
+    again = stand_in.load(TABLE)
+    assert again.skipped and again.refused == outcome.refused, "what is in quarantine stays to be seen"
     assert stand_in.rows("SELECT reasons FROM edu_pipeline.refused_rows") == [
         (["code_commune: expected a value, found nothing"],)
     ]

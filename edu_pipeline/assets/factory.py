@@ -41,6 +41,9 @@ CHECKS = {
 }
 
 
+REASONS = 400
+"""Characters of the reasons for refusing a row that its table's check shows."""
+
 INVENTED = "INVENTED by the sample publisher: nothing of it is real"
 
 CORRECTIONS = "Every correction of a known upstream error still finds what it expects (corrections.toml)."
@@ -349,7 +352,7 @@ def _is_supplied(table: Table) -> bool:
 
 def _passed_checks(table: Table, outcome: Outcome) -> Iterator[dg.AssetCheckResult]:
     done = outcome.load
-    yield dg.AssetCheckResult(check_name="contract", passed=True, metadata={"refused": done.refused})
+    yield dg.AssetCheckResult(check_name="contract", passed=True, metadata=_quarantine(outcome))
     yield dg.AssetCheckResult(check_name="references", passed=True, metadata={"unknown": dict(done.unknown)})
     yield dg.AssetCheckResult(check_name="volume", passed=True, metadata={"rows": done.rows or 0})
     if corrections_for(table.name):
@@ -370,6 +373,14 @@ def _passed_checks(table: Table, outcome: Outcome) -> Iterator[dg.AssetCheckResu
             if done.releases
             else f"No file of {', '.join(table.sources)}: see docs/editorial-files.md.",
         )
+
+
+def _quarantine(outcome: Outcome) -> dict[str, Any]:
+    """How many rows a load refused, and why the first of them; the ledger has them all."""
+    found: dict[str, Any] = {"refused": outcome.load.refused}
+    if outcome.refused:
+        found["quarantine"] = dg.MetadataValue.md(markdown(["key", "reasons"], outcome.refused, REASONS))
+    return found
 
 
 def _metadata(outcome: Outcome) -> dict[str, Any]:

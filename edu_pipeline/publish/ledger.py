@@ -100,6 +100,16 @@ def newest(connection: Connection, schema: str, state: str = "published") -> dic
         return {load.table_name: load for load in cursor.execute(statement, [schema, state])}
 
 
+def quarantine(connection: Connection, load_id: int, limit: int) -> list[tuple[str, str]]:
+    """Key and reasons, as one text, of rows that a load refused, the first ``limit`` by key."""
+    rows = connection.execute(
+        "SELECT key, array_to_string(reasons, '; ') AS reasons FROM edu_pipeline.refused_rows WHERE load_id = %s "
+        "ORDER BY key, reasons LIMIT %s",
+        [load_id, limit],
+    )
+    return [(str(key), str(reasons)) for key, reasons in rows]
+
+
 def is_invented(connection: Connection, schema: str) -> bool | None:
     """Whether the target schema holds data of the sample publisher; None as long as nothing from a file is loaded."""
     found = connection.execute(

@@ -181,6 +181,15 @@ def test_the_checks_of_an_asset_can_be_read(page: Page) -> None:
     expect(page.get_by_text("Passed").first).to_be_visible()
 
 
+def test_what_was_refused_and_why_can_be_read(page: Page) -> None:
+    page.goto("/assets/annuaire_education?view=checks")
+    page.get_by_text("contract", exact=True).first.click()
+    shown = page.get_by_role("row").filter(has=page.get_by_text("quarantine", exact=True))
+    shown.get_by_text("[Show Markdown]").click()
+    expect(page.get_by_role("cell", name="0310463K", exact=True)).to_be_visible()
+    expect(page.get_by_role("cell", name="uai: expected one row, found several").first).to_be_visible()
+
+
 def test_the_dashboard_says_how_fresh_everything_is(running: Running, page: Page) -> None:
     materialized(running, page, "data_freshness")
     expect(page.get_by_text("number_red").first).to_be_visible()
