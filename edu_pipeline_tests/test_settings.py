@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
 
 from edu_pipeline.settings import FILE, home, settings
 from edu_pipeline_tests.programs import BIN
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*(name for name in os.environ if name.startswith("EDU_") and name != "EDU_HOME"), "DAGSTER_HOME"]:
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
