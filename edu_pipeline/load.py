@@ -118,7 +118,8 @@ def load(
         green = checks.green_now(connection, live)
         if previous and previous.inputs_version == version and not options.force and supplied is None:
             checked = checks.run(connection, database, archive, table.name, between=False)
-            return Outcome(previous, skipped=True, refused=_quarantine(connection, previous), checks=checked)
+            quarantine = ledger.quarantine(connection, previous, EXAMPLES)
+            return Outcome(previous, skipped=True, refused=quarantine, checks=checked)
     attempt = Load(
         target_schema=database.schema,
         table_name=table.name,
@@ -177,7 +178,7 @@ def load(
             if table.name not in options.accept_red:
                 checks.stop_if_worse(green, checked, where)
             preview = conformed.frame.head(PREVIEW).collect()
-            quarantine = _quarantine(connection, done)
+            quarantine = ledger.quarantine(connection, done, EXAMPLES)
             written.publish()
             connection.commit()
             if found.size:
@@ -312,11 +313,6 @@ def _passage(connection: Connection, scratch: Path) -> Passage:
     """The changes of commune codes and the communes in force, as published."""
     changes = copy_out(connection, "passage_communes", tables()["passage_communes"].contract, scratch).collect()
     return Passage(changes, _keys(connection, "info_communes"))
-
-
-def _quarantine(connection: Connection, load: Load) -> list[tuple[str, str]]:
-    """Some of the rows that a load refused; most loads refuse none."""
-    return ledger.quarantine(connection, load.id, EXAMPLES) if load.refused and load.id else []
 
 
 def _described(releases: Mapping[str, Release]) -> str:

@@ -28,7 +28,8 @@ RESERVED_SCHEMAS = {"public", "user_mgmt", "analytics", "edu_pipeline", "dagster
 
 
 def home() -> Path:
-    """The folder of the file of settings and of `.local/`: EDU_HOME, or the checkout, or, without one, where one is."""
+    """The folder of the file of settings and of `.local/`, by the environment: EDU_HOME, else the checkout, else, where
+    the package is installed without one, the current folder."""
     return Path(os.environ.get("EDU_HOME") or (PROJECT if (PROJECT / "pyproject.toml").exists() else Path.cwd()))
 
 
@@ -103,4 +104,5 @@ def settings() -> Settings:
     Raises:
         SettingInvalid: a value cannot be used; the text names the variable.
     """
-    return Settings(_env_file=home() / FILE)
+    folder = home()
+    return Settings(_env_file=folder / FILE, home=folder)

@@ -18,7 +18,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    (home() / FILE).write_text("EDU_SCHEMA=of_the_file\nEDU_STEPS_AT_ONCE=3\nANOTHER=1\n", encoding="utf-8")
+    (home() / FILE).write_text("EDU_SCHEMA=of_the_file\nEDU_STEPS_AT_ONCE=3\nEDU_HOME=/\n", encoding="utf-8")
     monkeypatch.setenv("EDU_SCHEMA", "of_the_environment")
     assert (settings().target_schema, settings().steps_at_once) == ("of_the_environment", 3)
     assert settings().local == home() / ".local"
@@ -30,7 +30,9 @@ def test_without_a_file_the_defaults_hold() -> None:
 
 
 @pytest.mark.parametrize("command", [["edu-pipeline", "db", "url"], ["dagster", "definitions", "validate"]])
-def test_so_it_does_in_every_program(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_program_reads_the_file_and_prefers_the_environment(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def ended() -> subprocess.CompletedProcess[str]:
         module = ["-m", "edu_pipeline.definitions"] if command[0] == "dagster" else []
         words = [str(BIN / command[0]), *command[1:], *module]

@@ -100,12 +100,12 @@ def newest(connection: Connection, schema: str, state: str = "published") -> dic
         return {load.table_name: load for load in cursor.execute(statement, [schema, state])}
 
 
-def quarantine(connection: Connection, load_id: int, limit: int) -> list[tuple[str, str]]:
-    """Key and reasons, as one text, of rows that a load refused, the first ``limit`` by key."""
+def quarantine(connection: Connection, load: Load, limit: int) -> list[tuple[str, str]]:
+    """Key and reasons, as one text, of rows that a recorded load refused, the first ``limit`` by key."""
     rows = connection.execute(
         "SELECT key, array_to_string(reasons, '; ') AS reasons FROM edu_pipeline.refused_rows WHERE load_id = %s "
         "ORDER BY key, reasons LIMIT %s",
-        [load_id, limit],
+        [load.id, limit],
     )
     return [(str(key), str(reasons)) for key, reasons in rows]
 
