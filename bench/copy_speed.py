@@ -20,8 +20,8 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from edu_pipeline.cluster import Cluster, find_binaries
-from edu_pipeline.publish.copying import copy_in
+from edu_pipeline.database.cluster import Cluster, find_binaries
+from edu_pipeline.database.copying import copy_in
 
 ROUNDS = 5
 GOAL = 1.2

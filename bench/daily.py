@@ -22,7 +22,7 @@ import requests
 from national import BIN, run
 from rich.console import Console
 
-from edu_pipeline.cluster import Cluster
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.settings import settings
 
 SOURCE, TABLE, VIEW = "dvf-indicateurs-communes", "mutations_immo_latest", "commune_context_cache"

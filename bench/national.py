@@ -27,12 +27,12 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from edu_pipeline.cluster import Cluster, find_binaries
-from edu_pipeline.database import Database
-from edu_pipeline.migrate import migrate
+from edu_pipeline.database.cluster import Cluster, find_binaries
+from edu_pipeline.database.connection import Database
+from edu_pipeline.database.migrate import migrate
+from edu_pipeline.monitoring.status import TableStatus, table_status
 from edu_pipeline.settings import PROJECT, settings
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.status import TableStatus, table_status
 
 BIN = Path(sys.executable).parent
 GOAL, GOAL_BYTES = 2.0, 2 << 30

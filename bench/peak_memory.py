@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from edu_pipeline.cluster import Cluster
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.settings import settings
 
 EVERY = 0.05

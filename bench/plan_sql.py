@@ -21,10 +21,10 @@ from national import BIN, run
 from rich.console import Console
 from rich.table import Table
 
-from edu_pipeline.cluster import Cluster
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.settings import settings
-from edu_pipeline_tests.test_plan_sql import LYCEES
+from edu_pipeline_tests.database.test_plan_sql import LYCEES
 
 PATH = "-c search_path=educational_data,user_mgmt,public"
 ASKED = 300

@@ -21,7 +21,7 @@ from rich.table import Table
 from edu_pipeline.sectors import matching
 from edu_pipeline.sectors.labels import read
 
-PAIRS = Path(__file__).parent.parent / "edu_pipeline_tests" / "street_labels.csv"
+PAIRS = Path(__file__).parent.parent / "edu_pipeline_tests" / "sectors" / "street_labels.csv"
 PRECISION, RECALL = 0.99, 0.95
 THRESHOLDS = (60, 70, 75, 80, 84, 86, 88, 90, 92, 94, 96, 98, 100)
 

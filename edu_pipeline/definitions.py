@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dagster as dg
 
-from edu_pipeline.assets.agreement import agreement
-from edu_pipeline.assets.data_freshness import data_freshness
-from edu_pipeline.assets.factory import live_schema_asset, raw_asset, table_asset, view_asset
-from edu_pipeline.assets.probes import probes
-from edu_pipeline.automation import failed_runs, hourly, nightly, red_checks, release_sensor
-from edu_pipeline.executors import executor
-from edu_pipeline.plan import used_sources
+from edu_pipeline.catalogue import catalogue
+from edu_pipeline.database.views import views
+from edu_pipeline.loading.plan import used_sources
+from edu_pipeline.orchestration.agreement import agreement
+from edu_pipeline.orchestration.assets import live_schema_asset, raw_asset, table_asset, view_asset
+from edu_pipeline.orchestration.automation import failed_runs, hourly, nightly, red_checks, release_sensor
+from edu_pipeline.orchestration.data_freshness import data_freshness
+from edu_pipeline.orchestration.executors import executor
+from edu_pipeline.orchestration.probes import probes
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
-from edu_pipeline.sources.catalogue import catalogue
 from edu_pipeline.table import LAYERS, tables
-from edu_pipeline.views import views
 
 LOADS = {"edu_pipeline/loads": "1"}
 """Tag of the jobs that load: one run of them at a time (`dagster.yaml`)."""

@@ -21,8 +21,8 @@ from typing import TypeVar
 import polars as pl
 
 from edu_pipeline import contracts, normalise
+from edu_pipeline.catalogue import File, Source, files_by_parameter, sources_in_parts
 from edu_pipeline.contracts import Contract, specs
-from edu_pipeline.sources.catalogue import File, Source, files_by_parameter, sources_in_parts
 
 LAYERS = ("reference", "geographic", "socio_economic", "educational", "specialty", "sectorisation", "views")
 """The layers, in the order in which data flows."""
@@ -148,11 +148,11 @@ class Table:
         digest = hashlib.sha256()
         shared = [contracts, normalise, *_helpers(self.transform)]
         if self.follows_passage:
-            shared.append(importlib.import_module("edu_pipeline.passage"))
+            shared.append(importlib.import_module("edu_pipeline.loading.passage"))
         for module in (inspect.getmodule(self.transform), *shared):
             assert module is not None
             digest.update(inspect.getsource(module).encode())
-        digest.update(importlib.import_module("edu_pipeline.corrections").version(self.name).encode())
+        digest.update(importlib.import_module("edu_pipeline.loading.corrections").version(self.name).encode())
         return digest.hexdigest()[:12]
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edu_pipeline.sources.catalogue import File, Source
+from edu_pipeline.catalogue import File, Source
 
 
 def a_source(**files: dict[str, Any]) -> Source:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from edu_pipeline.contracts import CODES_ANCIENS
-from edu_pipeline.publish import conform as product
+from edu_pipeline.loading import conform as product
 from edu_pipeline.table import Table
 
 

@@ -19,9 +19,9 @@ import pytest
 from psycopg import sql
 from upath import UPath
 
-from edu_pipeline.cluster import Cluster
-from edu_pipeline.database import Database
-from edu_pipeline.migrate import migrate
+from edu_pipeline.database.cluster import Cluster
+from edu_pipeline.database.connection import Database
+from edu_pipeline.database.migrate import migrate
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline_tests.servers import own_server

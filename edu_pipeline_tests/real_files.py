@@ -15,9 +15,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from edu_pipeline.sources.catalogue import File
-from edu_pipeline.sources.intake import take_in
-from edu_pipeline.sources.parts import Parts
+from edu_pipeline.catalogue import File
+from edu_pipeline.loading.intake import take_in
+from edu_pipeline.parts import Parts
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
 from edu_pipeline_tests.conformed import Conformed, conform

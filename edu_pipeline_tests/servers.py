@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edu_pipeline.cluster import Cluster
+from edu_pipeline.database.cluster import Cluster
 
 MEMORY = Path("/dev/shm")
 ROOM = 2 << 30

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 from edu_pipeline import checks
-from edu_pipeline.database import Database
-from edu_pipeline.load import Options, Outcome, load
-from edu_pipeline.publish import ledger
+from edu_pipeline.catalogue import catalogue
+from edu_pipeline.database import ledger
+from edu_pipeline.database.connection import Database
+from edu_pipeline.loading.load import Options, Outcome, load
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.sources.catalogue import catalogue
 from edu_pipeline.sources.fetch import fetch_if_any
 from edu_pipeline.table import tables
 

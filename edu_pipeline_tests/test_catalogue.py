@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from edu_pipeline.sources.catalogue import File, Source, catalogue, files_by_parameter
+from edu_pipeline.catalogue import File, Source, catalogue, files_by_parameter
 from edu_pipeline_tests.real_files import real_file, upstream
 
 SOURCES = list(catalogue().values())

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
+from edu_pipeline.database.migrate import start_over
 from edu_pipeline.errors import OriginMixed
-from edu_pipeline.migrate import start_over
-from edu_pipeline.status import table_status
+from edu_pipeline.monitoring.status import table_status
 from edu_pipeline_tests.stand_in import StandIn, sale
 
 TABLE = "mutations_immo_latest"

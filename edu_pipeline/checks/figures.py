@@ -13,12 +13,12 @@ from typing import cast
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from edu_pipeline.catalogue import catalogue
+from edu_pipeline.checks.expectations import Places, expectations
 from edu_pipeline.checks.subject import Check, CheckSpec, Found, Probe, Severity, Subject, begin, judged
 from edu_pipeline.contracts import specs
 from edu_pipeline.errors import EXAMPLES
-from edu_pipeline.expectations import Places, expectations
 from edu_pipeline.normalise import slug
-from edu_pipeline.sources.catalogue import catalogue
 from edu_pipeline.table import Table, tables
 
 LOST = 0.1

@@ -17,11 +17,11 @@ from psycopg.types.json import Jsonb
 
 from edu_pipeline.checks import agreements, figures
 from edu_pipeline.checks.subject import Check, CheckResult, CheckSpec, Probe, Subject
-from edu_pipeline.database import Connection, Database
+from edu_pipeline.database.connection import Connection, Database
+from edu_pipeline.database.views import views
 from edu_pipeline.errors import EXAMPLES, CheckRed
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
-from edu_pipeline.views import views
 
 COSTLY = {"overlaps"}
 """Checks that depend on the rows alone, and take so much longer than reading these that they are not made again of the

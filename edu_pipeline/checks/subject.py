@@ -13,13 +13,13 @@ from typing import Any, Literal, LiteralString, cast
 
 from psycopg import sql
 
-from edu_pipeline.database import Connection, Database, home_of_postgis
-from edu_pipeline.expectations import Expectation, expectations
-from edu_pipeline.inputs import missing_files, missing_tables, releases_of
-from edu_pipeline.publish import ledger
+from edu_pipeline.checks.expectations import Expectation, expectations
+from edu_pipeline.database import ledger
+from edu_pipeline.database.connection import Connection, Database, home_of_postgis
+from edu_pipeline.database.views import views
 from edu_pipeline.sources.archive import Archive
+from edu_pipeline.sources.inputs import missing_files, missing_tables, releases_of
 from edu_pipeline.table import Table, tables
-from edu_pipeline.views import views
 
 Severity = Literal["warn", "error"]
 

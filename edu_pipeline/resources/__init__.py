@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from edu_pipeline import rebuilds
-from edu_pipeline.database import Database, alone, sign_of_life, target, turn
+from edu_pipeline.database.connection import Database, alone, sign_of_life, target, turn
 from edu_pipeline.errors import SettingInvalid
-from edu_pipeline.load import Options
+from edu_pipeline.loading.load import Options
+from edu_pipeline.operations import rebuild_claim
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
 
@@ -36,7 +36,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         one_process = settings().executor == "in_process"
         with ExitStack() as stack:
             if self.beside and context.run:
-                stack.enter_context(rebuilds.held(self.database(), context.run.run_id, one_process))
+                stack.enter_context(rebuild_claim.held(self.database(), context.run.run_id, one_process))
             if one_process and context.run:
                 connection = stack.enter_context(target(settings()).connect())
                 stack.enter_context(alone(connection, sign_of_life(context.run.run_id)))

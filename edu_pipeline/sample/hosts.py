@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from edu_pipeline.catalogue import File, catalogue
 from edu_pipeline.sample import layer
 from edu_pipeline.sample.answers import Answer, Asked, as_file, as_json, http_date, not_found, tagged_by_content
 from edu_pipeline.sample.portal import Dataset, Portal
 from edu_pipeline.sample.shelf import Shelf
-from edu_pipeline.sources.catalogue import File, catalogue
 
 SUPPLIED = "supplied"
 """First segment of the paths of files that operators hand in: no publisher offers them."""

@@ -24,9 +24,9 @@ from typing import Any, Literal
 
 import polars as pl
 
+from edu_pipeline.catalogue import Source
 from edu_pipeline.sample.answers import TYPES, Answer, Asked, as_file, as_json
 from edu_pipeline.sample.shelf import Holding
-from edu_pipeline.sources.catalogue import Source
 
 BASE = "/api/explore/v2.1/catalog/datasets"
 DELIMITERS = {";", ",", "\t", "|"}

@@ -19,11 +19,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from edu_pipeline.catalogue import catalogue
 from edu_pipeline.errors import SourceMissing
 from edu_pipeline.sample import publication
 from edu_pipeline.sample.publication import MANIFEST, FolderNotASample
 from edu_pipeline.sample.world import Scale, World
-from edu_pipeline.sources.catalogue import catalogue
 
 Write = Callable[[World, Path, str], None]
 """Writes the files of one source of a world into a directory: ``publication.write_one``."""

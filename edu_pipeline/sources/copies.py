@@ -15,9 +15,9 @@ from pathlib import Path
 import polars as pl
 
 from edu_pipeline import normalise
+from edu_pipeline.catalogue import File
 from edu_pipeline.sources import readers
 from edu_pipeline.sources.archive import INCOMING, Archive, ReceivedFile, Release
-from edu_pipeline.sources.catalogue import File
 
 LARGE = 256 << 10
 """Bytes of a file, as received, from which a copy is kept."""

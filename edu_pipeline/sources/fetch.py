@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from edu_pipeline.catalogue import DataGouv, File, Opendatasoft, Source
 from edu_pipeline.errors import (
     EXAMPLES,
     ArchiveUnusable,
@@ -31,7 +32,6 @@ from edu_pipeline.errors import (
 )
 from edu_pipeline.sources import arcgis
 from edu_pipeline.sources.archive import RELEASE_JSON, Archive, Incoming, ReceivedFile, Release
-from edu_pipeline.sources.catalogue import DataGouv, File, Opendatasoft, Source
 from edu_pipeline.sources.download import LIVE, Downloaded, Head, NotModified, Policy, download, head, shown
 from edu_pipeline.sources.soundness import check_sound
 

@@ -34,10 +34,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from edu_pipeline.database import Connection, Database
+from edu_pipeline.catalogue import File, Source
+from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.errors import DownloadFailed, EduError, NotInStandIn, SourceMissing
 from edu_pipeline.sources.archive import Archive, ReceivedFile, Release
-from edu_pipeline.sources.catalogue import File, Source
 from edu_pipeline.sources.download import Head, NotModified, Policy, download, shown
 from edu_pipeline.sources.fetch import OPENDATASOFT, SUPPLIED, Origin, Publishers, answer_of, in_directory, moment_of
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import polars as pl
 
 from edu_pipeline import ewkb
+from edu_pipeline.catalogue import File
 from edu_pipeline.errors import EXAMPLES, FileInvalid, MemberMissing
 from edu_pipeline.normalise import slug
-from edu_pipeline.sources.catalogue import File
 from edu_pipeline.sources.soundness import GZIP, PARQUET
 
 DELIMITERS = ";,\t|"

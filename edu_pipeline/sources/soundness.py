@@ -14,8 +14,8 @@ import zlib
 from pathlib import Path, PurePath
 from typing import NoReturn
 
+from edu_pipeline.catalogue import File
 from edu_pipeline.errors import FileInvalid
-from edu_pipeline.sources.catalogue import File
 
 CHUNK = 1 << 20
 ENDS = 4096

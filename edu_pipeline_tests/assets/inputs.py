@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from edu_pipeline.sources.catalogue import File, files_by_parameter
-from edu_pipeline.sources.intake import take_in
-from edu_pipeline.sources.parts import Parts
+from edu_pipeline.catalogue import File, files_by_parameter
+from edu_pipeline.loading.intake import take_in
+from edu_pipeline.parts import Parts
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import tables
 from edu_pipeline_tests.conformed import Conformed, conform

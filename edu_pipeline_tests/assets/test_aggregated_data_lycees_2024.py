@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from edu_pipeline.catalogue import files_by_parameter
 from edu_pipeline.errors import ColumnMissing
-from edu_pipeline.sources.catalogue import files_by_parameter
 from edu_pipeline.table import tables
 from edu_pipeline_tests.assets.inputs import conformed, from_text, real_rows, total
 from edu_pipeline_tests.real_files import produced, real_file

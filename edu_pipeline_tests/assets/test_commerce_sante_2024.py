@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from edu_pipeline.assets.socio_economic.commerce_sante_2024 import KINDS
-from edu_pipeline.sources.catalogue import files_by_parameter
+from edu_pipeline.catalogue import files_by_parameter
 from edu_pipeline_tests.assets.inputs import conformed, from_text
 from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import produced, real_file

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edu_pipeline.catalogue import catalogue
 from edu_pipeline.errors import UnknownReference
-from edu_pipeline.sources.catalogue import catalogue
 from edu_pipeline.table import tables
 from edu_pipeline_tests.assets.inputs import conformed, from_text
 from edu_pipeline_tests.conformed import Conformed

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edu_pipeline.sources.catalogue import files_by_parameter
+from edu_pipeline.catalogue import files_by_parameter
 from edu_pipeline_tests.assets.inputs import conformed, from_text, taken_in
 from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import produced, upstream

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from edu_pipeline.errors import ColumnMissing
-from edu_pipeline.sources.intake import take_in
+from edu_pipeline.loading.intake import take_in
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import tables
 from edu_pipeline_tests.assets.inputs import conformed, from_text, taken_in

@@ -16,20 +16,20 @@ import pytest
 import shapely
 from psycopg import sql
 
-from edu_pipeline import plots
+from edu_pipeline.catalogue import catalogue, files_by_parameter
 from edu_pipeline.checks import CheckResult, overlaps, running
 from edu_pipeline.errors import SourceMissing
+from edu_pipeline.monitoring import plots
 from edu_pipeline.normalise import UAI_LETTERS
+from edu_pipeline.parts import Parts
 from edu_pipeline.sample.publishers.addresses import NAMES as ADDRESS_NAMES
 from edu_pipeline.sample.publishers.ministry_sectors import COLLEGE_NAMES, OCCITANIE_NAMES
 from edu_pipeline.sectors import rules
 from edu_pipeline.sectors.addresses import COLUMNS
-from edu_pipeline.sources.catalogue import catalogue, files_by_parameter
-from edu_pipeline.sources.parts import Parts
 from edu_pipeline_tests.assets.inputs import conformed, from_text, taken_in
+from edu_pipeline_tests.database.test_views import put
 from edu_pipeline_tests.real_files import real_file, upstream
 from edu_pipeline_tests.stand_in import StandIn
-from edu_pipeline_tests.test_views import put
 
 COLLEGES = "fr-en-carte-scolaire-colleges-publics"
 OCCITANIE = "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from edu_pipeline.catalogue import catalogue
 from edu_pipeline.sample.geographies import places_of
 from edu_pipeline.sample.world import World
-from edu_pipeline.sources.catalogue import catalogue
 from edu_pipeline.vocabulary import arrondissements
 from edu_pipeline_tests.real_files import upstream
 from edu_pipeline_tests.sample.communal import known_codes, path_of, written

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from edu_pipeline.catalogue import files_by_parameter
 from edu_pipeline.sample.world import World
-from edu_pipeline.sources.catalogue import files_by_parameter
 from edu_pipeline.vocabulary import arrondissements
 from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import real_file

@@ -14,6 +14,7 @@ from typing import Literal
 import polars as pl
 import pytest
 
+from edu_pipeline.catalogue import catalogue
 from edu_pipeline.sample import publication
 from edu_pipeline.sample.publication import (
     FolderNotASample,
@@ -25,7 +26,6 @@ from edu_pipeline.sample.publication import (
     write_zip,
 )
 from edu_pipeline.sample.world import World
-from edu_pipeline.sources.catalogue import catalogue
 
 Log = list[tuple[str, int]]
 

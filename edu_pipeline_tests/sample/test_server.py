@@ -29,10 +29,11 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
+from edu_pipeline.catalogue import catalogue
+from edu_pipeline.cli.sample import sample
 from edu_pipeline.errors import EduError, PublisherUnavailable, SourceMissing
 from edu_pipeline.sample import background
 from edu_pipeline.sample.answers import Asked
-from edu_pipeline.sample.commands import sample
 from edu_pipeline.sample.hosts import Hosts
 from edu_pipeline.sample.publication import MANIFEST, FolderNotASample
 from edu_pipeline.sample.server import SampleServer, serving
@@ -40,7 +41,6 @@ from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline.sample.world import World
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.sources.catalogue import catalogue
 from edu_pipeline.sources.download import Policy
 from edu_pipeline.sources.fetch import Fetched, fetch
 

@@ -19,8 +19,8 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect, sync_playwright
 
-from edu_pipeline.cluster import Cluster
-from edu_pipeline.instance import home as instance_home
+from edu_pipeline.database.cluster import Cluster
+from edu_pipeline.orchestration.instance import home as instance_home
 from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.settings import PROJECT, settings

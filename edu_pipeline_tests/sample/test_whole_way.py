@@ -13,7 +13,7 @@ import pytest
 import requests
 from psycopg import sql
 
-from edu_pipeline.cluster import Cluster
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.sample.world import LAST_OF_TABLE

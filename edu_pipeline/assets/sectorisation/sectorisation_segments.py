@@ -9,8 +9,8 @@ import polars as pl
 
 from edu_pipeline import contracts as c
 from edu_pipeline import normalise
+from edu_pipeline.parts import Parts
 from edu_pipeline.sectors import addresses, rules, segments
-from edu_pipeline.sources.parts import Parts
 from edu_pipeline.table import table
 
 COLLEGES = "fr_en_carte_scolaire_colleges_publics"

@@ -12,11 +12,11 @@ from pathlib import Path
 import polars as pl
 from pyproj import Transformer
 
+from edu_pipeline.catalogue import catalogue
 from edu_pipeline.sample import education
 from edu_pipeline.sample.publication import Publication, add
 from edu_pipeline.sample.streets import streets_of
 from edu_pipeline.sample.world import World
-from edu_pipeline.sources.catalogue import catalogue
 
 SOURCE = "ban"
 

@@ -1,0 +1,116 @@
+"""What each table and view is expected to hold nationally: ``expectations.toml``, typed and checked.
+
+Belongs here: what an expectation can say, and what follows from it for a given year or country. Does not belong here:
+the figures themselves (they are in the TOML file) and looking into a database (``checks``).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Bounds = tuple[float, float]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Years(_Entry):
+    """The years that a table has rows of; a school year counts as the year in which it begins."""
+
+    column: str
+    newest: int = Field(description="the newest year that is published; a newer one is welcome")
+    first: int | None = Field(None, description="first year, of a table that keeps them all; unset: newest alone")
+
+    def expected(self, newest_found: int | None) -> list[int]:
+        """The years that must be there, the newest one found (None: no row has a year) among them."""
+        newest = max(self.newest, newest_found or self.newest)
+        return [newest] if self.first is None else list(range(self.first, newest + 1))
+
+
+class Places(_Entry):
+    """The départements or académies that must have rows.
+
+    Attributes:
+        column: the place's own code or name, a commune's code, or an establishment's.
+        sets: names of sets of codes (section ``[sets]`` of the file).
+        without: codes of the sets that are not there.
+        per: what the number of rows of a département follows, roughly; unset: nothing in particular.
+    """
+
+    column: str
+    sets: tuple[str, ...]
+    without: tuple[str, ...] = ()
+    per: Literal["communes", "inhabitants"] | None = None
+
+
+class Expectation(_Entry):
+    """What is expected of one table or view; what is unset is not known, and not checked."""
+
+    rows: int | None = Field(None, gt=0, description="national count; of a table with years up to ``years.newest``")
+    tolerance: Share | None = Field(None, description="share of ``rows`` that the count may differ by")
+    years: Years | None = None
+    departements: Places | None = None
+    academies: Places | None = None
+    means: Mapping[str, Bounds] = Field(default_factory=dict, description="lowest and highest mean, by column")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Expectation:
+        if (self.rows is None) != (self.tolerance is None):
+            raise ValueError("rows and tolerance go together")
+        if wrong := [column for column, (low, high) in self.means.items() if low >= high]:
+            raise ValueError(f"the lower bound comes first: {', '.join(wrong)}")
+        return self
+
+    def expected_rows(self, newest_found: int | None) -> tuple[int, int]:
+        """The lowest and the highest number of rows; a table that keeps its years grows with each newer one."""
+        assert self.rows is not None and self.tolerance is not None
+        years = len(self.years.expected(newest_found)) / len(self.years.expected(None)) if self.years else 1
+        return round(self.rows * years * (1 - self.tolerance)), round(self.rows * years * (1 + self.tolerance))
+
+
+class Expectations(_Entry):
+    """The whole file."""
+
+    sets: Mapping[str, tuple[str, ...]]
+    tables: Mapping[str, Expectation]
+
+    @model_validator(mode="after")
+    def _known_sets(self) -> Expectations:
+        for name, expectation in self.tables.items():
+            for places in (expectation.departements, expectation.academies):
+                for unknown in set(places.sets) - set(self.sets) if places else ():
+                    raise ValueError(f"{name}: there is no set {unknown}")
+        return self
+
+    def of(self, table: str) -> Expectation:
+        """What is expected of a table or view; nothing, if the file has no section of that name."""
+        return self.tables.get(table) or Expectation()
+
+    def codes(self, places: Places) -> list[str]:
+        """The codes that must be there."""
+        return [code for name in places.sets for code in self.sets[name] if code not in places.without]
+
+
+def parse(text: str) -> Expectations:
+    """Read the text of such a file.
+
+    Raises:
+        pydantic.ValidationError: a section is not well formed; the text names it.
+    """
+    sections = tomllib.loads(text)
+    sets = sections.pop("sets")
+    return Expectations.model_validate({"sets": sets, "tables": sections})
+
+
+@lru_cache(maxsize=1)
+def expectations() -> Expectations:
+    """The product's own file, tables by name in its order."""
+    return parse(resources.files("edu_pipeline.checks").joinpath("expectations.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,229 @@
+"""Running the asset graph from the command line: the same jobs as in the UI, in this process, with progress.
+
+Belongs here: the selection, the run's configuration, following its events. Does not belong here: assets.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from edu_pipeline.database import ledger
+from edu_pipeline.database.connection import Database
+from edu_pipeline.database.views import views
+from edu_pipeline.definitions import defs
+from edu_pipeline.errors import SettingInvalid
+from edu_pipeline.loading import operator_file
+from edu_pipeline.loading.load import Options
+from edu_pipeline.loading.plan import check_holds, plan
+from edu_pipeline.orchestration.assets import raw_key, release_metadata
+from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
+from edu_pipeline.orchestration.instance import home
+from edu_pipeline.orchestration.threaded_executor import in_process_executor
+from edu_pipeline.resources import moment
+from edu_pipeline.settings import Settings
+from edu_pipeline.sources.archive import Archive
+from edu_pipeline.table import tables
+
+
+def rebuild(
+    settings: Settings, options: Options, console: Console, *, as_of: str | None, offline: bool
+) -> dict[str, str]:
+    """Run the job ``full_rebuild``: everything, in a schema beside the live one, which is swapped with it at the end.
+
+    Args:
+        as_of: from the releases that the archive held then, a day or a time in ISO 8601; None: the newest.
+        offline: from the archive alone.
+
+    Returns:
+        Asset to failure text; empty if all went well. The live schema is as it was if anything failed.
+
+    Raises:
+        SettingInvalid: a name is that of no table; ``as_of`` is no time.
+        SourceMissing: the archive held no release at all at that time.
+        DatabaseUnreachable: the server does not answer.
+    """
+    _check_names([*options.accept_shrink, *options.accept_red])
+    if as_of or offline:
+        check_holds(Archive(settings.archive_root, moment(as_of) if as_of else None))
+    resources = {
+        "postgres": {"config": {"beside": True}},
+        "archive": {"config": {"as_of": as_of, "offline": offline}},
+        **_config(options),
+    }
+    with _instance(settings) as instance:
+        return _execute(instance, "full_rebuild", None, resources, console)
+
+
+def refresh(
+    settings: Settings,
+    database: Database,
+    names: Iterable[str] | None,
+    options: Options,
+    console: Console,
+) -> dict[str, str]:
+    """Fetch, and run what is stale by then, if anything is.
+
+    Args:
+        names: tables or views, which are refreshed with what hangs on them; None: all.
+        options: with ``force`` they are run although nothing has changed.
+
+    Returns:
+        Source or asset to failure text; empty if all went well.
+
+    Raises:
+        SettingInvalid: a name is that of no table.
+        DatabaseUnreachable: the server does not answer.
+    """
+    _check_names([*(names or []), *options.accept_shrink, *options.accept_red])
+    found = plan(settings, database, Archive(settings.archive_root), names)
+    chosen = found.stale | (set(names or [*tables(), *views()]) if options.force else set())
+    console.print(f"new releases: {len(found.new)}; tables and views to bring up to date: {len(chosen)}")
+    if not chosen and not found.new:
+        return found.failures
+    with _instance(settings) as instance:
+        for source, fetched in found.new.items():
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(raw_key(source), metadata=release_metadata(fetched))
+            )
+        if not chosen:
+            return found.failures
+        failures = _execute(instance, "daily_refresh", sorted(chosen), _config(options), console)
+        return found.failures | failures
+
+
+def load_file(
+    settings: Settings, database: Database, name: str, path: Path, options: Options, console: Console
+) -> dict[str, str]:
+    """Load a table from a file in its own form (``backup.py``), and bring up to date what hangs on it.
+
+    Returns:
+        Asset to failure text; empty if all went well.
+
+    Raises:
+        SettingInvalid: there is no table of that name.
+        FileInvalid: there is no such file, or it is empty.
+        DatabaseUnreachable: the server does not answer.
+    """
+    _check_names([name], [*tables()])
+    _check_names([*options.accept_shrink, *options.accept_red])
+    with database.connect() as connection:
+        loaded = ledger.newest(connection, database.schema)
+        invented = bool(ledger.is_invented(connection, database.schema))
+    operator_file.keep(path, tables()[name], Archive(settings.archive_root), invented=invented)
+    chosen = {name}
+    for other, table in tables().items():
+        if other in loaded and not chosen.isdisjoint(table.tables):
+            chosen.add(other)
+    chosen |= {other for other, view in views().items() if other in loaded and not chosen.isdisjoint(view.inputs)}
+    with _instance(settings) as instance:
+        return _execute(instance, "daily_refresh", sorted(chosen), _config(options, from_files=[name]), console)
+
+
+def _config(options: Options, **more: list[str]) -> dict[str, Any]:
+    """What a run is told of the options."""
+    accepted = {"accept_shrink": sorted(options.accept_shrink), "accept_red": sorted(options.accept_red)}
+    return {"run_options": {"config": {"force": options.force, **accepted, **more}}}
+
+
+@contextmanager
+def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance."""
+    os.environ["DAGSTER_HOME"] = home(settings)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def _execute(
+    instance: dg.DagsterInstance,
+    job_name: str,
+    names: list[str] | None,
+    resources: Mapping[str, Any],
+    console: Console,
+) -> dict[str, str]:
+    """Run the assets ``names`` of a job (None: all) in this process; asset to failure text."""
+    job = defs.resolve_job_def(job_name).with_executor_def(in_process_executor)
+    selection = frozenset(map(dg.AssetKey, names)) if names is not None else None
+    steps = len(selection or list(job.asset_layer.executable_asset_keys))
+    failures: dict[str, str] = {}
+    with _progress(console) as progress:
+        task = progress.add_task("", total=steps)
+
+        def follow(entry: dg.EventLogEntry) -> None:
+            event = entry.dagster_event
+            if event is None and int(entry.level) >= logging.WARNING:
+                progress.console.print(entry.user_message, markup=False, style="yellow", soft_wrap=True)
+            if event and event.event_type == dg.DagsterEventType.RUN_FAILURE and not failures:
+                failures[job_name] = run_failure_text(event)
+            if event is None or event.step_key is None:
+                return
+            name = event.step_key.replace("__", "/", 1)
+            if event.is_step_materialization and name in {*tables(), *views()}:
+                outcome = _outcome(event.step_materialization_data.materialization.metadata)
+                progress.console.print(f"{name}: {outcome}", markup=False, soft_wrap=True)
+            if event.is_step_start:
+                progress.update(task, description=name)
+            elif event.is_step_failure:
+                failures[name] = step_failure_text(event)
+                progress.console.print(f"[red]failed[/red] {name}")
+            if event.is_step_success or event.is_step_failure or event.is_step_skipped:
+                progress.advance(task)
+
+        run_id = str(uuid.uuid4())
+        instance.add_event_listener(run_id, follow)
+        run = instance.create_run_for_job(
+            job,
+            run_id=run_id,
+            run_config={
+                "resources": resources,
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+            tags={**job.run_tags, "edu_pipeline/started_by": "command line"},
+            asset_selection=selection,
+        )
+        execute_run(InMemoryJob(job), run, instance)
+    return failures
+
+
+def _outcome(shown: Mapping[str, dg.MetadataValue[Any]]) -> str:
+    """What became of a table or a view, in a line, from what its materialization shows."""
+    value = {name: metadata.value for name, metadata in shown.items()}
+    if "waits" in value:
+        return str(value["waits"])
+    changes = ("added", "changed", "removed", "refused")
+    counts = [f"{value[f'rows_{change}']:,} {change}" for change in changes if value.get(f"rows_{change}")]
+    return ", ".join([f"{value['dagster/row_count']:,} rows", *counts])
+
+
+def _check_names(names: Iterable[str], known: Iterable[str] | None = None) -> None:
+    known = set(known or [*tables(), *views()])
+    for name in names:
+        if name not in known:
+            raise SettingInvalid(
+                "argument TABLE",
+                f"expected the name of a table{'' if known.isdisjoint(views()) else ' or view'} that has an asset, "
+                f"found {name!r}.",
+                f"Choose from: {', '.join(sorted(known))}.",
+            )
+
+
+def _progress(console: Console) -> Progress:
+    columns = [
+        SpinnerColumn(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    ]
+    return Progress(*columns, console=console, transient=not console.is_terminal)

@@ -1,0 +1,1 @@
+"""The target database: connections, locks, migrations, COPY, the ledger, views, rights."""

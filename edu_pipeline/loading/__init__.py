@@ -1,0 +1,1 @@
+"""The way of the data into a table: read, correct, transform, contract, difference, write."""

@@ -1,0 +1,267 @@
+"""Corrections of known errors in the publishers' files: ``corrections.toml``, typed, checked and applied.
+
+Belongs here: what a correction may say, and applying those of a file to its rows. Does not belong here: the
+corrections themselves (they are in the TOML file), and what a publisher writes in a form of its own
+(``normalise.py``), which is no error.
+
+They are applied to what the intake gives, before former commune codes are brought to those in force and before the
+transform: the rows are the publisher's, one by one; the columns have the contract's names and are text. A correction
+changes only what it expects to find. One that finds it no more is reported, so that it gets removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from edu_pipeline.contracts import specs
+from edu_pipeline.errors import CorrectionInvalid
+from edu_pipeline.table import Table, tables
+
+
+class Correction(BaseModel):
+    """A known error, and what is right. The head of ``corrections.toml`` says what each field means."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    table: str
+    file: str
+    column: str
+    reason: str
+    reported: str
+    where: str | None = None
+    key: dict[str, str] = {}
+    wrong: str | None = None
+    witnesses: str | None = None
+    expect: str | None = None
+    right: str | None = None
+    swap_with: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Correction:
+        if not (self.where or self.key):
+            raise ValueError("say in which rows: where, key or both")
+        if (self.witnesses is None) != (self.expect is None):
+            raise ValueError("witnesses and expect go together")
+        if self.wrong is None and self.witnesses is None:
+            raise ValueError("say what it expects to find: wrong, or witnesses and expect")
+        if (self.right is None) == (self.swap_with is None):
+            raise ValueError("exactly one of right and swap_with, please")
+        if self.right is not None and self.right == self.wrong:
+            raise ValueError("wrong and right are the same")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What it is called in the ledger: the column, the rows, and what is wrong with them."""
+        rows = [f"{name} = {value!r}" for name, value in self.key.items()] + ([self.where] if self.where else [])
+        return f"{self.file}.{self.column} where {' AND '.join(rows)}: {self.reason}"
+
+    @property
+    def columns(self) -> set[str]:
+        """Every column that it reads or writes.
+
+        Raises:
+            polars.exceptions.PolarsError: a condition is no SQL.
+        """
+        conditions = [text for text in (self.where, self.witnesses, self.expect) if text is not None]
+        read = {name for text in conditions for name in pl.sql_expr(text).meta.root_names()}
+        return read | {*self.key, self.column} | ({self.swap_with} if self.swap_with else set())
+
+    @property
+    def rows(self) -> pl.Expr:
+        """Whether a row is one that it is about, and has what it expects there."""
+        conditions = [pl.col(name) == value for name, value in self.key.items()]
+        if self.where is not None:
+            conditions.append(pl.sql_expr(self.where))
+        if self.wrong is not None:
+            conditions.append(pl.col(self.column).eq_missing(_text(self.wrong)))
+        return pl.all_horizontal(conditions).fill_null(False)
+
+    @property
+    def evident(self) -> pl.Expr:
+        """Whether the file as a whole shows the error: there are witnesses, and what is expected holds in all."""
+        if self.witnesses is None or self.expect is None:
+            return pl.lit(True)
+        shown = pl.sql_expr(self.expect).filter(self.rows & pl.sql_expr(self.witnesses))
+        return shown.any() & shown.all()
+
+    @property
+    def right_values(self) -> dict[str, pl.Expr]:
+        """Column to what it has in the rows that are corrected."""
+        if self.swap_with is not None:
+            return {self.column: pl.col(self.swap_with), self.swap_with: pl.col(self.column)}
+        assert self.right is not None
+        return {self.column: _text(self.right)}
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a correction did to a file.
+
+    Attributes:
+        found: rows in which it found what it expects, and has put it right; 0: it did nothing.
+    """
+
+    correction: Correction
+    found: int
+
+    @property
+    def text(self) -> str:
+        """What was done, or what to do, in a sentence or two."""
+        done = self.correction
+        what = (
+            f"{done.column} and {done.swap_with} swapped" if done.swap_with else f"{done.column} set to {done.right!r}"
+        )
+        if self.found:
+            return f"{what} in {self.found:,} rows. {done.reason}"
+        return (
+            f"{done.file} no longer has the error that corrections.toml expects in {done.column} ({done.reason}), so "
+            f"nothing was changed. Look whether the publisher has mended it, and remove the correction then."
+        )
+
+
+def _text(value: str) -> pl.Expr:
+    """The literal as a frame has it: nothing where the text is empty."""
+    return pl.lit(value or None, pl.String)
+
+
+def correct(frame: pl.LazyFrame, given: Sequence[Correction]) -> tuple[pl.LazyFrame, tuple[Applied, ...]]:
+    """Apply the corrections of a file to its rows, in their order.
+
+    Each costs one streaming pass over its columns, which counts; the frame stays lazy. Without any nothing is read.
+
+    Args:
+        frame: what the intake gives for the file: the contract's names, text.
+    """
+    applied = []
+    for correction in given:
+        found = _count(frame, correction)
+        if found:
+            rows = correction.rows
+            frame = frame.with_columns(
+                pl.when(rows).then(right).otherwise(pl.col(name)).alias(name)
+                for name, right in correction.right_values.items()
+            )
+        applied.append(Applied(correction, found))
+    return frame, tuple(applied)
+
+
+def _count(frame: pl.LazyFrame, correction: Correction) -> int:
+    """How many rows it puts right; none if the file lacks one of its columns."""
+    if not correction.columns <= set(frame.collect_schema()):
+        return 0
+    counted = frame.select(pl.when(correction.evident).then(correction.rows.sum()).otherwise(0))
+    return int(counted.collect(engine="streaming").item())
+
+
+def corrections_for(table: str, file: str | None = None) -> tuple[Correction, ...]:
+    """The corrections of a table, in the order of the file; of one of its ``file`` parameters only, if given.
+
+    Raises:
+        CorrectionInvalid: an entry of corrections.toml cannot be applied to anything.
+    """
+    return tuple(one for one in corrections() if one.table == table and file in (None, one.file))
+
+
+def as_recorded(table: str, found: Mapping[str, int]) -> tuple[Applied, ...]:
+    """What the corrections of a table have come to at a load, by the numbers that the ledger has kept.
+
+    Args:
+        found: name of a correction to ``Applied.found``.
+    """
+    return tuple(Applied(one, found[one.name]) for one in corrections_for(table) if one.name in found)
+
+
+def version(table: str) -> str:
+    """Hash of a table's corrections and of the code that applies them; empty if it has none.
+
+    Raises:
+        CorrectionInvalid: as in ``corrections_for``.
+    """
+    found = corrections_for(table)
+    if not found:
+        return ""
+    code = inspect.getsource(sys.modules[__name__])
+    entries = [one.model_dump_json() for one in found]
+    return hashlib.sha256("\n".join([code, *entries]).encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=1)
+def corrections() -> tuple[Correction, ...]:
+    """Every correction, in the order of the file.
+
+    Raises:
+        CorrectionInvalid: an entry cannot be applied to anything.
+    """
+    return read_corrections(
+        resources.files("edu_pipeline.loading").joinpath("corrections.toml").read_text(encoding="utf-8")
+    )
+
+
+def read_corrections(text: str) -> tuple[Correction, ...]:
+    """The corrections in ``text``, which is TOML, each checked against the tables.
+
+    Raises:
+        CorrectionInvalid: an entry is not well formed, or names a table, file or column that there is not.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _invalid("corrections.toml", f"expected TOML, found: {error}.") from error
+    if unknown := sorted(document.keys() - {"correction"}):
+        raise _invalid("corrections.toml", f"expected [[correction]] entries only, found {', '.join(unknown)}.")
+    return tuple(_checked(number, entry) for number, entry in enumerate(document.get("correction", []), start=1))
+
+
+def _checked(number: int, entry: dict[str, Any]) -> Correction:
+    where = f"corrections.toml, correction {number} ({entry.get('table', 'no table')})"
+    try:
+        correction = Correction.model_validate(entry)
+        columns = correction.columns
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'entry'}: {one['msg']}" for one in error.errors())
+        raise _invalid(where, f"expected a whole entry, found {problems}.") from error
+    except pl.exceptions.PolarsError as error:
+        raise _invalid(where, f"expected conditions in SQL, found: {error}.") from error
+    table = tables().get(correction.table)
+    if table is None:
+        raise _invalid(where, f"expected the name of a table, found {correction.table!r}.")
+    if correction.file not in table.files:
+        files = ", ".join(table.files) or "none"
+        raise _invalid(where, f"expected a file that the table reads ({files}), found {correction.file!r}.")
+    if unknown := sorted(name for name in columns if not _has(table, correction.file, name)):
+        raise _invalid(
+            where,
+            f"expected columns that the table takes from {correction.file} "
+            f"({', '.join(_taken(table, correction.file))}), found {', '.join(unknown)}.",
+        )
+    return correction
+
+
+def _taken(table: Table, file: str) -> list[str]:
+    """The columns that a table takes from a file; one that begins with ``^`` is a pattern."""
+    own = [name for name, spec in specs(table.contract).items() if spec.upstream_in(file)]
+    return [*own, *table.needs.get(file, ()), *(["vintage"] if table.files[file].vintage else [])]
+
+
+def _has(table: Table, file: str, column: str) -> bool:
+    return any(
+        re.fullmatch(name, column) is not None if name.startswith("^") else name == column
+        for name in _taken(table, file)
+    )
+
+
+def _invalid(where: str, problem: str) -> CorrectionInvalid:
+    return CorrectionInvalid(where, problem, "Mend the entry; the head of edu_pipeline/corrections.toml explains it.")

@@ -1,0 +1,110 @@
+"""From a publisher's columns to the contract's: the frame that a transform receives.
+
+Belongs here: finding each upstream column under its name or an alias, hidden values, the normalisers of
+the contract, the corrections of known upstream errors. The frame has the contract's own columns (under the
+contract's names, as text), the columns that the table `needs` (under their slugs), ``vintage`` where the catalogue
+reads one off the file's name, and the flag ``codes_anciens``, unset, where the contract has it (``passage.py`` sets
+it). Does not belong here: casting to types and refusing rows (``publish/conform.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+from edu_pipeline.catalogue import File
+from edu_pipeline.contracts import CODES_ANCIENS, Spec, specs
+from edu_pipeline.errors import ColumnMissing
+from edu_pipeline.loading.corrections import Applied, correct, corrections_for
+from edu_pipeline.normalise import slug
+from edu_pipeline.table import Table
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What a transform receives for one parameter.
+
+    Attributes:
+        frame: one column per contract column that comes from this file, then the needed ones; all text.
+        hidden: number of cells per column in which the publisher hides the value.
+        corrections: the known upstream errors that were looked for, and how many rows had them.
+    """
+
+    frame: pl.LazyFrame
+    hidden: dict[str, int]
+    corrections: tuple[Applied, ...] = ()
+
+
+def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_name: str, where: str) -> Intake:
+    """Select, rename and normalise the columns that ``table`` takes from ``raw``.
+
+    Args:
+        parameter: the transform's parameter that the frame is for.
+        raw: what the reader gave, columns named by slug.
+        file_name: name of the file as received; its vintage is read off it.
+        where: source and release, for the failure texts.
+
+    Raises:
+        ColumnMissing: a column is there under none of its names; the text names the closest.
+    """
+    found = raw.collect_schema()
+    upstream = _contract_columns(table, parameter, list(found), where)
+    needed = _needed_columns(table, parameter, list(found), where)
+    text = {name: column for name, column in (upstream | needed).items() if column and found[column] == pl.String}
+    chosen = raw.select(
+        [pl.col(column).alias(name) for name, column in (upstream | needed).items() if column is not None]
+    )
+    hidden: dict[str, int] = {}
+    if file.hidden and text:
+        is_hidden = pl.col(list(text)).is_in(list(file.hidden))
+        counts = chosen.select(is_hidden.sum()).collect(engine="streaming").row(0, named=True)
+        hidden = {name: count for name, count in counts.items() if count}
+        chosen = chosen.with_columns(pl.when(~is_hidden).then(pl.col(list(text))).name.keep())
+    contract = specs(table.contract)
+    chosen = chosen.with_columns(
+        [_normalised(name, contract[name], file, table) for name in text if name in contract]
+    ).with_columns([pl.lit(None, pl.String).alias(name) for name, column in upstream.items() if column is None])
+    if CODES_ANCIENS in contract and "code_commune" in upstream:
+        chosen = chosen.with_columns(pl.lit(None, pl.List(pl.String)).alias(CODES_ANCIENS))
+    if file.vintage and (match := re.search(file.vintage, file_name)):
+        chosen = chosen.with_columns(vintage=pl.lit(match.group(1)))
+    corrected, applied = correct(chosen, corrections_for(table.name, parameter))
+    return Intake(corrected, hidden, applied)
+
+
+def _normalised(name: str, spec: Spec, file: File, table: Table) -> pl.Expr:
+    value = pl.col(name)
+    if file.decimal == "," and table.contract.columns()[name].dtype.is_numeric():
+        value = value.str.replace(",", ".", literal=True)
+    return spec.normalise(value).alias(name) if spec.normalise else value
+
+
+def _contract_columns(table: Table, parameter: str, found: list[str], where: str) -> dict[str, str | None]:
+    """Contract column to upstream column; None for an optional one that this file does not have."""
+    chosen: dict[str, str | None] = {}
+    for name, spec in specs(table.contract).items():
+        expected = spec.upstream_in(parameter)
+        if expected is None:
+            continue
+        names = (expected, *spec.aliases)
+        chosen[name] = next((column for wanted in names for column in found if _is_called(column, wanted)), None)
+        if chosen[name] is None and not spec.optional:
+            raise ColumnMissing(where, expected, found, table.contract.__name__, name)
+    return chosen
+
+
+def _is_called(column: str, wanted: str) -> bool:
+    """Whether the slug ``column`` is the publisher's ``wanted``; one that begins with ``^`` is a pattern of slugs."""
+    return bool(re.fullmatch(wanted, column)) if wanted.startswith("^") else column == slug(wanted)
+
+
+def _needed_columns(table: Table, parameter: str, found: list[str], where: str) -> dict[str, str | None]:
+    chosen: dict[str, str | None] = {}
+    for need in table.needs.get(parameter, ()):
+        matching = [column for column in found if _is_called(column, need)]
+        if not matching:
+            raise ColumnMissing(where, need, found, table.name, f"needs[{parameter!r}]")
+        chosen |= {column: column for column in matching}
+    return chosen

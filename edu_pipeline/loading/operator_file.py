@@ -1,0 +1,95 @@
+"""A table from a file that an operator has, in the table's own columns, as ``\\copy TABLE TO FILE CSV HEADER`` writes.
+
+Belongs here: keeping such a file in the archive as a release of its own, and reading it. Does not belong here: loading
+(``load.py``, the same way as a publisher's file from the contract on), publishers' forms (``sources``).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import shutil
+from pathlib import Path
+
+import polars as pl
+
+from edu_pipeline.catalogue import File
+from edu_pipeline.contracts import CODES_ANCIENS, specs
+from edu_pipeline.errors import ColumnMissing, FileInvalid
+from edu_pipeline.sources.archive import Archive, Incoming, ReceivedFile, Release
+from edu_pipeline.sources.readers import read
+from edu_pipeline.table import Table
+
+FLAGS = {"t": "true", "f": "false"}
+"""PostgreSQL's text of a boolean, and the contracts'."""
+
+
+def keep(path: Path, table: Table, archive: Archive, *, invented: bool) -> Release:
+    """Store a copy of the file as the newest release of what operators have given for ``table``.
+
+    Args:
+        invented: whether it holds data of the sample publisher, as a backup of a database of those does.
+
+    Raises:
+        FileInvalid: there is no such file, or it is empty.
+        ArchiveUnusable: the archive cannot be written.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        raise FileInvalid(
+            f"table {table.name}, file {path}",
+            f"expected a file with rows, found {'an empty one' if path.is_file() else 'none'}.",
+            f"Name a CSV file with the table's own columns, as \\copy {table.name} to FILE csv header writes it.",
+        )
+    with archive.workspace(_source(table)) as folder:
+        copy = Path(shutil.copy(path, folder / path.name))
+        with copy.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        address = path.absolute().as_uri()
+        received = ReceivedFile(path.name, address, address, copy.stat().st_size, sha256, invented=invented)
+        return archive.store(_source(table), Incoming({copy: received}, {"main": path.name}))
+
+
+def kept(table: Table, archive: Archive) -> Release | None:
+    """The newest file that an operator has given for ``table``."""
+    return archive.newest(_source(table))
+
+
+def rows(release: Release, table: Table, archive: Archive, scratch: Path) -> pl.LazyFrame:
+    """The rows of a kept file: the contract's columns, normalised, as text or lists.
+
+    Raises:
+        ColumnMissing: a column of the contract is not in the file; only the flag ``codes_anciens`` may be missing.
+        FileInvalid: the file is no table.
+    """
+    received = release.file("main")
+    assert received is not None
+    where = f"table {table.name}, file {received.name}"
+    file = File(source=release.source, part="main", format="csv", name=".*", supplied=True)
+    given = read(archive.local(release, received), file, scratch, where)
+    found = given.collect_schema().names()
+    for name in table.contract.columns():
+        if name not in (*found, CODES_ANCIENS):
+            raise ColumnMissing(where, name, found, table.contract.__name__, name)
+    if CODES_ANCIENS not in found:
+        given = given.with_columns(pl.lit(None, pl.String).alias(CODES_ANCIENS))
+    return given.select(_value(name, table) for name in table.contract.columns())
+
+
+def _value(name: str, table: Table) -> pl.Expr:
+    column, spec = table.contract.columns()[name], specs(table.contract)[name]
+    value = pl.col(name)
+    if column.dtype == pl.List:
+        return value.map_elements(_elements, pl.List(pl.String)).alias(name)
+    if column.dtype == pl.Boolean:
+        value = value.replace(FLAGS)
+    return spec.normalise(value).alias(name) if spec.normalise else value
+
+
+def _elements(array: str) -> list[str]:
+    """The elements of an array of texts as PostgreSQL writes it, ``{a,"b, c"}``."""
+    inner = array.strip().removeprefix("{").removesuffix("}")
+    return next(csv.reader([inner], quotechar='"', escapechar="\\", doublequote=False), [])
+
+
+def _source(table: Table) -> str:
+    return f"file-{table.name}"

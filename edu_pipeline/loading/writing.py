@@ -1,0 +1,202 @@
+"""Writing a difference into a published table, without a reader noticing.
+
+Belongs here: the two strategies, a delta (delete by key, COPY the new rows) and, for a large difference of a
+large table, the exchange of its single partition; and sweeping what a killed exchange left. Does not belong
+here: deciding what to publish.
+
+What nobody can read yet is frozen as it is written: every snapshot sees it, also one of a REPEATABLE READ transaction
+that is older than an exchange and reads the table for the first time after it, and autovacuum has nothing to do there.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from edu_pipeline.database.connection import Connection
+from edu_pipeline.database.copying import copy_in
+from edu_pipeline.errors import TableBusy
+from edu_pipeline.loading.difference import Difference
+from edu_pipeline.table import Table
+
+EXCHANGE_FROM = 0.2
+"""Share of a large table's rows from which a difference is published by exchanging the partition."""
+
+LOCK_TIMEOUT = "50ms"
+"""How long the exchange may stand in the queue for its lock, and so keep readers waiting behind it."""
+
+LOCK_TRIES = 100
+"""How often the exchange tries for its lock, half a second apart on average, before it gives up."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written, and the last step.
+
+    Attributes:
+        strategy: ``nothing``, ``delta`` or ``exchange``.
+        rows: the table that has the new rows before they are published: the table itself, or the one beside it.
+        publish: to be called last before the commit, since readers wait from then on: it exchanges the partitions
+            (otherwise it does nothing). Raises TableBusy if readers hold the table for too long.
+    """
+
+    strategy: str
+    rows: sql.Identifier
+    publish: Callable[[], None]
+
+
+def write(connection: Connection, table: Table, new: pl.LazyFrame, found: Difference, *, unread: bool) -> Written:
+    """Make the published rows those of ``new``; the caller calls ``publish`` and commits.
+
+    Args:
+        unread: whether nobody reads the table yet, so that it can be locked while it is filled.
+    """
+    name = sql.Identifier(table.name)
+    if found.size == 0:
+        return Written("nothing", name, lambda: None)
+    if table.large and found.size > EXCHANGE_FROM * max(found.published, 1):
+        incoming = _beside(connection, table, new)
+        return Written("exchange", incoming, lambda: _exchange(connection, table, incoming))
+    if unread and not found.published:
+        _fill(connection, table, new)
+    else:
+        _delta(connection, table, found)
+    return Written("delta", name, lambda: None)
+
+
+def _delta(connection: Connection, table: Table, found: Difference) -> None:
+    name, stale = sql.Identifier(table.name), sql.Identifier(f"{table.name}__stale")
+    if found.changed + found.removed:
+        columns = sql.SQL(", ").join(map(sql.Identifier, table.key))
+        create = sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
+        connection.execute(create.format(stale, columns, name))
+        copy_in(connection, stale, found.stale)
+        same = sql.SQL(" AND ").join(
+            sql.SQL("{0}.{2} = {1}.{2}").format(name, stale, sql.Identifier(column)) for column in table.key
+        )
+        connection.execute(sql.SQL("DELETE FROM {} USING {} WHERE {}").format(name, stale, same))
+    copy_in(connection, name, found.fresh)
+
+
+def _fill(connection: Connection, table: Table, new: pl.LazyFrame) -> None:
+    """Fill an empty table, and index it then, its key too: in a third of the time, or less.
+
+    A table that a foreign key points to can lose neither its key nor, by TRUNCATE, its rows, without which none are
+    frozen: it is filled as it is.
+    """
+    name = sql.Identifier(table.name)
+    (referenced,) = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_constraint WHERE confrelid = to_regclass(quote_ident(%s)))", [table.name]
+    ).fetchall()[0]
+    if referenced:
+        copy_in(connection, name, new)
+        return
+    indexes = connection.execute(
+        "SELECT CASE WHEN k.oid IS NULL THEN format('DROP INDEX %%s', c.oid::regclass) "
+        "ELSE format('ALTER TABLE %%s DROP CONSTRAINT %%I', i.indrelid::regclass, k.conname) END, "
+        "CASE WHEN k.oid IS NULL THEN pg_get_indexdef(c.oid) ELSE format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', "
+        "i.indrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) END "
+        "FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid "
+        "LEFT JOIN pg_constraint AS k ON k.conindid = c.oid "
+        "WHERE i.indrelid = to_regclass(quote_ident(%s)) ORDER BY c.oid",
+        [table.name],
+    ).fetchall()
+    for drop, _ in indexes:
+        connection.execute(str(drop).encode())
+    connection.execute(sql.SQL("TRUNCATE {}").format(name))
+    copy_in(connection, name, new, frozen=True)
+    for _, make in indexes:
+        connection.execute(str(make).encode())
+
+
+def _beside(connection: Connection, table: Table, new: pl.LazyFrame) -> sql.Identifier:
+    """Load and index a table beside the partition."""
+    parent, incoming = sql.Identifier(table.name), sql.Identifier(_next_partition(connection, table))
+    like = sql.SQL(
+        "CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) "
+        "WITH (autovacuum_enabled = false)"
+    )
+    connection.execute(like.format(incoming, parent))
+    copy_in(connection, incoming, new, frozen=True)
+    for definition in _indexes(connection, table, incoming):
+        connection.execute(definition)
+    connection.execute(sql.SQL("ANALYZE {}").format(incoming))
+    return incoming
+
+
+def _exchange(connection: Connection, table: Table, incoming: sql.Identifier) -> None:
+    """Detach the partition and attach the one beside it."""
+    parent = sql.Identifier(table.name)
+    (current,) = [name for name, attached in partitions(connection, table).items() if attached]
+    detach = sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(parent, sql.Identifier(current))
+    _with_lock(connection, detach, table)
+    connection.execute(sql.SQL("ALTER TABLE {} ATTACH PARTITION {} DEFAULT").format(parent, incoming))
+    connection.execute(sql.SQL("ALTER TABLE {} RESET (autovacuum_enabled)").format(incoming))
+
+
+def _with_lock(connection: Connection, statement: sql.Composed, table: Table) -> None:
+    """Run a statement that locks readers out, trying again rather than queueing before them."""
+    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+    for _ in range(LOCK_TRIES):
+        try:
+            with connection.transaction():
+                connection.execute(statement)
+            break
+        except psycopg.errors.LockNotAvailable:
+            time.sleep(random.uniform(0.25, 0.75))
+    else:
+        raise TableBusy(
+            f"table {table.name}",
+            f"expected its lock within {LOCK_TRIES} tries of {LOCK_TIMEOUT}, found it held by other sessions.",
+            "End the long transaction that reads it (pg_stat_activity) and load again; the old rows are in place.",
+        )
+    connection.execute("SET LOCAL lock_timeout = 0")
+
+
+def partitions(connection: Connection, table: Table) -> dict[str, bool]:
+    """Tables named like the partitions of ``table``, and whether each is attached."""
+    rows = connection.execute(
+        "SELECT c.relname, c.relispartition FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = current_schema() AND c.relkind = 'r' AND starts_with(c.relname, %s)",
+        [f"{table.name}__rows"],
+    )
+    return {str(name): bool(attached) for name, attached in rows}
+
+
+def sweep(connection: Connection, table: Table) -> None:
+    """Drop what exchanges have left: the partitions that were detached."""
+    for name, attached in partitions(connection, table).items():
+        if not attached:
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+
+
+def _next_partition(connection: Connection, table: Table) -> str:
+    taken = partitions(connection, table)
+    return next(name for number in range(2, 1000) if (name := f"{table.name}__rows_{number}") not in taken)
+
+
+def _indexes(connection: Connection, table: Table, incoming: sql.Identifier) -> list[sql.Composed]:
+    """The statements that give the table beside the parent's indexes, so that attaching builds none."""
+    rows = connection.execute(
+        "SELECT i.indisprimary, i.indisunique, a.amname, "
+        "array(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnkeyatts) k) "
+        "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam "
+        "WHERE i.indrelid = to_regclass(quote_ident(%s)) ORDER BY i.indisprimary DESC, c.relname",
+        [table.name],
+    )
+    statements: list[sql.Composed] = []
+    for primary, unique, method, columns in rows:
+        assert isinstance(columns, list)
+        keys = sql.SQL(", ").join([sql.SQL(column) for column in columns])
+        if primary:
+            statements.append(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(incoming, keys))
+        else:
+            form = "CREATE UNIQUE INDEX ON {} USING {} ({})" if unique else "CREATE INDEX ON {} USING {} ({})"
+            statements.append(sql.SQL(form).format(incoming, sql.Identifier(str(method)), keys))
+    return statements

@@ -1,0 +1,1 @@
+"""What an operator does to whole schemas: swap, roll back, roles, switch-over, comparison."""

@@ -1,0 +1,38 @@
+"""Which of Dagster's executors runs the jobs: the setting ``EDU_EXECUTOR``.
+
+Belongs here: nothing else. In one process a step costs 0.03 to 0.08 s, by multiprocessing 2 s (docs/design
+of the product); the distributed ones want their package (``dagster-dask``, ``dagster-celery``) and workers.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import dagster as dg
+
+from edu_pipeline.errors import SettingInvalid
+from edu_pipeline.orchestration.threaded_executor import in_process_executor
+from edu_pipeline.settings import settings
+
+DISTRIBUTED = {"dask": "dask_executor", "celery": "celery_executor"}
+
+
+def executor() -> dg.ExecutorDefinition:
+    """The executor that the settings name.
+
+    Raises:
+        SettingInvalid: its package is not installed.
+    """
+    name = settings().executor
+    if name not in DISTRIBUTED:
+        return in_process_executor if name == "in_process" else dg.multiprocess_executor
+    try:
+        found = getattr(importlib.import_module(f"dagster_{name}"), DISTRIBUTED[name])
+    except ModuleNotFoundError as error:
+        raise SettingInvalid(
+            "EDU_EXECUTOR",
+            f"expected the package dagster-{name} for the executor {name!r}, found it not installed.",
+            f"Install it (`pip install dagster-{name}`, in the version that fits dagster), or use in_process.",
+        ) from error
+    assert isinstance(found, dg.ExecutorDefinition)
+    return found

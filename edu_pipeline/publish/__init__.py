@@ -1,1 +1,0 @@
-"""Publishing: the same code for every table. Validate, compare with what is published, write, record."""

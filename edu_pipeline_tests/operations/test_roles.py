@@ -1,0 +1,360 @@
+"""The three roles, tried with real logins: what each can do, and what it cannot."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import LiteralString
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from edu_pipeline.database.cluster import Cluster
+from edu_pipeline.database.connection import Database
+from edu_pipeline.database.migrate import migrate
+from edu_pipeline.database.rights import copy_rights
+from edu_pipeline.errors import PrivilegeMissing, TableBusy
+from edu_pipeline.operations.roles import Roles, create_roles
+
+TARGET = "educational_data"
+DENIED = psycopg.errors.InsufficientPrivilege
+NOTHING = ["nothing to do: roles and rights are as they should be"]
+
+RELATIONS = """
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition ORDER BY 2
+"""
+
+OWNERS = """
+    WITH owned AS (
+        SELECT nspname, nspowner AS owner FROM pg_namespace
+        UNION SELECT relnamespace::regnamespace::name, relowner FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S')
+        UNION SELECT pronamespace::regnamespace::name, proowner FROM pg_proc
+    )
+    SELECT nspname, array_agg(pg_get_userbyid(owner)::text) FROM owned
+    WHERE nspname IN ('educational_data', 'analytics', 'edu_pipeline') GROUP BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A migrated database with an application's users, three roles, and a login in two of them."""
+
+    admin: Database
+    roles: Roles
+    loader: Database
+    reader: Database
+
+
+@pytest.fixture
+def roles(cluster: Cluster) -> Iterator[Roles]:
+    """Names of this test's own; what has been created of them, and of logins, is dropped after its databases."""
+    tag = uuid.uuid4().hex[:8]
+    yield Roles(f"owner_{tag}", f"loader_{tag}", f"reader_{tag}")
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE %s", [f"%{tag}"]).fetchall():
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def setting(roles: Roles, database: Database) -> Setting:
+    add_users(database)
+    create_roles(database, roles)
+    loader = login(database, roles.loader)
+    return Setting(database, roles, loader, login(database, roles.reader))
+
+
+def login(database: Database, group: str) -> Database:
+    """The same database as a new login sees it, which is in ``group``."""
+    name = f"login_of_{group}"
+    found = new_login(database, name)
+    execute(database, sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(name)))
+    return found
+
+
+def new_login(database: Database, name: str) -> Database:
+    execute(database, sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret'").format(sql.Identifier(name)))
+    return Database(make_conninfo(database.url, user=name, password="secret"), database.schema)
+
+
+def working_as(database: Database, role: str) -> Database:
+    """The same login, that has taken the rights of ``role`` on connecting."""
+    return Database(make_conninfo(database.url, options=f"-c role={role}"), database.schema)
+
+
+def add_users(database: Database) -> None:
+    execute(database, "CREATE SCHEMA user_mgmt")
+    execute(database, "CREATE TABLE user_mgmt.users (id uuid PRIMARY KEY, email text UNIQUE)")
+    execute(database, "INSERT INTO user_mgmt.users VALUES ('00000000-0000-0000-0000-000000000001', 'a@example.org')")
+
+
+def execute(database: Database, statement: LiteralString | sql.Composed) -> None:
+    """Run a statement; a superuser does it as such, everybody else as the owner, if a member."""
+    with database.connect() as connection:
+        connection.execute(
+            "SELECT set_config('role', 'none', false) FROM pg_roles WHERE rolname = session_user AND rolsuper"
+        )
+        connection.execute(statement)
+
+
+def query(database: Database, statement: LiteralString, values: list[object] | None = None) -> list[tuple[object, ...]]:
+    with database.connect() as connection:
+        return connection.execute(statement, values).fetchall()
+
+
+def refused(database: Database, statement: LiteralString | sql.Composed) -> None:
+    with pytest.raises(DENIED):
+        execute(database, statement)
+
+
+def relations(database: Database, schema: str = TARGET) -> list[sql.Identifier]:
+    return [sql.Identifier(str(schema), str(name)) for schema, name in query(database, RELATIONS, [schema])]
+
+
+def refresh_all(database: Database) -> None:
+    execute(database, "SELECT refresh_all_caches()")
+
+
+def read_all(setting: Setting) -> int:
+    """Select from every table and view as the reader; how many there are."""
+    names = relations(setting.admin)
+    with setting.reader.connect() as connection:
+        for name in names:
+            connection.execute(sql.SQL("SELECT * FROM {} LIMIT 1").format(name))
+    return len(names)
+
+
+def swap(owner: Database) -> None:
+    """The live schema and the one beside it change names, as at the end of a rebuild or on the way back."""
+    with owner.connect() as connection:
+        copy_rights(connection, TARGET, f"{TARGET}__next")
+        for old, new in ((TARGET, "aside"), (f"{TARGET}__next", TARGET), ("aside", f"{TARGET}__next")):
+            connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new)))
+
+
+def test_a_second_time_there_is_nothing_to_do(roles: Roles, database: Database) -> None:
+    add_users(database)
+    execute(database, "CREATE SCHEMA dagster CREATE TABLE runs (id serial)")
+    done = create_roles(database, roles)
+    assert done[0] == f"created {roles.owner}, {roles.loader}, {roles.reader}"
+    assert f"{roles.reader}: SELECT on tables and views of {TARGET} (39)" in done
+    assert f"{roles.owner}: REFERENCES on user_mgmt.users (id)" in done
+    assert create_roles(database, roles) == NOTHING
+
+
+def test_no_role_can_log_in_or_more(setting: Setting) -> None:
+    names = [setting.roles.owner, setting.roles.loader, setting.roles.reader]
+    able = (
+        "SELECT rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls "
+        "FROM pg_roles WHERE rolname = ANY (%s)"
+    )
+    assert query(setting.admin, able, [names]) == [(False,)] * 3
+
+
+def test_the_owner_owns_all_that_is_ours(setting: Setting) -> None:
+    owner = [setting.roles.owner]
+    assert sorted(query(setting.admin, OWNERS)) == [("analytics", owner), ("edu_pipeline", owner), (TARGET, owner)]
+    others = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname IN ('user_mgmt', 'public', 'postgis')"
+    assert (setting.roles.owner,) not in query(setting.admin, others)
+
+
+def test_schemas_of_a_rebuild_are_owned_too(roles: Roles, database: Database) -> None:
+    execute(database, f"CREATE SCHEMA {TARGET}__next CREATE TABLE t (i int)")
+    execute(database, f"CREATE SCHEMA {TARGET}__previous CREATE SEQUENCE s")
+    create_roles(database, roles)
+    owners = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname IN ('t', 's')"
+    assert query(database, owners) == [(roles.owner,)] * 2
+
+
+def test_the_reader_reads_everything(setting: Setting) -> None:
+    refresh_all(setting.admin)
+    assert read_all(setting) == 39
+    assert len(query(setting.reader, "SELECT * FROM check_data_freshness()")) == 39
+    assert query(setting.reader, "SELECT postgis.st_x(postgis.st_makepoint(1, 2))") == [(1.0,)]
+
+
+def test_the_reader_writes_nothing(setting: Setting) -> None:
+    no = (DENIED, psycopg.errors.WrongObjectType)  # a materialized view cannot be written by anyone
+    for schema in (TARGET, "edu_pipeline", "analytics", "user_mgmt"):
+        for name in relations(setting.admin, schema):
+            for statement in ("INSERT INTO {} DEFAULT VALUES", "DELETE FROM {}", "TRUNCATE {}", "DROP TABLE {}"):
+                with pytest.raises(no), setting.reader.connect() as connection:
+                    connection.execute(sql.SQL(statement).format(name))
+    with setting.reader.connect() as connection:
+        columns = connection.execute(
+            "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+            "WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 0 "
+            "AND has_column_privilege(c.oid, a.attnum, 'INSERT, UPDATE, REFERENCES')",
+            [TARGET],
+        )
+        assert columns.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("schema", [TARGET, "public", "analytics", "edu_pipeline", "user_mgmt"])
+def test_the_reader_creates_nothing(setting: Setting, schema: str) -> None:
+    refused(setting.reader, sql.SQL("CREATE TABLE {} (i int)").format(sql.Identifier(schema, "mine")))
+    refused(setting.reader, "CREATE SCHEMA mine")
+
+
+def test_the_reader_reads_nothing_else(setting: Setting) -> None:
+    refused(setting.reader, "SELECT * FROM analytics.nl_query_log")
+    refused(setting.reader, "SELECT * FROM user_mgmt.users")
+    refused(setting.reader, "SELECT refresh_all_caches()")
+    refused(setting.reader, "SELECT nextval('sectorisation_zones_id_seq')")
+
+
+def test_the_reader_reads_what_is_created_later(setting: Setting) -> None:
+    execute(setting.loader, "CREATE TABLE later (i int)")
+    execute(setting.loader, "CREATE VIEW later_view AS SELECT * FROM later")
+    refresh_all(setting.loader)
+    assert read_all(setting) == 41
+
+
+def test_the_reader_reads_on_after_a_swap_and_after_the_way_back(setting: Setting) -> None:
+    beside = setting.loader.beside
+    migrate(beside)
+    execute(beside, "CREATE TABLE new_here (i int)")
+    for database in (setting.loader, beside):
+        refresh_all(database)
+    swap(setting.loader)
+    assert read_all(setting) == 40
+    execute(setting.loader, "CREATE TABLE later (i int)")
+    assert read_all(setting) == 41
+    refused(setting.reader, "DELETE FROM later")
+    assert create_roles(setting.admin, setting.roles) == NOTHING
+    swap(setting.loader)
+    assert read_all(setting) == 39
+    execute(setting.loader, "CREATE TABLE later (i int)")
+    assert read_all(setting) == 40
+
+
+def test_the_loader_loads_refreshes_and_analyzes(setting: Setting) -> None:
+    for department in ("01", "02"):
+        refresh_all(setting.loader)
+        with setting.loader.connect() as connection:
+            connection.execute("CREATE TEMPORARY TABLE stale (i int) ON COMMIT DROP")
+            connection.execute("DELETE FROM relevant_communes")
+            connection.execute("INSERT INTO data_quality_metrics VALUES (%s, 1, 1)", [department])
+            connection.execute(
+                "INSERT INTO sectorisation_zones (code_departement, code_commune, zone_name, nature, rule) "
+                "VALUES ('1', '1', '1', 'commune', '1')"
+            )
+            connection.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY commune_context_cache")
+            connection.execute("ANALYZE commune_context_cache")
+            connection.execute("ALTER TABLE criminalite_2024 DETACH PARTITION criminalite_2024__rows")
+            connection.execute("ALTER TABLE criminalite_2024 ATTACH PARTITION criminalite_2024__rows DEFAULT")
+
+
+def test_the_loader_builds_a_schema_beside(setting: Setting) -> None:
+    assert migrate(setting.loader.beside)
+    assert migrate(setting.loader) == []
+    owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = %s::regnamespace"
+    assert query(setting.admin, owners, [f"{TARGET}__next"]) == [(setting.roles.owner,)]
+    execute(setting.loader, f"DROP SCHEMA {TARGET}__next CASCADE")
+
+
+def test_the_loader_leaves_users_and_public_alone(setting: Setting) -> None:
+    refused(setting.loader, "SELECT * FROM user_mgmt.users")
+    refused(setting.loader, "SELECT id FROM user_mgmt.users")
+    refused(setting.loader, "INSERT INTO user_mgmt.users VALUES (gen_random_uuid())")
+    refused(setting.loader, "UPDATE user_mgmt.users SET email = NULL")
+    refused(setting.loader, "DELETE FROM user_mgmt.users")
+    refused(setting.loader, "TRUNCATE user_mgmt.users")
+    refused(setting.loader, "CREATE TABLE user_mgmt.mine (i int)")
+    refused(setting.loader, "CREATE TABLE public.mine (i int)")
+    refused(setting.loader, "CREATE TABLE analytics.mine (email text REFERENCES user_mgmt.users (email))")
+
+
+def test_the_loader_links_the_logs_to_the_users(setting: Setting) -> None:
+    execute(
+        setting.admin, "INSERT INTO analytics.nl_query_log (user_id, user_query) SELECT id, 'q' FROM user_mgmt.users"
+    )
+    migrate(setting.loader)
+    keys = "SELECT convalidated FROM pg_constraint WHERE contype = 'f' AND confrelid = 'user_mgmt.users'::regclass"
+    assert query(setting.admin, keys) == [(True,), (True,)]
+    application = new_login(setting.admin, f"application_{setting.roles.owner}")
+    name = sql.Identifier(f"application_{setting.roles.owner}")
+    execute(setting.admin, sql.SQL("GRANT USAGE ON SCHEMA analytics, user_mgmt TO {}").format(name))
+    execute(setting.admin, sql.SQL("GRANT INSERT ON analytics.user_feedback TO {}").format(name))
+    execute(setting.admin, sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA analytics TO {}").format(name))
+    execute(setting.admin, sql.SQL("GRANT SELECT, DELETE ON user_mgmt.users TO {}").format(name))
+    assert create_roles(setting.admin, setting.roles) == NOTHING
+    for unknown in (
+        "INSERT INTO analytics.user_feedback (user_id) VALUES (gen_random_uuid())",
+        "DELETE FROM user_mgmt.users",
+    ):
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            execute(application, unknown)
+    execute(setting.admin, "TRUNCATE analytics.nl_query_log")
+    execute(application, "DELETE FROM user_mgmt.users")
+
+
+def test_whoever_owned_analytics_writes_on(roles: Roles, database: Database) -> None:
+    application = new_login(database, f"application_{roles.owner}")
+    name = sql.Identifier(f"application_{roles.owner}")
+    execute(database, sql.SQL("ALTER SCHEMA analytics OWNER TO {}").format(name))
+    for table in ("nl_query_log", "user_feedback"):
+        execute(database, sql.SQL("ALTER TABLE analytics.{} OWNER TO {}").format(sql.Identifier(table), name))
+    done = create_roles(database, roles)
+    assert f"application_{roles.owner}: keeps its rights on what it owned in analytics" in done
+    execute(application, "INSERT INTO analytics.nl_query_log (user_query) VALUES ('q')")
+    assert query(application, "SELECT user_query FROM analytics.nl_query_log") == [("q",)]
+    assert create_roles(database, roles) == NOTHING
+
+
+def test_the_loader_uses_dagsters_schema(setting: Setting) -> None:
+    execute(setting.admin, "CREATE SCHEMA dagster CREATE TABLE runs (id serial)")
+    assert f"{setting.roles.loader}: USAGE, CREATE on dagster" in create_roles(setting.admin, setting.roles)
+    with psycopg.connect(setting.loader.url) as connection:  # as Dagster itself does, which takes no role
+        connection.execute("INSERT INTO dagster.runs DEFAULT VALUES")
+        connection.execute("CREATE TABLE dagster.more (i int)")
+    refused(setting.reader, "SELECT * FROM dagster.runs")
+
+
+def test_before_there_is_anything(roles: Roles, empty_database: Database) -> None:
+    later = f"{TARGET}: there is no such schema yet; run this again after `edu-pipeline migrate`"
+    assert create_roles(empty_database, roles)[-1] == later
+    assert create_roles(empty_database, roles) == [*NOTHING, later]
+
+
+def test_a_public_that_is_open_to_all_is_told_and_left(roles: Roles, empty_database: Database) -> None:
+    execute(empty_database, "CREATE EXTENSION postgis SCHEMA public")
+    execute(empty_database, "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    execute(empty_database, "REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+    migrate(empty_database)
+    rights = "SELECT nspowner, nspacl::text FROM pg_namespace WHERE nspname = 'public'"
+    before = query(empty_database, rights)
+    told = "\n".join(create_roles(empty_database, roles))
+    assert "public: any role may create objects there" in told
+    assert f"public: PostGIS is there and {roles.reader} may not use it" in told
+    assert query(empty_database, rights) == before
+
+
+def test_who_may_not_is_told_what_a_superuser_should_run(roles: Roles, database: Database) -> None:
+    somebody = new_login(database, f"somebody_{roles.owner}")
+    wanted = f'CREATE ROLE "{roles.owner}" NOLOGIN; CREATE ROLE "{roles.loader}" NOLOGIN; CREATE ROLE "{roles.reader}"'
+    with pytest.raises(PrivilegeMissing, match=f"as somebody_{roles.owner}: permission denied") as found:
+        create_roles(somebody, roles)
+    assert wanted in found.value.remedy
+    dba = new_login(database, f"dba_{roles.owner}")
+    execute(database, sql.SQL("ALTER ROLE {} CREATEROLE").format(sql.Identifier(f"dba_{roles.owner}")))
+    with pytest.raises(PrivilegeMissing, match=f'ALTER SCHEMA .* OWNER TO "{roles.owner}"'):
+        create_roles(dba, roles)
+    assert query(database, "SELECT FROM pg_roles WHERE rolname = %s", [roles.reader]) == []
+
+
+def test_a_table_in_use_is_not_waited_for(roles: Roles, database: Database) -> None:
+    with psycopg.connect(conninfo=database.url) as other:
+        other.execute("SELECT * FROM educational_data.relevant_communes")
+        with pytest.raises(TableBusy, match="Nothing was changed"):
+            create_roles(database, roles)
+    assert query(database, "SELECT FROM pg_roles WHERE rolname = %s", [roles.owner]) == []
+
+
+def test_the_session_may_work_as_another_role(setting: Setting) -> None:
+    execute(setting.admin, "CREATE TABLE by_hand (i int)")
+    superuser = working_as(setting.admin, setting.roles.owner)
+    assert f"{setting.roles.owner}: owns {TARGET}, 1 objects that were of edu" in create_roles(superuser, setting.roles)

@@ -1,0 +1,119 @@
+"""What runs by itself: which run the sensor asks for, what a run fetches, and when the schedules tick."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from edu_pipeline.catalogue import catalogue
+from edu_pipeline.definitions import daily_refresh, defs
+from edu_pipeline.loading.plan import ask_publishers, bring_in, hanging_on
+from edu_pipeline.orchestration.automation import release_sensor
+from edu_pipeline.settings import Settings, settings
+from edu_pipeline.sources.archive import Archive
+from edu_pipeline_tests.stand_in import SALES, StandIn, sale
+
+COMMUNES = {"geo-api-communes", "geo-api-departements", "departement-academie", "insee-table-passage"}
+
+
+@pytest.fixture
+def here(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings that name the stand-in, its archive and its database."""
+    stand_in.put_communes()
+    monkeypatch.setenv("EDU_UPSTREAM", str(stand_in.folder))
+    monkeypatch.setenv("EDU_ARCHIVE", str(stand_in.archive.root))
+    monkeypatch.setenv("EDU_DATABASE_URL", stand_in.database.url)
+    settings.cache_clear()
+    return settings()
+
+
+def tick(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+    """What the sensor answers."""
+    with dg.instance_for_test() as instance:
+        answer = release_sensor(daily_refresh)(dg.build_sensor_context(instance, cursor=cursor))
+    assert isinstance(answer, dg.SensorResult | dg.SkipReason)
+    return answer
+
+
+def selected(answer: dg.SensorResult | dg.SkipReason) -> list[str]:
+    """The assets of the one run that is asked for."""
+    assert isinstance(answer, dg.SensorResult) and answer.run_requests
+    (run,) = answer.run_requests
+    return [key.to_user_string() for key in run.asset_selection or []]
+
+
+def raw(sources: set[str]) -> set[str]:
+    return {f"raw/{catalogue()[source].slug}" for source in sources}
+
+
+def test_new_releases_make_one_run_of_all_that_hangs_on_them(here: Settings, stand_in: StandIn) -> None:
+    first = tick(None)
+    assets = selected(first)
+    assert {name for name in assets if name.startswith("raw/")} == raw(COMMUNES)
+    assert len(assets) == len(set(assets)), "what hangs on several sources is there once"
+    assert {"info_communes", "ips_lycees", "commune_context_cache", "lycee_context_cache"} <= set(assets)
+    assert isinstance(first, dg.SensorResult)
+    assert isinstance(tick(first.cursor), dg.SkipReason), "the run is asked for once, also if it fails"
+
+    stand_in.put_sales([sale("01001")])
+    second = tick(first.cursor)
+    assert {name for name in selected(second) if name.startswith("raw/")} == raw({SALES})
+    assert "mutations_immo_latest" in selected(second) and "info_communes" not in selected(second)
+    assert isinstance(second, dg.SensorResult) and first.run_requests and second.run_requests
+    assert first.run_requests[0].run_key != second.run_requests[0].run_key
+
+
+def test_a_release_that_is_withdrawn_has_a_run_of_its_own(here: Settings, stand_in: StandIn) -> None:
+    file = stand_in.folder / SALES / "communesdvf2024.csv"
+    cursor: str | None = None
+    keys: list[str | None] = []
+    for prices in ("290575", "2905750", "290575"):
+        stand_in.put_sales([sale("01001", price=prices)])
+        os.utime(file, (0, len(prices)))
+        answer = tick(cursor)
+        assert isinstance(answer, dg.SensorResult) and answer.run_requests
+        cursor, keys = answer.cursor, [*keys, answer.run_requests[0].run_key]
+    assert len(set(keys)) == 3, "Dagster starts no second run with the key of the first"
+
+
+def test_what_was_fetched_is_no_longer_new(here: Settings, stand_in: StandIn) -> None:
+    archive = Archive(here.archive_root)
+    asked = ask_publishers(here, stand_in.database, archive)
+    assert {source for source, probed in asked.items() if probed.changed} == COMMUNES
+    for source in COMMUNES:
+        assert bring_in(catalogue()[source], here, stand_in.database, archive, datetime.now(UTC))
+    assert isinstance(tick(None), dg.SkipReason)
+
+
+def test_a_run_fetches_what_its_probes_say_is_new_and_a_raw_asset_alone_always_asks(
+    here: Settings, stand_in: StandIn
+) -> None:
+    stand_in.put_sales([sale("01001")])
+    archive, began = Archive(here.archive_root), datetime.now(UTC)
+    bring_in(catalogue()[SALES], here, stand_in.database, archive, began)
+    ask_publishers(here, stand_in.database, archive)
+    stand_in.put_sales([sale("01001"), sale("01002")])
+    in_the_run = bring_in(catalogue()[SALES], here, stand_in.database, archive, began)
+    assert in_the_run and not in_the_run.new, "the probes of this run have said that there is nothing new"
+    alone = bring_in(catalogue()[SALES], here, stand_in.database, archive, datetime.now(UTC))
+    assert alone and alone.new
+
+
+def test_what_hangs_on_a_source_is_in_the_order_of_loading() -> None:
+    assets = hanging_on(["geo-api-communes", SALES])
+    assert assets.index("info_communes") < assets.index("mutations_immo_latest") < assets.index("commune_context_cache")
+    assert len(assets) == len(set(assets))
+    assert hanging_on([]) == []
+
+
+def test_the_daily_refresh_is_at_two_in_paris_and_loads_in_place() -> None:
+    schedule = defs.resolve_schedule_def("every_night")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "Europe/Paris")
+    assert schedule.job_name == "daily_refresh"
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    job = defs.resolve_job_def("daily_refresh")
+    names = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+    assert "live_schema" not in names and {"probes", "raw/geo_dvf", "lycee_context_cache"} <= names | {"raw/geo_dvf"}
