@@ -6,7 +6,7 @@ import dagster as dg
 
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.database.views import views
-from edu_pipeline.loading.plan import used_sources
+from edu_pipeline.loading.lineage import used_sources
 from edu_pipeline.orchestration.agreement import agreement
 from edu_pipeline.orchestration.assets import live_schema_asset, raw_asset, table_asset, view_asset
 from edu_pipeline.orchestration.automation import failed_runs, hourly, nightly, red_checks, release_sensor
@@ -30,7 +30,7 @@ full_rebuild = dg.define_asset_job(
     "full_rebuild",
     selection=everything - dg.AssetSelection.checks(agreement),
     description="Fetch every source, build every table and view in a schema beside the live one, swap the two.",
-    config={"resources": {"postgres": {"config": {"beside": True}}}},
+    config={"resources": {"postgres": {"config": {"rebuild": True}}}},
     tags=LOADS,
 )
 daily_refresh = dg.define_asset_job(

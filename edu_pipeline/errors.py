@@ -58,11 +58,11 @@ class SourceMissing(EduError):
 class InputMissing(SourceMissing):
     """A table waits: no release has a file that it needs, or a table that it is made from was never loaded.
 
-    Args:
-        awaited: the sources and tables.
+    Attributes:
+        awaited: the sources and tables, in words.
     """
 
-    def __init__(self, where: str, problem: str, remedy: str, awaited: list[str]) -> None:
+    def __init__(self, where: str, problem: str, remedy: str, awaited: str) -> None:
         self.awaited = awaited
         super().__init__(where, problem, remedy)
 

@@ -7,7 +7,6 @@ the modules that declare one. Does not belong here: Dagster (``assets/factory.py
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import pkgutil
@@ -15,13 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import TypeVar
 
 import polars as pl
 
-from edu_pipeline import contracts, normalise
-from edu_pipeline.catalogue import File, Source, files_by_parameter, sources_in_parts
+from edu_pipeline.catalogue import File, Source, catalogue, files_by_parameter, sources_in_parts
 from edu_pipeline.contracts import Contract, specs
 
 LAYERS = ("reference", "geographic", "socio_economic", "educational", "specialty", "sectorisation", "views")
@@ -103,11 +100,11 @@ class Table:
         return {name: sources_in_parts()[name] for name in self.parameters if name in sources_in_parts()}
 
     @cached_property
-    def made_of(self) -> list[str]:
+    def input_tables(self) -> list[str]:
         """The tables that its rows are made of."""
         return [name for name in self.parameters if name not in self.files and name not in self.in_parts]
 
-    def read_of(self, parameter: str) -> set[str]:
+    def columns_read_of(self, parameter: str) -> set[str]:
         """The columns that it reads of another table; none: all of them."""
         needs = set(self.needs.get(parameter, ()))
         own = {spec.upstream_in(parameter) for spec in specs(self.contract).values()}
@@ -118,7 +115,7 @@ class Table:
         """The tables that it reads: parameters, and those that its references point to."""
         known = [name for spec in specs(self.contract).values() for name in spec.references]
         followed = ["passage_communes", "info_communes"] if self.follows_passage else []
-        return [name for name in dict.fromkeys(self.made_of + known + followed) if name != self.name]
+        return [name for name in dict.fromkeys(self.input_tables + known + followed) if name != self.name]
 
     @cached_property
     def follows_passage(self) -> bool:
@@ -142,41 +139,15 @@ class Table:
         files = (file.source for file in self.files.values())
         return list(dict.fromkeys([*files, *(source.id for source in self.in_parts.values())]))
 
-    @cached_property
-    def code_version(self) -> str:
-        """Hash of the code that makes the rows: the table's module, and what all tables share."""
-        digest = hashlib.sha256()
-        shared = [contracts, normalise, *_helpers(self.transform)]
-        if self.follows_passage:
-            shared.append(importlib.import_module("edu_pipeline.loading.passage"))
-        for module in (inspect.getmodule(self.transform), *shared):
-            assert module is not None
-            digest.update(inspect.getsource(module).encode())
-        digest.update(importlib.import_module("edu_pipeline.loading.corrections").version(self.name).encode())
-        return digest.hexdigest()[:12]
+    @property
+    def is_supplied(self) -> bool:
+        """Whether all its sources are files that an operator may hand in; without any the table is empty."""
+        return bool(self.sources) and all(catalogue()[source].optional for source in self.sources)
 
     @property
     def path(self) -> Path:
         """The file that declares it."""
         return Path(inspect.getfile(self.transform))
-
-
-HELPERS = ("edu_pipeline.vocabulary", "edu_pipeline.sectors")
-"""The packages whose code makes rows too, of the tables whose modules import it."""
-
-
-def _helpers(transform: Callable[..., pl.LazyFrame]) -> list[ModuleType]:
-    """Modules of ``HELPERS`` that the transform's module imports from, and those that these import from."""
-    found: dict[str, ModuleType] = {}
-    waiting = [importlib.import_module(transform.__module__)]
-    while waiting:
-        values = vars(waiting.pop()).values()
-        homes = {str(getattr(value, "__module__", None) or getattr(value, "__name__", "")) for value in values}
-        for name in homes - found.keys():
-            if name.startswith(HELPERS):
-                found[name] = importlib.import_module(name)
-                waiting.append(found[name])
-    return [found[name] for name in sorted(found)]
 
 
 _registry: dict[str, Table] = {}

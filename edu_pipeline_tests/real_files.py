@@ -61,7 +61,7 @@ def made_from(name: str, find: Callable[[File], Path | None], of_table: Callable
     inputs: dict[str, pl.LazyFrame | Parts | None] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for parameter, optional in table.parameters.items():
-            if parameter in table.made_of:
+            if parameter in table.input_tables:
                 inputs[parameter] = of_table(parameter).frame.lazy()
                 continue
             if parameter in table.in_parts:

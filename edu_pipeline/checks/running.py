@@ -7,9 +7,7 @@ looks at (``figures.py``, ``agreements.py``, ``overlaps.py``).
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Collection, Iterable
-from pathlib import Path
 from typing import Any, cast
 
 from psycopg import sql
@@ -17,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from edu_pipeline.checks import agreements, figures
 from edu_pipeline.checks.subject import Check, CheckResult, CheckSpec, Probe, Subject
+from edu_pipeline.code_digest import module_digest
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.views import views
 from edu_pipeline.errors import EXAMPLES, CheckRed
@@ -89,8 +88,8 @@ def before_swap(database: Database, archive: Archive, accept_red: Collection[str
     assert database.live is not None
     with database.connect() as connection:
         found = [one for name in tables() for one in run(connection, database, archive, name, between=True)]
-        green = {(table, name) for table, name in green_now(connection, database.live) if table not in accept_red}
-        red = red_now(connection, database.schema)
+        green = {(table, name) for table, name in passing_checks(connection, database.live) if table not in accept_red}
+        red = failing_checks(connection, database.schema)
     worse = [CheckResult(table, name, False, "error", text, {}) for (table, name), text in red.items()]
     stop_if_worse(green, worse, f"schema {database.schema}")
     return found
@@ -114,7 +113,7 @@ def stop_if_worse(green: Collection[tuple[str, str]], found: Iterable[CheckResul
         )
 
 
-def red_now(connection: Connection, schema: str) -> dict[tuple[str, str], str]:
+def failing_checks(connection: Connection, schema: str) -> dict[tuple[str, str], str]:
     """What the newest results of a schema call an error: table and check, to the description."""
     return {
         (str(table), str(name)): str(description)
@@ -126,7 +125,7 @@ def red_now(connection: Connection, schema: str) -> dict[tuple[str, str], str]:
     }
 
 
-def green_now(connection: Connection, schema: str) -> set[tuple[str, str]]:
+def passing_checks(connection: Connection, schema: str) -> set[tuple[str, str]]:
     """The checks, by table and name, that the rows of a schema passed when they were last made."""
     rows = connection.execute(
         "SELECT table_name, check_name FROM edu_pipeline.check_results WHERE target_schema = %s AND passed", [schema]
@@ -167,12 +166,7 @@ def _result(check: Check, subject: Subject) -> CheckResult:
 
 def _digest(probe: Probe, subject: Subject) -> str:
     """A hash of the rows, and of the code that looks at them."""
-    return hashlib.sha256(f"{subject.digest} {_code(probe)}".encode()).hexdigest()[:16]
-
-
-def _code(probe: Probe) -> str:
-    """The text of the probe's own module."""
-    return Path(inspect.getfile(probe)).read_text(encoding="utf-8")
+    return hashlib.sha256(f"{subject.digest} {module_digest(probe.__module__)}".encode()).hexdigest()[:16]
 
 
 def _known(spec: CheckSpec, subject: Subject, of_rows: str) -> CheckResult | None:

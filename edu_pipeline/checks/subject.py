@@ -18,7 +18,7 @@ from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import Connection, Database, home_of_postgis
 from edu_pipeline.database.views import views
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.sources.inputs import missing_files, missing_tables, releases_of
+from edu_pipeline.sources.inputs import awaited, releases_of
 from edu_pipeline.table import Table, tables
 
 Severity = Literal["warn", "error"]
@@ -168,12 +168,12 @@ class Subject:
             return None if self.load else "its first refresh"
         if self.table is None:
             return "its asset"
-        if inputs := missing_tables(self.table, ledger.newest(self.connection, self.database.schema)):
-            return f"the table {', '.join(inputs)}"
-        missing = {file.source for file in missing_files(self.table, releases_of(self.table, self.archive))}
-        if not missing and self.load and self.table.sources and not self.load.releases:
-            missing = set(self.table.sources)
-        return f"a file of {', '.join(sorted(missing))}" if missing else None
+        loaded = ledger.newest(self.connection, self.database.schema)
+        if missing := awaited(self.table, releases_of(self.table, self.archive), loaded):
+            return str(missing)
+        if self.table.is_supplied and self.load and not self.load.releases:
+            return f"a file of {', '.join(sorted(self.table.sources))}"
+        return None
 
 
 Probe = Callable[[Subject], Found]

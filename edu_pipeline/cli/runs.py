@@ -26,7 +26,8 @@ from edu_pipeline.definitions import defs
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.load import Options
-from edu_pipeline.loading.plan import check_holds, plan
+from edu_pipeline.loading.plan import check_holds, sources_to_ask, stale
+from edu_pipeline.loading.releases import fetch_new
 from edu_pipeline.orchestration.assets import raw_key, release_metadata
 from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
 from edu_pipeline.orchestration.instance import home
@@ -58,7 +59,7 @@ def rebuild(
     if as_of or offline:
         check_holds(Archive(settings.archive_root, moment(as_of) if as_of else None))
     resources = {
-        "postgres": {"config": {"beside": True}},
+        "postgres": {"config": {"rebuild": True}},
         "archive": {"config": {"as_of": as_of, "offline": offline}},
         **_config(options),
     }
@@ -87,20 +88,21 @@ def refresh(
         DatabaseUnreachable: the server does not answer.
     """
     _check_names([*(names or []), *options.accept_shrink, *options.accept_red])
-    found = plan(settings, database, Archive(settings.archive_root), names)
-    chosen = found.stale | (set(names or [*tables(), *views()]) if options.force else set())
-    console.print(f"new releases: {len(found.new)}; tables and views to bring up to date: {len(chosen)}")
-    if not chosen and not found.new:
-        return found.failures
+    archive = Archive(settings.archive_root)
+    new = fetch_new(sources_to_ask(names), settings, database, archive)
+    chosen = stale(database, archive, names) | (set(names or [*tables(), *views()]) if options.force else set())
+    console.print(f"new releases: {len(new.fetched)}; tables and views to bring up to date: {len(chosen)}")
+    if not chosen and not new.fetched:
+        return new.failures
     with _instance(settings) as instance:
-        for source, fetched in found.new.items():
+        for source, fetched in new.fetched.items():
             instance.report_runless_asset_event(
                 dg.AssetMaterialization(raw_key(source), metadata=release_metadata(fetched))
             )
         if not chosen:
-            return found.failures
+            return new.failures
         failures = _execute(instance, "daily_refresh", sorted(chosen), _config(options), console)
-        return found.failures | failures
+        return new.failures | failures
 
 
 def load_file(

@@ -31,14 +31,16 @@ def apply(
     ] = None,
 ) -> None:
     """Put the target schema first on the database's search_path; refuses while a table is empty or a check is red."""
-    from edu_pipeline.checks import red_now
+    from edu_pipeline.checks import failing_checks
     from edu_pipeline.operations.switchover import APPLICATION_SCHEMAS
     from edu_pipeline.operations.switchover import apply as switch
     from edu_pipeline.sources.archive import Archive
 
     database = target(settings())
     with database.connect() as connection:
-        red = [f"{table}: {name}: {text}" for (table, name), text in red_now(connection, database.schema).items()]
+        red = [
+            f"{table}: {name}: {text}" for (table, name), text in failing_checks(connection, database.schema).items()
+        ]
     archive, schemas = Archive(settings().archive_root), keep or APPLICATION_SCHEMAS
     done = switch(database, archive, red_checks=red, application_schemas=schemas)
     for warning in done.warnings:

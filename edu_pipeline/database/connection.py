@@ -8,7 +8,7 @@ rows (``publish``), migrations (``migrate.py``), the private cluster (``cluster.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -52,7 +52,7 @@ class Database:
     live: str | None = None
 
     @property
-    def beside(self) -> Database:
+    def next(self) -> Database:
         """The schema that a full rebuild fills, to be swapped with this one (``swap.py``)."""
         return Database(self.url, f"{self.schema}__next", live=self.schema)
 
@@ -127,56 +127,6 @@ def _work_as_owner(connection: Connection, schema: str) -> None:
 def exists(connection: Connection, schema: str) -> bool:
     """Whether there is a schema of that name."""
     return connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [schema]).fetchone() is not None
-
-
-def share(connection: Connection, schema: str) -> None:
-    """Until the end of the transaction ``schema`` is not swapped with another; a swap under way is waited for."""
-    connection.execute(
-        "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [f"edu_pipeline.schema:{schema}"]
-    )
-
-
-@contextmanager
-def alone(connection: Connection, key: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold a lock of the session, which one session at a time has; ``waiting`` is called if another has it now."""
-    if connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone() != (True,):
-        waiting()
-        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [key])
-    connection.commit()
-    try:
-        yield
-    finally:
-        if not connection.closed:
-            connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
-            connection.commit()
-
-
-@contextmanager
-def turn(database: Database, waiting: Callable[[str], None]) -> Iterator[None]:
-    """Load, or roll back, while no other run does; ``waiting`` is told if it has to wait for one."""
-    text = f"another run loads into {database.schema}: this one waits for it to end"
-    with (
-        database.connect() as connection,
-        alone(connection, f"edu_pipeline.run:{database.schema}", lambda: waiting(text)),
-    ):
-        yield
-
-
-def is_held(connection: Connection, key: str) -> bool:
-    """Whether a session has the lock that ``alone`` gives."""
-    found = connection.execute(
-        "SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted "
-        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-        "AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0)",
-        [key],
-    )
-    return found.fetchone() is not None
-
-
-def sign_of_life(run_id: str) -> str:
-    """The key of the lock that the process of a run holds as long as it lives."""
-    return f"edu_pipeline.alive:{run_id}"
 
 
 def set_search_path(connection: Connection, schemas: Sequence[str]) -> None:

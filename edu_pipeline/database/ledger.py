@@ -20,6 +20,9 @@ from edu_pipeline.database.connection import Connection
 from edu_pipeline.database.copying import copy_in
 from edu_pipeline.sources.archive import Release
 
+REFUSED = pl.Schema({"key": pl.String(), "reasons": pl.List(pl.String()), "row": pl.String()})
+"""Columns of the quarantine: the key as text, every reason, the row as JSON."""
+
 FAILED_SAMPLE = 1_000
 """Refused rows that are kept of a failed load; of a published one all are kept."""
 

@@ -11,7 +11,6 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import resources
 
@@ -19,7 +18,8 @@ import psycopg
 from psycopg import sql
 
 from edu_pipeline.contracts import spec
-from edu_pipeline.database.connection import Connection, Database, alone, home_of_postgis, set_search_path
+from edu_pipeline.database.connection import Connection, Database, home_of_postgis, set_search_path
+from edu_pipeline.database.locks import migrating
 from edu_pipeline.errors import MigrationFailed, MigrationInvalid
 from edu_pipeline.table import Table, tables
 
@@ -67,7 +67,7 @@ def migrate(database: Database, applied: Callable[[str], None] = lambda name: No
     """
     done = []
     files = migrations()
-    with database.connect() as connection, _lock(connection, database.schema):
+    with database.connect() as connection, migrating(connection, database.schema):
         recorded = _recorded(connection, database.schema)
         _check(files, _recorded(connection, None))
         _find_postgis(connection, database.schema)
@@ -89,7 +89,7 @@ def start_over(database: Database) -> None:
     Raises:
         MigrationFailed: a file did not apply.
     """
-    with database.connect() as connection, _lock(connection, database.schema):
+    with database.connect() as connection, migrating(connection, database.schema):
         with connection.transaction():
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(database.schema)))
             for name in ("loads", "migrations", "check_results"):
@@ -98,11 +98,6 @@ def start_over(database: Database) -> None:
                     connection.execute(forget.format(sql.Identifier(name)), [database.schema])
         connection.commit()
     migrate(database)
-
-
-def _lock(connection: Connection, schema: str) -> AbstractContextManager[None]:
-    """One migrate of a schema at a time: a session lock, since every file has its own transaction."""
-    return alone(connection, f"edu_pipeline.migrate:{schema}")
 
 
 def _recorded(connection: Connection, schema: str | None) -> dict[str, str]:

@@ -21,6 +21,7 @@ import dataframely as dy
 import polars as pl
 
 from edu_pipeline.contracts import REFUSED_BECAUSE, Contract, spec
+from edu_pipeline.database.ledger import REFUSED
 from edu_pipeline.normalise import FLAGS
 from edu_pipeline.table import Table
 
@@ -32,9 +33,6 @@ BATCH = 50_000
 
 EXACT_DIGITS = 10
 """Decimal places that are kept before a NUMERIC column is rounded to its own."""
-
-REFUSED = pl.Schema({"key": pl.String(), "reasons": pl.List(pl.String()), "row": pl.String()})
-"""Columns of the quarantine: the key as text, every reason, the row as JSON."""
 
 NO_COMPLAINT = pl.DataFrame(schema={ROW: pl.get_index_type(), "reason": pl.String})
 

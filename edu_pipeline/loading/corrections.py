@@ -11,10 +11,7 @@ changes only what it expects to find. One that finds it no more is reported, so 
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import re
-import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -182,20 +179,6 @@ def as_recorded(table: str, found: Mapping[str, int]) -> tuple[Applied, ...]:
         found: name of a correction to ``Applied.found``.
     """
     return tuple(Applied(one, found[one.name]) for one in corrections_for(table) if one.name in found)
-
-
-def version(table: str) -> str:
-    """Hash of a table's corrections and of the code that applies them; empty if it has none.
-
-    Raises:
-        CorrectionInvalid: as in ``corrections_for``.
-    """
-    found = corrections_for(table)
-    if not found:
-        return ""
-    code = inspect.getsource(sys.modules[__name__])
-    entries = [one.model_dump_json() for one in found]
-    return hashlib.sha256("\n".join([code, *entries]).encode()).hexdigest()[:12]
 
 
 @lru_cache(maxsize=1)

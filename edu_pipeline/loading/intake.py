@@ -30,11 +30,13 @@ class Intake:
         frame: one column per contract column that comes from this file, then the needed ones; all text.
         hidden: number of cells per column in which the publisher hides the value.
         corrections: the known upstream errors that were looked for, and how many rows had them.
+        file_name: the file's name as received.
     """
 
     frame: pl.LazyFrame
     hidden: dict[str, int]
-    corrections: tuple[Applied, ...] = ()
+    corrections: tuple[Applied, ...]
+    file_name: str
 
 
 def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_name: str, where: str) -> Intake:
@@ -71,7 +73,7 @@ def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_na
     if file.vintage and (match := re.search(file.vintage, file_name)):
         chosen = chosen.with_columns(vintage=pl.lit(match.group(1)))
     corrected, applied = correct(chosen, corrections_for(table.name, parameter))
-    return Intake(corrected, hidden, applied)
+    return Intake(corrected, hidden, applied, file_name)
 
 
 def _normalised(name: str, spec: Spec, file: File, table: Table) -> pl.Expr:

@@ -12,10 +12,10 @@ import polars as pl
 from psycopg import sql
 
 from edu_pipeline.database import ledger
-from edu_pipeline.database.connection import Database, share
-from edu_pipeline.database.ledger import Load
+from edu_pipeline.database.connection import Database
+from edu_pipeline.database.ledger import REFUSED, Load
+from edu_pipeline.database.locks import schema_in_use
 from edu_pipeline.database.views import View, inputs_version
-from edu_pipeline.loading.conform import REFUSED
 from edu_pipeline.loading.load import Options, Outcome
 
 
@@ -27,7 +27,7 @@ def refresh(view: View, database: Database, options: Options | None = None, run_
         psycopg.Error: the refresh failed; the view is as it was.
     """
     with database.connect() as connection:
-        share(connection, database.schema)
+        schema_in_use(connection, database.schema)
         version = inputs_version(view, ledger.last_change(connection, database.schema))
         previous = ledger.newest(connection, database.schema).get(view.name)
         if previous and previous.inputs_version == version and not (options and options.force):

@@ -6,13 +6,15 @@ belong here: showing it (``cli.py``, ``assets/data_freshness.py``), running chec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from edu_pipeline.catalogue import catalogue
+from edu_pipeline.database import probe_memory
 from edu_pipeline.database.connection import Connection, Database
+from edu_pipeline.database.probe_memory import Answer
 from edu_pipeline.monitoring.status import SourceStatus, TableStatus, source_status, table_status
 from edu_pipeline.sources.archive import Archive
 
@@ -104,15 +106,6 @@ class Health:
         return sum(entry.state == state for entry in self.entries)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    at: datetime
-    published_at: datetime | None
-    is_new: bool
-    error: str | None
-    errors: int
-
-
 def health(database: Database, archive: Archive) -> Health:
     """The state of all sources that a table reads, and of all tables and views.
 
@@ -121,7 +114,7 @@ def health(database: Database, archive: Archive) -> Health:
         ArchiveUnusable: the archive cannot be read.
     """
     with database.connect() as connection:
-        asked = _asked(connection)
+        asked = probe_memory.answers(connection)
         checks = _checks(connection, database.schema)
         changed = _changes(connection, database.schema)
     found = table_status(database, archive)
@@ -153,7 +146,7 @@ def ages_over_time(archive: Archive, days: int = 365) -> list[tuple[datetime, st
     return points
 
 
-def _source(entry: SourceStatus, asked: _Asked | None) -> SourceHealth:
+def _source(entry: SourceStatus, asked: Answer | None) -> SourceHealth:
     limit = catalogue()[entry.source].max_age_days
     state, problem = _judged(entry, asked, limit)
     return SourceHealth(
@@ -162,7 +155,7 @@ def _source(entry: SourceStatus, asked: _Asked | None) -> SourceHealth:
         cadence=entry.cadence,
         state=state,
         upstream_at=asked.published_at if asked else None,
-        asked_at=asked.at if asked else None,
+        asked_at=asked.probed_at if asked else None,
         release=entry.release,
         age_days=entry.age_days,
         max_age_days=limit,
@@ -170,9 +163,12 @@ def _source(entry: SourceStatus, asked: _Asked | None) -> SourceHealth:
     )
 
 
-def _judged(entry: SourceStatus, asked: _Asked | None, limit: int) -> tuple[State, str | None]:
+def _judged(entry: SourceStatus, asked: Answer | None, limit: int) -> tuple[State, str | None]:
     if asked and asked.error:
-        return "red" if asked.errors >= GIVEN_UP else "yellow", f"asked {asked.errors} times in vain: {asked.error}"
+        return (
+            "red" if asked.consecutive_errors >= GIVEN_UP else "yellow",
+            f"asked {asked.consecutive_errors} times in vain: {asked.error}",
+        )
     if entry.age_days is not None and entry.age_days > limit:
         return "red", f"its newest release is {entry.age_days} days old, {limit} at most were expected"
     if entry.release is None:
@@ -199,14 +195,6 @@ def _table(entry: TableStatus, checks: Mapping[str, tuple[State, str]], changed_
         red=red,
         yellow=yellow,
     )
-
-
-def _asked(connection: Connection) -> dict[str, _Asked]:
-    rows: Iterable[tuple[object, ...]] = connection.execute(
-        "SELECT source, probed_at, published_at, version IS DISTINCT FROM known_version, error, consecutive_errors "
-        "FROM edu_pipeline.probes"
-    )
-    return {str(source): _Asked(*rest) for source, *rest in rows}  # type: ignore[arg-type]
 
 
 def _checks(connection: Connection, schema: str) -> dict[str, dict[str, tuple[State, str]]]:

@@ -17,7 +17,7 @@ from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.views import views
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.sources.inputs import missing_files, missing_tables, releases_of
+from edu_pipeline.sources.inputs import awaited, releases_of
 from edu_pipeline.table import LAYERS, tables
 
 
@@ -107,11 +107,8 @@ def _waiting(name: str, archive: Archive, published: Mapping[str, ledger.Load]) 
     if name in published or name not in tables():
         return {}
     table = tables()[name]
-    sources = sorted({file.source for file in missing_files(table, releases_of(table, archive))})
-    if sources:
-        return {"state": f"waits for a file of {', '.join(sources)}"}
-    inputs = missing_tables(table, published)
-    return {"state": f"waits for the table {', '.join(inputs)}"} if inputs else {}
+    missing = awaited(table, releases_of(table, archive), published)
+    return {"state": f"waits for {missing}"} if missing else {}
 
 
 def _of(

@@ -20,8 +20,8 @@ from collections.abc import Callable, Collection, Sequence
 import psycopg
 from psycopg import sql
 
-from edu_pipeline.database import ledger
-from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, exists, relations, turn
+from edu_pipeline.database import ledger, locks
+from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, exists, relations
 from edu_pipeline.database.migrate import start_over
 from edu_pipeline.database.rights import copy_rights
 from edu_pipeline.errors import NoPrevious, SchemaInUse, SwapBlocked, TableShrank
@@ -72,24 +72,12 @@ SNAPSHOTS = """
 """Who reads by which snapshot; these columns everybody may see. A pair that is gone has let go of that snapshot."""
 
 
-HOLDERS = """
-    SELECT DISTINCT pid, coalesce(application_name, '')
-    FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-    WHERE a.datname = current_database() AND pid <> pg_backend_pid() AND l.granted AND (
-        l.relation IN (SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%(schema)s)))
-        OR l.locktype = 'advisory' AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended(%(key)s, 0)
-    )
-    ORDER BY 1
-"""
-"""Who has read a schema's tables in a transaction that has not ended, or loads into it."""
-
-
 def previous_of(schema: str) -> str:
     """The name that a live schema has after the next one has taken its place."""
     return f"{schema}__previous"
 
 
-def prepare(beside: Database) -> None:
+def prepare(upcoming: Database) -> None:
     """Make the schema beside the live one anew: migrated and empty; what an earlier rebuild left there is gone.
 
     Raises:
@@ -98,17 +86,17 @@ def prepare(beside: Database) -> None:
         PrivilegeMissing: the rights of the live schema cannot be given to it.
         MigrationFailed: a migration did not apply.
     """
-    assert beside.live is not None
-    with beside.connect() as connection:
-        for name in (previous_of(beside.live), _discarded(beside.live)):
+    assert upcoming.live is not None
+    with upcoming.connect() as connection:
+        for name in (previous_of(upcoming.live), _discarded(upcoming.live)):
             _check_unused(connection, name)
-        _check_ours(connection, previous_of(beside.live), beside.live)
-    start_over(beside)
-    with beside.connect() as connection:
-        copy_rights(connection, beside.live, beside.schema)
+        _check_ours(connection, previous_of(upcoming.live), upcoming.live)
+    start_over(upcoming)
+    with upcoming.connect() as connection:
+        copy_rights(connection, upcoming.live, upcoming.schema)
 
 
-def swap(beside: Database, accept_shrink: Collection[str] = (), run_id: str | None = None) -> list[str]:
+def swap(upcoming: Database, accept_shrink: Collection[str] = (), run_id: str | None = None) -> list[str]:
     """Give the schema beside the live one its name, and keep the live one as the previous.
 
     A live schema that nothing was ever loaded into is not kept: nobody should roll back to empty tables.
@@ -125,20 +113,20 @@ def swap(beside: Database, accept_shrink: Collection[str] = (), run_id: str | No
             nothing changed.
         PrivilegeMissing: the rights of the live schema cannot be given to the other.
     """
-    assert beside.live is not None
-    live, previous, discarded = beside.live, previous_of(beside.live), _discarded(beside.live)
-    with beside.connect() as connection:
+    assert upcoming.live is not None
+    live, previous, discarded = upcoming.live, previous_of(upcoming.live), _discarded(upcoming.live)
+    with upcoming.connect() as connection:
         _drop(connection, discarded, PATIENCE)
         dependents: list[str] = []
         if exists(connection, live):
-            _check_filled(connection, live, beside.schema, accept_shrink)
+            _check_filled(connection, live, upcoming.schema, accept_shrink)
             dependents = _dependents(connection, live)
-            copy_rights(connection, live, beside.schema)
+            copy_rights(connection, live, upcoming.schema)
         connection.commit()
         deadline = time.monotonic() + PATIENCE
         _await_snapshots(connection, live, deadline)
         away = [(previous, discarded), (live, previous)] if ledger.newest(connection, live) else [(live, discarded)]
-        _rename(connection, live, [*away, (beside.schema, live)], deadline, run_id)
+        _rename(connection, live, [*away, (upcoming.schema, live)], deadline, run_id)
         try:
             _drop(connection, discarded, DROP_PATIENCE)
         except (SchemaInUse, SwapBlocked) as error:
@@ -159,7 +147,7 @@ def roll_back(database: Database, waiting: Callable[[str], None] = log.warning) 
         SwapBlocked: readers or loads are under way and do not end; nothing has changed.
     """
     live, previous, aside = database.schema, previous_of(database.schema), _discarded(database.schema)
-    with turn(database, waiting), database.connect() as connection:
+    with locks.one_run(database, waiting), database.connect() as connection:
         _check_previous(connection, database)
         _drop(connection, aside, PATIENCE)
         copy_rights(connection, live, previous)
@@ -197,10 +185,10 @@ def _check_previous(connection: Connection, database: Database) -> None:
         )
 
 
-def _check_filled(connection: Connection, live: str, beside: str, accept_shrink: Collection[str]) -> None:
+def _check_filled(connection: Connection, live: str, upcoming: str, accept_shrink: Collection[str]) -> None:
     """No table or view that has rows may lose all of them."""
     _wait_for_locks(connection, PATIENCE)
-    built = relations(connection, beside, TABLES + VIEWS)
+    built = relations(connection, upcoming, TABLES + VIEWS)
     try:
         lost = [
             name
@@ -208,7 +196,7 @@ def _check_filled(connection: Connection, live: str, beside: str, accept_shrink:
             if name in built
             and name not in accept_shrink
             and _has_rows(connection, live, name)
-            and not _has_rows(connection, beside, name)
+            and not _has_rows(connection, upcoming, name)
         ]
     except psycopg.errors.LockNotAvailable as error:
         raise _blocked(connection, live) from error
@@ -294,8 +282,7 @@ def _wait_for_locks(connection: Connection, seconds: float) -> None:
 def _blocked(connection: Connection, schema: str) -> SwapBlocked:
     """The error that names those who hold a schema's tables; the transaction is rolled back."""
     connection.rollback()
-    key = f"edu_pipeline.schema:{schema}"
-    holders = [f"{pid} {name}".strip() for pid, name in connection.execute(HOLDERS, {"schema": schema, "key": key})]
+    holders = locks.holders(connection, schema)
     connection.commit()
     return SwapBlocked(
         f"schema {schema}",
@@ -335,7 +322,10 @@ def _rename(
     keeps nobody waiting. A reader may hold one table and wait for another that is held already. So the table that
     could not be had comes first in the next try: after some tries the order is that of the readers.
     """
-    locks, there = _locks(connection, live), {name for pair in names for name in pair if exists(connection, name)}
+    statements, there = (
+        _lock_statements(connection, live),
+        {name for pair in names for name in pair if exists(connection, name)},
+    )
     moves = []
     for old, new in names:
         if old in there:
@@ -345,8 +335,7 @@ def _rename(
     while True:
         try:
             connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
-            for key in (f"edu_pipeline.schema:{live}", f"edu_pipeline.migrate:{live}"):
-                connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+            locks.schema_swapped(connection, live)
             for old, new in moves:
                 _move_bookkeeping(connection, old, new)
             connection.execute(
@@ -356,7 +345,9 @@ def _rename(
             )
             rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
             renames = [rename.format(*map(sql.Identifier, move)).as_string(connection) for move in moves]
-            together = sql.Literal("BEGIN " + "".join(f"{statement}; " for statement in [*locks, *renames]) + "END")
+            together = sql.Literal(
+                "BEGIN " + "".join(f"{statement}; " for statement in [*statements, *renames]) + "END"
+            )
             connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(HELD_AT_MOST)))
             connection.execute(sql.SQL("DO {}; COMMIT").format(together))
             return
@@ -365,11 +356,11 @@ def _rename(
             if time.monotonic() > deadline:
                 raise _blocked(connection, live) from error
             failed = error.diag.context or ""
-            locks.sort(key=lambda lock: lock not in failed)
+            statements.sort(key=lambda statement: statement not in failed)
             time.sleep(random.uniform(0.1, 0.5))
 
 
-def _locks(connection: Connection, schema: str) -> list[str]:
+def _lock_statements(connection: Connection, schema: str) -> list[str]:
     """The statements that hold the tables and materialized views of a schema, if it is there, until a transaction ends.
 
     LOCK takes no materialized view; to give one the owner that it has changes nothing and takes the same lock.

@@ -20,15 +20,17 @@ from edu_pipeline.database.views import View
 from edu_pipeline.errors import CheckRed, EduError, InputMissing, NoRows, TableShrank, UnknownReference, is_transient
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.corrections import as_recorded, corrections_for
+from edu_pipeline.loading.lineage import sources_of, upstream_tables
 from edu_pipeline.loading.load import Outcome, load
-from edu_pipeline.loading.plan import bring_in, sources_of, tables_behind
+from edu_pipeline.loading.releases import fetch_if_new
+from edu_pipeline.loading.versions import code_version
 from edu_pipeline.loading.view_refresh import refresh
 from edu_pipeline.monitoring.plots import as_markdown, plot
 from edu_pipeline.operations.swap import swap
 from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.fetch import Fetched, newest_fetched
-from edu_pipeline.sources.inputs import missing_files, releases_of
+from edu_pipeline.sources.inputs import awaited, releases_of
 from edu_pipeline.table import Table, tables
 
 OWNERS = ["team:data-engineering"]
@@ -59,7 +61,7 @@ def _priority(table: Table) -> int:
     """2 of the tables that take longest, those of a source in many parts: others are loaded beside them, and not
     before. 1 of those that they are made from, 0 of the others."""
     longest = [name for name, other in tables().items() if other.in_parts]
-    return 2 if table.name in longest else int(any(table.name in tables_behind(name) for name in longest))
+    return 2 if table.name in longest else int(any(table.name in upstream_tables(name) for name in longest))
 
 
 def _freshness(sources: Iterable[str]) -> dg.FreshnessPolicy:
@@ -97,7 +99,7 @@ def raw_asset(source: Source) -> dg.AssetsDefinition:
             if archive.fetches:
                 record = context.instance.get_run_record_by_id(context.run.run_id)
                 assert record is not None
-                fetched = bring_in(source, settings(), postgres.database(), held, record.create_timestamp)
+                fetched = fetch_if_new(source, settings(), postgres.database(), held, record.create_timestamp)
             else:
                 fetched = newest_fetched(source, held)
         if fetched is None:
@@ -136,7 +138,7 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
         tags={"layer": table.layer, **_source_tags(table)},
         op_tags={"dagster/priority": str(_priority(table))},
         freshness_policy=_freshness(sources_of(table.name)),
-        code_version=table.code_version,
+        code_version=code_version(table),
         check_specs=[
             dg.AssetCheckSpec(name, asset=table.name, description=text) for name, text in _checks(table).items()
         ],
@@ -158,8 +160,8 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         held = archive.archive()
         releases = releases_of(table, held)
-        without_source = missing_files(table, releases) or (table.sources and not releases)
-        supplied = operator_file.kept(table, held) if without_source or table.name in run_options.from_files else None
+        without_file = awaited(table, releases, tables()).files or (table.sources and not releases)
+        supplied = operator_file.kept(table, held) if without_file or table.name in run_options.from_files else None
         try:
             with failures(context):
                 outcome = load(table, postgres.database(), held, run_options.options(), context.run.run_id, supplied)
@@ -193,7 +195,7 @@ def _picture(
 def _places(table: Table) -> list[str]:
     """The tables that say where places are, which its checks ask for: they are loaded first, unless made from it."""
     asked = [name for name in ("departements", "info_communes") if name not in table.tables]
-    return [name for name in asked if table.name not in {name, *tables_behind(name)}]
+    return [name for name in asked if table.name not in {name, *upstream_tables(name)}]
 
 
 def view_asset(view: View) -> dg.AssetsDefinition:
@@ -253,7 +255,7 @@ def live_schema_asset(inputs: Sequence[str]) -> dg.AssetsDefinition:
         archive: ArchiveResource,
         run_options: RunOptions,
     ) -> dg.MaterializeResult[Any]:
-        if not postgres.beside:
+        if not postgres.rebuild:
             return dg.MaterializeResult(metadata={"swapped": False})
         with failures(context):
             for found in checks.before_swap(postgres.database(), archive.archive(), run_options.options().accept_red):
@@ -332,9 +334,9 @@ def _failed_checks(failure: dg.Failure) -> Iterator[dg.AssetCheckResult]:
         )
 
 
-def _waiting(table: Table, awaited: list[str]) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+def _waiting(table: Table, awaited: str) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
     """What a table yields that waits for a file or for another table: nothing is loaded, and its checks say so."""
-    text = f"It waits for {', '.join(awaited)}: no release has a file, or the table was never loaded."
+    text = f"It waits for {awaited}."
     for name in _checks(table):
         yield dg.AssetCheckResult(check_name=name, passed=False, severity=dg.AssetCheckSeverity.WARN, description=text)
     yield dg.MaterializeResult(metadata={"waits": text})
@@ -342,13 +344,9 @@ def _waiting(table: Table, awaited: list[str]) -> Iterator[dg.AssetCheckResult |
 
 def _checks(table: Table) -> dict[str, str]:
     """The checks of a table, and what each says when it is green."""
-    own = {"supplied": SUPPLIED} if _is_supplied(table) else {}
+    own = {"supplied": SUPPLIED} if table.is_supplied else {}
     found = {spec.name: spec.description for spec in checks.specs_of(table.name) if not spec.between}
     return CHECKS | own | ({"corrections": CORRECTIONS} if corrections_for(table.name) else {}) | found
-
-
-def _is_supplied(table: Table) -> bool:
-    return bool(table.sources) and all(catalogue()[source].optional for source in table.sources)
 
 
 def _passed_checks(table: Table, outcome: Outcome) -> Iterator[dg.AssetCheckResult]:
@@ -365,7 +363,7 @@ def _passed_checks(table: Table, outcome: Outcome) -> Iterator[dg.AssetCheckResu
             description="; ".join(idle) or None,
             metadata={"rows corrected": dict(done.corrections)},
         )
-    if _is_supplied(table):
+    if table.is_supplied:
         yield dg.AssetCheckResult(
             check_name="supplied",
             passed=bool(done.releases),

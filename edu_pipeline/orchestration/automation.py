@@ -12,9 +12,10 @@ import json
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
 
-from edu_pipeline.checks import red_now
+from edu_pipeline.checks import failing_checks
 from edu_pipeline.database.connection import target
-from edu_pipeline.loading.plan import ask_publishers, hanging_on
+from edu_pipeline.loading.lineage import downstream_of
+from edu_pipeline.loading.releases import ask_publishers
 from edu_pipeline.monitoring import alerts
 from edu_pipeline.orchestration.assets import raw_key
 from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
@@ -58,7 +59,7 @@ def release_sensor(job: Job) -> dg.SensorDefinition:
         cursor = json.dumps({"runs": cursor["runs"] + 1, "versions": requested | new})
         run = dg.RunRequest(
             run_key=hashlib.sha256(cursor.encode()).hexdigest()[:16],
-            asset_selection=[*map(raw_key, new), *map(dg.AssetKey, hanging_on(new))],
+            asset_selection=[*map(raw_key, new), *map(dg.AssetKey, downstream_of(new))],
             tags={"edu_pipeline/started_by": "new release", "edu_pipeline/releases": ", ".join(new)[:200]},
         )
         return dg.SensorResult(run_requests=[run], cursor=cursor)
@@ -128,7 +129,7 @@ def red_checks(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
     steps = {stats.step_key for stats in context.instance.get_run_step_stats(run.run_id)}
     database = target(settings())
     with database.connect() as connection:
-        found = red_now(connection, database.schema)
+        found = failing_checks(connection, database.schema)
         red = [alerts.from_check(table, name, text, ui) for (table, name), text in found.items()]
         for alert in red:
             alerts.send(alert, webhook, connection)

@@ -17,7 +17,8 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from psycopg import sql
 
-from edu_pipeline.database.connection import is_held, sign_of_life, target
+from edu_pipeline.database.connection import target
+from edu_pipeline.database.locks import is_run_alive
 from edu_pipeline.settings import PROJECT, Settings, settings
 
 SCHEMA = "dagster"
@@ -80,7 +81,7 @@ class Launcher(DefaultRunLauncher):
         for look in range(LOOKS):
             time.sleep(BETWEEN_LOOKS if look else 0)
             with target(settings()).connect() as connection:
-                if is_held(connection, sign_of_life(run.run_id)):
+                if is_run_alive(connection, run.run_id):
                     return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "The process of the run is gone.")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from edu_pipeline.loading.plan import ask_publishers
+from edu_pipeline.loading.releases import ask_publishers
 from edu_pipeline.orchestration.assets import OWNERS, failures, markdown
 from edu_pipeline.resources import ArchiveResource, PostgresResource
 from edu_pipeline.settings import settings

@@ -10,7 +10,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from edu_pipeline.database.connection import Database, alone, sign_of_life, target, turn
+from edu_pipeline.database import locks
+from edu_pipeline.database.connection import Database, target
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.loading.load import Options
 from edu_pipeline.operations import rebuild_claim
@@ -22,10 +23,10 @@ class PostgresResource(dg.ConfigurableResource[Any]):
     """The target database and its schema; both come from the settings, so that no URL shows in the UI.
 
     Attributes:
-        beside: whether the run builds a schema beside the live one, as a full rebuild does.
+        rebuild: whether the run builds a schema beside the live one, as a full rebuild does.
     """
 
-    beside: bool = False
+    rebuild: bool = False
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PostgresResource]:
@@ -35,13 +36,13 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         """
         one_process = settings().executor == "in_process"
         with ExitStack() as stack:
-            if self.beside and context.run:
+            if self.rebuild and context.run:
                 stack.enter_context(rebuild_claim.held(self.database(), context.run.run_id, one_process))
             if one_process and context.run:
                 connection = stack.enter_context(target(settings()).connect())
-                stack.enter_context(alone(connection, sign_of_life(context.run.run_id)))
+                stack.enter_context(locks.run_alive(connection, context.run.run_id))
             if one_process:
-                stack.enter_context(turn(target(settings()), lambda text: self._log(context, text)))
+                stack.enter_context(locks.one_run(target(settings()), lambda text: self._log(context, text)))
             yield self
 
     @staticmethod
@@ -51,7 +52,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
 
     def database(self) -> Database:
         """The target database, with the schema that this run writes."""
-        return target(settings()).beside if self.beside else target(settings())
+        return target(settings()).next if self.rebuild else target(settings())
 
 
 class ArchiveResource(dg.ConfigurableResource[Any]):

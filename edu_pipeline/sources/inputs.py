@@ -1,50 +1,64 @@
-"""What the rows of a table are made from: which releases and tables, whether they are there, and their version.
+"""What the rows of a table are made from, as far as it is there: releases of the archive, and tables that were loaded.
 
-Belongs here: looking at the archive's releases and at the ledger's versions. Does not belong here: reading the files
-(``load.py``), and what follows from something missing.
+Belongs here: which releases a table reads, and what it waits for. Does not belong here: reading files
+(``loading/rows.py``), whether they are newer than what is loaded (``loading/versions.py``), and what follows from
+something missing.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from edu_pipeline.catalogue import File
 from edu_pipeline.sources.archive import Archive, Release
 from edu_pipeline.table import Table
 
 
+@dataclass(frozen=True)
+class Awaited:
+    """What a table waits for before it can be loaded; false if that is nothing.
+
+    Attributes:
+        files: the files that no release of the archive has; of a source in parts the first of them.
+        tables: the tables that it is made from and that were never loaded.
+    """
+
+    files: tuple[File, ...]
+    tables: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.tables)
+
+    @property
+    def names(self) -> list[str]:
+        """The sources of the files, and the tables."""
+        return [*sorted({file.source for file in self.files}), *self.tables]
+
+    def __str__(self) -> str:
+        sources = ", ".join(sorted({file.source for file in self.files}))
+        tables = ", ".join(self.tables)
+        return " and ".join([f"a file of {sources}"] * bool(sources) + [f"the table {tables}"] * bool(tables))
+
+
 def releases_of(table: Table, archive: Archive) -> dict[str, Release]:
     """The newest release of every source that the table reads, as far as the archive has one."""
-    found = {source: archive.newest(source) for source in table.sources}
-    return {source: release for source, release in found.items() if release is not None}
+    newest = {source: archive.newest(source) for source in table.sources}
+    return {source: release for source, release in newest.items() if release is not None}
 
 
-def missing_files(table: Table, releases: Mapping[str, Release]) -> list[File]:
-    """The files without which the table cannot be loaded, and which no release has.
+def awaited(table: Table, releases: Mapping[str, Release], loaded: Collection[str]) -> Awaited:
+    """What ``table`` waits for; of a source in parts one part is enough.
 
-    Of a source in parts one is enough; if there is none, the first of them is missing.
+    Args:
+        releases: source to the release that would be read.
+        loaded: the tables that were loaded.
     """
-    wanted = [[file] for parameter, file in table.files.items() if not table.parameters[parameter]]
-    wanted += [list(source.files.values()) for name, source in table.in_parts.items() if not table.parameters[name]]
-    return [files[0] for files in wanted if not any(_is_there(file, releases) for file in files)]
+    needed = [[file] for parameter, file in table.files.items() if not table.parameters[parameter]]
+    needed += [list(source.files.values()) for name, source in table.in_parts.items() if not table.parameters[name]]
+    files = tuple(files[0] for files in needed if not any(_is_there(file, releases) for file in files))
+    return Awaited(files, tuple(name for name in table.input_tables if name not in loaded))
 
 
 def _is_there(file: File, releases: Mapping[str, Release]) -> bool:
     return file.source in releases and releases[file.source].file(file.part) is not None
-
-
-def missing_tables(table: Table, loaded: Collection[str]) -> list[str]:
-    """The tables that it is made from and that are not among those ``loaded``."""
-    return [name for name in table.made_of if name not in loaded]
-
-
-def inputs_version(table: Table, releases: Mapping[str, Release], versions: Mapping[str, int]) -> str:
-    """Hash of all that the rows depend on: releases, upstream tables, code."""
-    inputs = {
-        "code": table.code_version,
-        "releases": {source: release.sha256 for source, release in sorted(releases.items())},
-        "tables": {name: versions.get(name) for name in sorted(table.tables)},
-    }
-    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]

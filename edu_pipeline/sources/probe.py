@@ -1,8 +1,8 @@
 """Asking the publishers whether there is a new release, with the smallest possible request and without downloading it.
 
-Belongs here: what each kind of publisher shows of its files, the comparison with what is known, the memory of both
-(``edu_pipeline.probes``). Does not belong here: where the files are (``fetch.py``), HTTP (``download.py``), what
-follows from a new release (the sensor).
+Belongs here: what each kind of publisher shows of its files, the comparison with what is known. Does
+not belong here: remembering it (``database/probe_memory.py``), where the files are (``fetch.py``), HTTP
+(``download.py``), what follows from a new release (the sensor).
 
 | publisher | request | what it shows |
 |---|---|---|
@@ -24,9 +24,8 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -35,7 +34,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from edu_pipeline.catalogue import File, Source
-from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.errors import DownloadFailed, EduError, NotInStandIn, SourceMissing
 from edu_pipeline.sources.archive import Archive, ReceivedFile, Release
 from edu_pipeline.sources.download import Head, NotModified, Policy, download, shown
@@ -119,71 +117,6 @@ def probe(
         directory = Path(upstream)
         done = [_probed(source, archive, known, partial(_in_directory, directory)) for source in sources]
     return {probed.source: probed for probed in done}
-
-
-def remember(connection: Connection, probed: Iterable[Probed]) -> None:
-    """Note what probes said. A version becomes known only if the archive has it already; see also ``fetching``."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            INSERT INTO edu_pipeline.probes AS before
-                (source, version, known_version, published_at, probed_at, changed_at, error, consecutive_errors)
-            SELECT source, said, CASE WHEN NOT changed THEN said END, published_at, probed_at,
-                CASE WHEN said IS NOT NULL THEN probed_at END, error, CASE WHEN error IS NULL THEN 0 ELSE 1 END
-            FROM (VALUES (%s::text, %s::text, %s::boolean, %s::timestamptz, %s::timestamptz, %s::text))
-                AS probe (source, said, changed, published_at, probed_at, error)
-            ON CONFLICT (source) DO UPDATE SET
-                version = coalesce(excluded.version, before.version),
-                known_version = coalesce(excluded.known_version, before.known_version),
-                published_at = CASE WHEN excluded.error IS NULL THEN excluded.published_at ELSE before.published_at END,
-                probed_at = excluded.probed_at,
-                changed_at = CASE WHEN excluded.version IS DISTINCT FROM before.version AND excluded.version IS NOT NULL
-                    THEN excluded.changed_at ELSE before.changed_at END,
-                error = excluded.error,
-                consecutive_errors = CASE WHEN excluded.error IS NULL THEN 0 ELSE before.consecutive_errors + 1 END
-            """,
-            [
-                (
-                    one.source,
-                    None if one.error else one.version,
-                    one.changed,
-                    one.published_at,
-                    one.probed_at,
-                    one.error,
-                )
-                for one in probed
-            ],
-        )
-
-
-def remembered(connection: Connection) -> dict[str, str]:
-    """The versions that the archive is up to date with, by source: what ``probe`` takes as ``known``."""
-    rows = connection.execute(
-        "SELECT source, known_version FROM edu_pipeline.probes WHERE known_version IS NOT NULL ORDER BY source"
-    )
-    return {str(source): str(version) for source, version in rows}
-
-
-@contextmanager
-def fetching(database: Database, source: str) -> Iterator[None]:
-    """Around the fetch of a source: if that succeeds, the version that was said before it began is known.
-
-    Not the newest version: what a probe has said meanwhile, the fetch may have missed. If it fails, or the process
-    dies, the source has still changed at the next probe.
-
-    Raises:
-        DatabaseUnreachable: the server does not answer.
-    """
-    with database.connect() as connection:
-        said = connection.execute("SELECT version FROM edu_pipeline.probes WHERE source = %s", [source]).fetchone()
-    yield
-    if said and said[0]:
-        with database.connect() as connection:
-            connection.execute(
-                "UPDATE edu_pipeline.probes SET known_version = %(said)s "
-                "WHERE source = %(source)s AND known_version IS DISTINCT FROM %(said)s",
-                {"source": source, "said": said[0]},
-            )
 
 
 def _probed(

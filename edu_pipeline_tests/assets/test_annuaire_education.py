@@ -154,12 +154,12 @@ def test_a_school_that_could_not_be_placed_stays_and_is_on_no_map(tmp_path: Path
 
 def test_the_tables_made_from_it_read_no_more_of_it_than_they_take() -> None:
     addresses, colleges = tables()["lycees_address_uai_mapping"], tables()["colleges_geolocalisation"]
-    assert addresses.read_of("annuaire_education") == {"uai", "address", "type_etablissement"}
-    assert colleges.read_of("annuaire_education") == {
+    assert addresses.columns_read_of("annuaire_education") == {"uai", "address", "type_etablissement"}
+    assert colleges.columns_read_of("annuaire_education") == {
         "uai", "nom_etablissement", "nom_commune", "code_commune", "code_departement", "latitude", "longitude",
         "statut_public_prive", "type_etablissement",
     }  # fmt: skip
-    assert tables()["relevant_communes"].read_of("info_communes") == set()
+    assert tables()["relevant_communes"].columns_read_of("info_communes") == set()
 
 
 def test_a_vocational_lycee_is_not_among_the_general_and_technological_ones(tmp_path: Path) -> None:

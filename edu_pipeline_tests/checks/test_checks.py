@@ -18,8 +18,7 @@ from edu_pipeline.checks.expectations import Expectation, Expectations, Places, 
 from edu_pipeline.checks.overlaps import SPECK, overlapping
 from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import Connection, Database
-from edu_pipeline.database.ledger import Load
-from edu_pipeline.loading.conform import REFUSED
+from edu_pipeline.database.ledger import REFUSED, Load
 from edu_pipeline.orchestration.assets import CHECKS
 from edu_pipeline.sources.archive import Archive, Release
 from edu_pipeline_tests.database.test_views import put

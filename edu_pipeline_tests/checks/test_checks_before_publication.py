@@ -84,7 +84,7 @@ def test_the_first_rows_are_published_with_their_error(stand_in: StandIn, commun
     outcome = stand_in.load(TABLE)
     assert not {one.name: one.passed for one in outcome.checks}["means"]
     with stand_in.database.connect() as connection:
-        assert (TABLE, "means") in checks.red_now(connection, stand_in.database.schema)
+        assert (TABLE, "means") in checks.failing_checks(connection, stand_in.database.schema)
 
 
 def test_rows_in_place_unchanged_are_checked_again(stand_in: StandIn, communes: list[str]) -> None:
@@ -97,17 +97,17 @@ def test_rows_in_place_unchanged_are_checked_again(stand_in: StandIn, communes: 
 
 
 def test_a_rebuild_with_an_error_that_is_new_is_not_swapped(stand_in: StandIn, communes: list[str]) -> None:
-    beside = stand_in.database.beside
-    migrate(beside)
+    upcoming = stand_in.database.next
+    migrate(upcoming)
     record = (
         "INSERT INTO edu_pipeline.check_results (target_schema, table_name, check_name, passed, severity, description) "
         "VALUES (%s, %s, %s, %s, 'error', 'table x: expected much, found little.')"
     )
     with stand_in.database.connect() as connection:
-        for schema, passed in ((stand_in.database.schema, True), (beside.schema, False)):
+        for schema, passed in ((stand_in.database.schema, True), (upcoming.schema, False)):
             connection.execute(record, [schema, "lycee_context_cache", "complete", passed])
     with pytest.raises(CheckRed) as caught:
-        checks.before_swap(beside, stand_in.archive, ())
+        checks.before_swap(upcoming, stand_in.archive, ())
     assert "complete: table x: expected much, found little." in str(caught.value)
-    found = checks.before_swap(beside, stand_in.archive, {"lycee_context_cache"})
+    found = checks.before_swap(upcoming, stand_in.archive, {"lycee_context_cache"})
     assert {one.name for one in found} >= {"orphans", "age"}, "those between tables were made"

@@ -200,7 +200,7 @@ def test_source_without_files(stand_in: StandIn) -> None:
 def test_a_table_made_from_others_waits_until_they_were_loaded(stand_in: StandIn) -> None:
     with pytest.raises(InputMissing, match="expected that criminalite_2024 was loaded, found that it never") as caught:
         stand_in.load("crime_indicateur_avg")
-    assert caught.value.awaited == ["criminalite_2024"]
+    assert caught.value.awaited == "the table criminalite_2024"
     assert stand_in.failed("crime_indicateur_avg") is None
 
 

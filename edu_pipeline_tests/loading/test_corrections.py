@@ -16,7 +16,6 @@ from edu_pipeline.loading.corrections import (
     corrections,
     corrections_for,
     read_corrections,
-    version,
 )
 
 TABLE, FILE = "mutations_immo_latest", "dvf_indicateurs_communes"
@@ -121,25 +120,13 @@ def test_without_corrections_the_frame_is_not_even_looked_at() -> None:
     frame, applied = correct(unread, corrections_for("info_communes"))
     assert frame is unread
     assert applied == ()
-    assert version("info_communes") == ""
 
 
-def test_the_first_is_that_of_the_property_sales_and_part_of_the_tables_version() -> None:
+def test_the_first_is_that_of_the_property_sales() -> None:
     (swap,) = corrections_for(TABLE)
     assert (swap.column, swap.swap_with, swap.where) == ("prop_maison", "prop_appart", "annee = '2024'")
     assert corrections_for(TABLE, FILE) == (swap,)
     assert corrections_for(TABLE, "another_file") == ()
-    assert len(version(TABLE)) == 12
-
-
-def test_the_version_follows_the_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    def version_with(**fields: Any) -> str:
-        found = (correction(**BOURG | fields),)
-        monkeypatch.setattr("edu_pipeline.loading.corrections.corrections", lambda: found)
-        return version(TABLE)
-
-    assert version_with() == version_with()
-    assert version_with() != version_with(right="194331")
 
 
 def test_what_the_ledger_keeps_says_the_same() -> None:

@@ -29,7 +29,8 @@ from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
 from edu_pipeline.errors import SettingInvalid, SourceMissing
 from edu_pipeline.loading.load import Options
-from edu_pipeline.loading.plan import plan
+from edu_pipeline.loading.plan import sources_to_ask, stale
+from edu_pipeline.loading.releases import fetch_new
 from edu_pipeline.operations import rebuild_claim, swap
 from edu_pipeline.orchestration.instance import home
 from edu_pipeline.settings import PROJECT, Settings, settings
@@ -142,8 +143,8 @@ def until(stand_in: StandIn, process: subprocess.Popen[str], moment: str) -> Non
 
 def test_a_refresh_after_it_has_nothing_new_to_load(live: StandIn) -> None:
     assert rebuilt() == {}
-    found = plan(settings(), live.database, live.archive)
-    assert (found.new, found.stale) == ({}, set())
+    assert fetch_new(sources_to_ask(), settings(), live.database, live.archive).fetched == {}
+    assert stale(live.database, live.archive) == set()
 
 
 def test_status_tells_of_what_was_swapped_in(live: StandIn) -> None:
@@ -164,10 +165,10 @@ def test_a_view_that_fails_leaves_the_live_schema_as_it_was(live: StandIn, monke
     before = content(live)
     prepare = swap.prepare
 
-    def with_a_trap(beside: Database) -> None:
+    def with_a_trap(upcoming: Database) -> None:
         """A schema in which a row of the sales cannot be read by any view."""
-        prepare(beside)
-        with beside.connect() as connection:
+        prepare(upcoming)
+        with upcoming.connect() as connection:
             connection.execute("DROP MATERIALIZED VIEW commune_context_cache")
             connection.execute(
                 "CREATE MATERIALIZED VIEW commune_context_cache AS "
@@ -213,7 +214,7 @@ def test_two_at_once_by_dagster_and_by_the_command_line(live: StandIn) -> None:
     assert refused.returncode == 1 and "Traceback" not in said
     assert "RebuildUnderWay: schema educational_data: expected no other full rebuild of it, found run" in said
 
-    with rebuild_claim.held(live.database.beside, "that of the command line", one_process=True):
+    with rebuild_claim.held(live.database.next, "that of the command line", one_process=True):
         refused = run(*BY_DAGSTER)
     assert refused.returncode == 1
     assert f"found run that of the command line, begun by process {os.getpid()} on" in " ".join(refused.stderr.split())

@@ -214,10 +214,10 @@ def test_the_reader_reads_what_is_created_later(setting: Setting) -> None:
 
 
 def test_the_reader_reads_on_after_a_swap_and_after_the_way_back(setting: Setting) -> None:
-    beside = setting.loader.beside
-    migrate(beside)
-    execute(beside, "CREATE TABLE new_here (i int)")
-    for database in (setting.loader, beside):
+    upcoming = setting.loader.next
+    migrate(upcoming)
+    execute(upcoming, "CREATE TABLE new_here (i int)")
+    for database in (setting.loader, upcoming):
         refresh_all(database)
     swap(setting.loader)
     assert read_all(setting) == 40
@@ -249,7 +249,7 @@ def test_the_loader_loads_refreshes_and_analyzes(setting: Setting) -> None:
 
 
 def test_the_loader_builds_a_schema_beside(setting: Setting) -> None:
-    assert migrate(setting.loader.beside)
+    assert migrate(setting.loader.next)
     assert migrate(setting.loader) == []
     owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = %s::regnamespace"
     assert query(setting.admin, owners, [f"{TARGET}__next"]) == [(setting.roles.owner,)]

@@ -25,10 +25,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from upath import UPath
 
-from edu_pipeline.database import rights
+from edu_pipeline.database import locks, rights
 from edu_pipeline.database.checksum import Checksum, checksums
 from edu_pipeline.database.cluster import Cluster
-from edu_pipeline.database.connection import Database, share, turn
+from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import migrate, start_over
 from edu_pipeline.database.views import views
 from edu_pipeline.errors import (
@@ -82,10 +82,10 @@ def fill(stand_in: StandIn) -> None:
 def build(stand_in: StandIn, generation: int) -> Database:
     """Build a generation beside the live schema."""
     publish(stand_in, generation)
-    beside = stand_in.database.beside
-    swap.prepare(beside)
-    fill(replace(stand_in, database=beside))
-    return beside
+    upcoming = stand_in.database.next
+    swap.prepare(upcoming)
+    fill(replace(stand_in, database=upcoming))
+    return upcoming
 
 
 def rebuild(stand_in: StandIn, generation: int) -> list[str]:
@@ -242,7 +242,7 @@ def test_a_swap_waits_for_whoever_would_notice_and_names_him(
     live: StandIn, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An old snapshot, a cursor, a transaction that has read a table, a long lock, a load: nothing changes for them."""
-    beside = build(live, 2)
+    upcoming = build(live, 2)
     before = content(live)
 
     def snapshot(connection: psycopg.Connection[Any]) -> None:
@@ -259,14 +259,14 @@ def test_a_swap_waits_for_whoever_would_notice_and_names_him(
         connection.execute("LOCK TABLE info_communes IN ACCESS EXCLUSIVE MODE")
 
     def loading(connection: psycopg.Connection[Any]) -> None:
-        share(connection, LIVE)
+        locks.schema_in_use(connection, LIVE)
 
     kinds: list[Callable[[psycopg.Connection[Any]], None]] = [snapshot, cursor, read, lock, loading]
     for kind in kinds:
         with psycopg.connect(live.database.url, options=f"-csearch_path={LIVE}", application_name="report") as other:
             kind(other)
             with pytest.raises(SwapBlocked, match=rf"{other.info.backend_pid} report.*nothing has changed"):
-                swap.swap(beside)
+                swap.swap(upcoming)
             assert schemas(live.database) == ["", "__next"]
             if kind is snapshot:
                 assert other.execute(WHOLE).fetchone() == whole(1)
@@ -277,7 +277,7 @@ def test_a_swap_waits_for_whoever_would_notice_and_names_him(
     monkeypatch.setattr(swap, "PATIENCE", 20.0)
     with psycopg.connect(live.database.url, options=f"-csearch_path={LIVE}") as other:
         snapshot(other)
-        waiting = threading.Thread(target=swap.swap, args=[beside])
+        waiting = threading.Thread(target=swap.swap, args=[upcoming])
         waiting.start()
         time.sleep(0.5)
         assert other.execute(WHOLE).fetchone() == whole(1) and waiting.is_alive()
@@ -287,20 +287,20 @@ def test_a_swap_waits_for_whoever_would_notice_and_names_him(
 
 
 def test_readers_wait_no_longer_than_the_lock_timeout_behind_a_swap_that_waits(live: StandIn, impatient: None) -> None:
-    beside = build(live, 2)
+    upcoming = build(live, 2)
     with psycopg.connect(live.database.url, options=f"-csearch_path={LIVE}") as other:
         other.execute(WHOLE)
         with reading(live.database.url) as readers:
             time.sleep(0.2)
             with pytest.raises(SwapBlocked):
-                swap.swap(beside)
+                swap.swap(upcoming)
     for reader in readers:
         print(f"{reader.count} queries, the slowest {1000 * reader.slowest:.0f} ms")
         assert reader.answers == {whole(1)} and reader.error == "" and reader.slowest < 1
 
 
 def test_a_load_under_way_ends_before_the_swap(live: StandIn) -> None:
-    beside = build(live, 2)
+    upcoming = build(live, 2)
     publish(live, 7)
     table = f"edu_pipeline.load:{LIVE}.mutations_immo_latest"
     with psycopg.connect(live.database.url) as gate:
@@ -309,7 +309,7 @@ def test_a_load_under_way_ends_before_the_swap(live: StandIn) -> None:
         loading = threading.Thread(target=live.load, args=["mutations_immo_latest"])
         loading.start()
         _until(gate, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", 1)
-        swapping = threading.Thread(target=swap.swap, args=[beside])
+        swapping = threading.Thread(target=swap.swap, args=[upcoming])
         swapping.start()
         time.sleep(0.5)
         assert swapping.is_alive() and schemas(live.database) == ["", "__next"]
@@ -355,11 +355,11 @@ def _until(connection: psycopg.Connection[Any], statement: LiteralString, expect
 
 def test_an_empty_table_stops_the_swap_unless_that_is_accepted(live: StandIn) -> None:
     before = content(live)
-    swap.prepare(live.database.beside)
+    swap.prepare(live.database.next)
     with pytest.raises(TableShrank, match=r"info_communes.*--accept-shrink mutations_immo_latest"):
-        swap.swap(live.database.beside)
+        swap.swap(live.database.next)
     assert content(live) == before and schemas(live.database) == ["", "__next"]
-    swap.swap(live.database.beside, LOADED)
+    swap.swap(live.database.next, LOADED)
     assert live.rows("SELECT count(*) FROM mutations_immo_latest") == [(0,)]
     assert content(live, "educational_data__previous") == before
 
@@ -370,7 +370,7 @@ def test_killed_between_the_swap_and_the_drop(live: StandIn) -> None:
     build(live, 3)
     code = (
         "import sys\nfrom edu_pipeline.operations import swap\nfrom edu_pipeline.database.connection import Database\n"
-        f"swap.DROP_PATIENCE = 60.0\nswap.swap(Database(sys.argv[1], {LIVE!r}).beside)"
+        f"swap.DROP_PATIENCE = 60.0\nswap.swap(Database(sys.argv[1], {LIVE!r}).next)"
     )
     with psycopg.connect(live.database.url) as reader:
         reader.execute("SELECT count(*) FROM educational_data__previous.info_communes")
@@ -492,10 +492,10 @@ def test_functions_and_ledger_follow_the_swap_and_the_way_back(live: StandIn) ->
 def test_a_schema_takes_over_nothing_of_one_that_is_gone(live: StandIn) -> None:
     """A load into what was dropped later is newer than those of its successor, and not of its rows."""
     rebuild(live, 2)
-    beside = build(live, 3)
+    upcoming = build(live, 3)
     publish(live, 9)
     live.load("mutations_immo_latest")
-    swap.swap(beside)
+    swap.swap(upcoming)
     swap.drop_previous(live.database)
     rebuild(live, 4)
     swap.roll_back(live.database)
@@ -555,7 +555,7 @@ def test_what_others_hang_on_a_schema(live: StandIn) -> None:
     assert rebuild(live, 2) == ["public.dear"]
     before = content(live)
     refusals: list[Callable[[], object]] = [
-        lambda: swap.prepare(live.database.beside),
+        lambda: swap.prepare(live.database.next),
         lambda: swap.drop_previous(live.database),
     ]
     for refused in refusals:
@@ -584,16 +584,16 @@ def test_a_table_of_the_operators_own_is_never_dropped(live: StandIn) -> None:
 
 
 def test_one_rebuild_at_a_time(live: StandIn) -> None:
-    beside = live.database.beside
-    with rebuild_claim.held(beside, "first", one_process=True):
+    upcoming = live.database.next
+    with rebuild_claim.held(upcoming, "first", one_process=True):
         for one_process in (True, False):
             with (
                 pytest.raises(RebuildUnderWay, match=rf"found run first, begun by process {os.getpid()} on "),
-                rebuild_claim.held(beside, "second", one_process),
+                rebuild_claim.held(upcoming, "second", one_process),
             ):
                 pass
-    with rebuild_claim.held(beside, "second", one_process=True):
-        swap.swap(beside, LOADED, "second")
+    with rebuild_claim.held(upcoming, "second", one_process=True):
+        swap.swap(upcoming, LOADED, "second")
     assert live.rows("SELECT run_id, outcome FROM edu_pipeline.rebuilds ORDER BY id") == [
         ("first", "not swapped"),
         ("second", "swapped"),
@@ -602,14 +602,14 @@ def test_one_rebuild_at_a_time(live: StandIn) -> None:
 
 def test_a_run_that_has_ended_neither_claims_again_nor_ends_another(live: StandIn) -> None:
     """Dagster makes the resources of a run once more when its result is asked for; another may have begun by then."""
-    beside = live.database.beside
-    with rebuild_claim.held(beside, "first", one_process=True):
-        fill(replace(live, database=beside))
-        swap.swap(beside, (), "first")
-    with rebuild_claim.held(beside, "second", one_process=True):
-        with rebuild_claim.held(beside, "first", one_process=True):
+    upcoming = live.database.next
+    with rebuild_claim.held(upcoming, "first", one_process=True):
+        fill(replace(live, database=upcoming))
+        swap.swap(upcoming, (), "first")
+    with rebuild_claim.held(upcoming, "second", one_process=True):
+        with rebuild_claim.held(upcoming, "first", one_process=True):
             pass
-        with pytest.raises(RebuildUnderWay), rebuild_claim.held(beside, "third", one_process=True):
+        with pytest.raises(RebuildUnderWay), rebuild_claim.held(upcoming, "third", one_process=True):
             pass
         assert live.rows("SELECT run_id, outcome FROM edu_pipeline.rebuilds ORDER BY id") == [
             ("first", "swapped"),
@@ -630,7 +630,7 @@ def test_a_live_schema_that_was_never_filled_is_not_kept(live: StandIn) -> None:
 def test_the_way_back_waits_for_a_run_that_loads(live: StandIn) -> None:
     rebuild(live, 2)
     told: list[str] = []
-    with turn(live.database, told.append):
+    with locks.one_run(live.database, told.append):
         going = threading.Thread(target=swap.roll_back, args=(live.database, told.append))
         going.start()
         going.join(0.5)
@@ -641,12 +641,12 @@ def test_the_way_back_waits_for_a_run_that_loads(live: StandIn) -> None:
 
 
 def test_a_run_of_many_processes_keeps_its_claim_between_two_of_them(live: StandIn) -> None:
-    beside = live.database.beside
-    with rebuild_claim.held(beside, "first", one_process=False):
-        fill(replace(live, database=beside))
-    with pytest.raises(RebuildUnderWay), rebuild_claim.held(beside, "second", one_process=False):
+    upcoming = live.database.next
+    with rebuild_claim.held(upcoming, "first", one_process=False):
+        fill(replace(live, database=upcoming))
+    with pytest.raises(RebuildUnderWay), rebuild_claim.held(upcoming, "second", one_process=False):
         pass
-    with rebuild_claim.held(beside, "first", one_process=False), beside.connect() as connection:
+    with rebuild_claim.held(upcoming, "first", one_process=False), upcoming.connect() as connection:
         assert connection.execute(WHOLE).fetchone() == whole(1)
 
 
@@ -654,7 +654,7 @@ def test_the_claim_of_a_killed_process_is_taken_over_at_once(live: StandIn) -> N
     code = (
         "import sys, time\nfrom edu_pipeline.operations import rebuild_claim\n"
         "from edu_pipeline.database.connection import Database\n"
-        f"with rebuild_claim.held(Database(sys.argv[1], {LIVE!r}).beside, 'killed', one_process=True):\n"
+        f"with rebuild_claim.held(Database(sys.argv[1], {LIVE!r}).next, 'killed', one_process=True):\n"
         "    print('held', flush=True)\n    time.sleep(60)\n"
     )
     command = [sys.executable, "-c", code, live.database.url]
@@ -664,7 +664,7 @@ def test_the_claim_of_a_killed_process_is_taken_over_at_once(live: StandIn) -> N
         killed.wait()
     time.sleep(0.2)  # the server has to notice
     began = time.monotonic()
-    with rebuild_claim.held(live.database.beside, "next", one_process=True):
+    with rebuild_claim.held(live.database.next, "next", one_process=True):
         assert time.monotonic() - began < 5
         assert live.rows("SELECT outcome FROM edu_pipeline.rebuilds ORDER BY id") == [("abandoned",), (None,)]
 
@@ -699,9 +699,11 @@ def small_disk(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
 def test_a_full_disk_while_building(live: StandIn, small_disk: tuple[str, Path], cluster: Cluster) -> None:
     tablespace, disk = small_disk
     before = content(live)
-    beside = live.database.beside
-    in_it = Database(f"{beside.url}{'&' if '?' in beside.url else '?'}options=-cdefault_tablespace%3D{tablespace}", "")
-    small = replace(beside, url=in_it.url)
+    upcoming = live.database.next
+    in_it = Database(
+        f"{upcoming.url}{'&' if '?' in upcoming.url else '?'}options=-cdefault_tablespace%3D{tablespace}", ""
+    )
+    small = replace(upcoming, url=in_it.url)
     swap.prepare(small)
     filler = disk / "filler"
     filler.write_bytes(bytes(max(0, shutil.disk_usage(disk).free - 64 * 1024)))
@@ -726,9 +728,9 @@ def test_a_full_disk_while_building(live: StandIn, small_disk: tuple[str, Path],
 
 def test_a_failed_load_beside_leaves_the_live_schema_alone(live: StandIn) -> None:
     before = content(live)
-    beside = live.database.beside
-    swap.prepare(beside)
+    upcoming = live.database.next
+    swap.prepare(upcoming)
     live.put_sales(["01001,2024"], header="INSEE_COM,annee")
     with pytest.raises(ColumnMissing):
-        replace(live, database=beside).load(*LOADED)
+        replace(live, database=upcoming).load(*LOADED)
     assert content(live) == before

@@ -10,7 +10,8 @@ import pytest
 
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.definitions import daily_refresh, defs
-from edu_pipeline.loading.plan import ask_publishers, bring_in, hanging_on
+from edu_pipeline.loading.lineage import downstream_of
+from edu_pipeline.loading.releases import ask_publishers, fetch_if_new
 from edu_pipeline.orchestration.automation import release_sensor
 from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
@@ -84,7 +85,7 @@ def test_what_was_fetched_is_no_longer_new(here: Settings, stand_in: StandIn) ->
     asked = ask_publishers(here, stand_in.database, archive)
     assert {source for source, probed in asked.items() if probed.changed} == COMMUNES
     for source in COMMUNES:
-        assert bring_in(catalogue()[source], here, stand_in.database, archive, datetime.now(UTC))
+        assert fetch_if_new(catalogue()[source], here, stand_in.database, archive, datetime.now(UTC))
     assert isinstance(tick(None), dg.SkipReason)
 
 
@@ -93,20 +94,20 @@ def test_a_run_fetches_what_its_probes_say_is_new_and_a_raw_asset_alone_always_a
 ) -> None:
     stand_in.put_sales([sale("01001")])
     archive, began = Archive(here.archive_root), datetime.now(UTC)
-    bring_in(catalogue()[SALES], here, stand_in.database, archive, began)
+    fetch_if_new(catalogue()[SALES], here, stand_in.database, archive, began)
     ask_publishers(here, stand_in.database, archive)
     stand_in.put_sales([sale("01001"), sale("01002")])
-    in_the_run = bring_in(catalogue()[SALES], here, stand_in.database, archive, began)
+    in_the_run = fetch_if_new(catalogue()[SALES], here, stand_in.database, archive, began)
     assert in_the_run and not in_the_run.new, "the probes of this run have said that there is nothing new"
-    alone = bring_in(catalogue()[SALES], here, stand_in.database, archive, datetime.now(UTC))
+    alone = fetch_if_new(catalogue()[SALES], here, stand_in.database, archive, datetime.now(UTC))
     assert alone and alone.new
 
 
 def test_what_hangs_on_a_source_is_in_the_order_of_loading() -> None:
-    assets = hanging_on(["geo-api-communes", SALES])
+    assets = downstream_of(["geo-api-communes", SALES])
     assert assets.index("info_communes") < assets.index("mutations_immo_latest") < assets.index("commune_context_cache")
     assert len(assets) == len(set(assets))
-    assert hanging_on([]) == []
+    assert downstream_of([]) == []
 
 
 def test_the_daily_refresh_is_at_two_in_paris_and_loads_in_place() -> None:

@@ -33,7 +33,7 @@ def slow_at_first(number: int) -> tuple[int, int]:
 
 def six_over(number: int) -> float:
     if number == 0:
-        raise InputMissing("piece 0", "expected another number, found 0.", "Give one.", ["a table"])
+        raise InputMissing("piece 0", "expected another number, found 0.", "Give one.", "a table")
     return 6 / number
 
 
@@ -90,7 +90,7 @@ def test_an_error_is_raised_where_its_result_would_be(rows: int) -> None:
     assert next(results) == 3
     with pytest.raises(EduError, match="piece 0: expected another number, found 0") as caught:
         next(results)
-    assert isinstance(caught.value, InputMissing) and caught.value.awaited == ["a table"]
+    assert isinstance(caught.value, InputMissing) and caught.value.awaited == "a table"
 
 
 def test_a_process_that_is_killed_is_a_failure_that_says_so() -> None:

@@ -22,6 +22,7 @@ from upath import UPath
 
 from edu_pipeline.catalogue import Source, catalogue
 from edu_pipeline.database.connection import Database
+from edu_pipeline.database.probe_memory import fetching, known_versions, remember
 from edu_pipeline.errors import EduError
 from edu_pipeline.sample.answers import Answer, Asked
 from edu_pipeline.sample.server import SampleServer, serving
@@ -29,7 +30,7 @@ from edu_pipeline.sample.shelf import make
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.download import Policy
 from edu_pipeline.sources.fetch import fetch, fetch_if_any
-from edu_pipeline.sources.probe import PROBING, Probed, fetching, probe, remember, remembered
+from edu_pipeline.sources.probe import PROBING, Probed, probe
 from edu_pipeline_tests.a_source import a_source
 
 ANNUAIRE, SALES, EQUIPMENT = "fr-en-annuaire-education", "dvf-indicateurs-communes", "insee-bpe"
@@ -190,7 +191,7 @@ def test_what_a_fetch_has_brought_is_known_and_what_it_has_not_is_new_again(
 ) -> None:
     def look(policy: Policy = PROBING) -> dict[str, Probed]:
         with database.connect() as connection:
-            probed = filled.probe(remembered(connection), policy)
+            probed = filled.probe(known_versions(connection), policy)
             remember(connection, probed.values())
         return probed
 
@@ -239,9 +240,9 @@ def test_a_release_during_a_fetch_is_still_new_after_it(filled: Publishers, data
         filled.fetch(EQUIPMENT)
         filled.server.shelf.publish(EQUIPMENT)
         with database.connect() as connection:
-            remember(connection, filled.probe(remembered(connection)).values())
+            remember(connection, filled.probe(known_versions(connection)).values())
     with database.connect() as connection:
-        assert changed(filled.probe(remembered(connection))) == [EQUIPMENT]
+        assert changed(filled.probe(known_versions(connection))) == [EQUIPMENT]
 
 
 def test_the_same_bytes_processed_anew_are_fetched_once_and_are_no_release(
@@ -258,27 +259,27 @@ def test_the_same_bytes_processed_anew_are_fetched_once_and_are_no_release(
     (shelf.folder / "sample.json").write_text(json.dumps(manifest))
 
     with database.connect() as connection:
-        probed = filled.probe(remembered(connection))
+        probed = filled.probe(known_versions(connection))
         assert changed(probed) == [ANNUAIRE]
         assert probed[ANNUAIRE].published_at == processed
         remember(connection, probed.values())
     with fetching(database, ANNUAIRE):
         assert filled.fetch(ANNUAIRE) == [False]
     with database.connect() as connection:
-        assert changed(filled.probe(remembered(connection))) == []
+        assert changed(filled.probe(known_versions(connection))) == []
 
 
 def test_a_first_failure_is_remembered_without_a_version(database: Database) -> None:
     failed = Probed("a-source", "", changed=False, probed_at=datetime.now(UTC), error="PublisherUnavailable: ...")
     with database.connect() as connection:
         remember(connection, [failed])
-        assert remembered(connection) == {}
+        assert known_versions(connection) == {}
         row = connection.execute("SELECT version, changed_at, consecutive_errors FROM edu_pipeline.probes").fetchone()
     assert row == (None, None, 1)
     with fetching(database, "a-source"):
         pass
     with database.connect() as connection:
-        assert remembered(connection) == {}
+        assert known_versions(connection) == {}
 
 
 # --- single publishers

@@ -1,0 +1,156 @@
+"""Making the rows of a table: read its files and tables, correct, transform, and sort out what breaks the contract.
+
+Belongs here: the order of these steps. Does not belong here: any step, and what becomes of the rows (``load.py``).
+
+Whatever this module imports makes rows: a change of it loads tables again (``versions.py``).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+from psycopg import sql
+
+from edu_pipeline.catalogue import File
+from edu_pipeline.database.connection import Connection
+from edu_pipeline.database.copying import copy_out
+from edu_pipeline.loading import operator_file
+from edu_pipeline.loading.conform import Conformed, conform
+from edu_pipeline.loading.intake import Intake, take_in
+from edu_pipeline.loading.passage import Passage, bring_to_current, year_of
+from edu_pipeline.parts import Parts
+from edu_pipeline.sources import copies
+from edu_pipeline.sources.archive import Archive, Release
+from edu_pipeline.table import Table, tables
+
+
+@dataclass(frozen=True)
+class Made:
+    """The rows that were made of a table's inputs.
+
+    Attributes:
+        conformed: the rows, and those that break the contract.
+        hidden: number of cells per column in which a publisher hides the value.
+        corrected: number of rows per correction of a known upstream error.
+    """
+
+    conformed: Conformed
+    hidden: Mapping[str, int] = field(default_factory=dict)
+    corrected: Mapping[str, int] = field(default_factory=dict)
+
+
+def make(table: Table, inputs: Inputs) -> Made:
+    """Make the rows of ``table``.
+
+    Raises:
+        EduError: a file cannot be read, or lacks a column.
+    """
+    frames = {parameter: inputs.frame(parameter) for parameter in table.parameters}
+    conformed = conform(table.transform(**frames), table, inputs.scratch)
+    return Made(conformed, inputs.hidden, inputs.corrected)
+
+
+def take_as_they_are(table: Table, supplied: Release, archive: Archive, scratch: Path) -> Made:
+    """The rows of a file in the table's own columns (``operator_file.py``).
+
+    Raises:
+        EduError: the file cannot be read, or lacks a column.
+    """
+    return Made(conform(operator_file.rows(supplied, table, archive, scratch), table, scratch))
+
+
+class Inputs:
+    """What a transform receives, one frame for each of its parameters.
+
+    Args:
+        connection: where the tables are read that the table is made from.
+        releases: source to the release that is read.
+        scratch: folder for files that live as long as the frames are used.
+
+    Attributes:
+        hidden, corrected: as in ``Made``, of the frames that were asked for so far.
+    """
+
+    def __init__(
+        self, table: Table, connection: Connection, archive: Archive, releases: Mapping[str, Release], scratch: Path
+    ) -> None:
+        self.table, self.connection, self.archive, self.releases, self.scratch = (
+            table,
+            connection,
+            archive,
+            releases,
+            scratch,
+        )
+        self.hidden: dict[str, int] = {}
+        self.corrected: dict[str, int] = {}
+        self._passage = self._read_passage() if table.follows_passage else None
+
+    def frame(self, parameter: str) -> pl.LazyFrame | Parts | None:
+        """The argument for ``parameter``; None if it is optional and no release has the file."""
+        if parameter in self.table.input_tables:
+            return self._other_table(parameter)
+        if parameter in self.table.in_parts:
+            return self._parts(parameter)
+        return self._file(parameter)
+
+    def _other_table(self, name: str) -> pl.LazyFrame:
+        """The published rows of another table: the columns and the rows that the transform uses."""
+        only, latest = self.table.columns_read_of(name), self.table.latest.get(name)
+        return copy_out(self.connection, name, tables()[name].contract, self.scratch, only, latest)
+
+    def _file(self, parameter: str) -> pl.LazyFrame | None:
+        """The rows of a file, corrected, and with the commune codes of today."""
+        file = self.table.files[parameter]
+        release = self.releases.get(file.source)
+        if release is None or release.file(file.part) is None:
+            return None
+        taken = self._taken_in(parameter, file, release, self.scratch)
+        self.corrected |= {applied.correction.name: applied.found for applied in taken.corrections}
+        for column, count in taken.hidden.items():
+            self.hidden[column] = self.hidden.get(column, 0) + count
+        if self._passage is None:
+            return taken.frame
+        return bring_to_current(taken.frame, self.table, parameter, self._passage, year_of(file, taken.file_name))
+
+    def _parts(self, parameter: str) -> Parts | None:
+        """All parts of a source that the release has.
+
+        Codes of former communes stay as they are, and neither hidden cells nor corrections are counted, since a part
+        is read only when the transform asks for it.
+        """
+        source = self.table.in_parts[parameter]
+        release = self.releases.get(source.id)
+        if release is None:
+            return None
+
+        def rows(part: str) -> pl.DataFrame:
+            with tempfile.TemporaryDirectory(dir=self.scratch) as unpacked:
+                taken = self._taken_in(parameter, source.files[part], release, Path(unpacked))
+                return taken.frame.collect(engine="streaming")
+
+        return Parts([part for part in source.files if release.file(part)], rows)
+
+    def _taken_in(self, parameter: str, file: File, release: Release, scratch: Path) -> Intake:
+        """The columns that the table takes from ``file``, which ``release`` has."""
+        received = release.file(file.part)
+        assert received is not None
+        where = f"{file.source} {release.label}"
+        raw = copies.read(self.archive, release, received, file, scratch, where)
+        return take_in(self.table, parameter, raw, file, received.name, where)
+
+    def _read_passage(self) -> Passage:
+        """The changes of commune codes and the communes in force, as published."""
+        contract = tables()["passage_communes"].contract
+        changes = copy_out(self.connection, "passage_communes", contract, self.scratch).collect()
+        return Passage(changes, keys(self.connection, "info_communes"))
+
+
+def keys(connection: Connection, name: str) -> list[str]:
+    """The published values of the first key column of a table."""
+    key = sql.Identifier(tables()[name].key[0])
+    rows = connection.execute(sql.SQL("SELECT {} FROM {}").format(key, sql.Identifier(name)))
+    return [str(value) for (value,) in rows]

@@ -1,0 +1,133 @@
+"""Versions: what makes rows reloads the tables that it makes, and nothing else does."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edu_pipeline import code_digest
+from edu_pipeline.loading import corrections
+from edu_pipeline.loading.versions import code_version
+from edu_pipeline.settings import PROJECT
+from edu_pipeline.table import Table, tables
+
+Edit = Callable[[str, str, str], None]
+"""Replaces a text by another in a module, given by its path in the package."""
+
+Versions = dict[str, str]
+
+
+@pytest.fixture
+def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
+    """A copy of the package whose modules are hashed in place of the real ones, and a way to edit it."""
+    copy = tmp_path / "edu_pipeline"
+    shutil.copytree(PROJECT / "edu_pipeline", copy, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def path_in_copy(module: str) -> Path | None:
+        path = real_path(module)
+        return path and copy / path.relative_to(PROJECT / "edu_pipeline")
+
+    def forget() -> None:
+        code_digest._read.cache_clear()
+
+    def replaced(path: str, old: str, new: str) -> None:
+        text = (copy / path).read_text()
+        assert old in text
+        (copy / path).write_text(text.replace(old, new, 1))
+        forget()
+
+    real_path = code_digest._path
+    monkeypatch.setattr(code_digest, "_path", path_in_copy)
+    forget()
+    yield replaced
+    forget()
+
+
+def versions() -> Versions:
+    return {name: code_version(table) for name, table in tables().items()}
+
+
+def changed(before: Versions) -> set[str]:
+    return {name for name, version in versions().items() if version != before[name]}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("loading/conform.py", 'mode="half_away_from_zero"', 'mode="half_to_even"'),
+        ("loading/intake.py", "if file.hidden and text", "if file.hidden and not text"),
+        ("loading/passage.py", "total.round()", "total.ceil()"),
+        ("sources/readers.py", "infer_schema=False", "infer_schema=True"),
+        ("normalise.py", "to_uppercase()", "to_lowercase()"),
+        ("contracts.py", "min=1990", "min=1980"),
+        ("database/copying.py", 'value == "t"', 'value == "f"'),
+    ],
+)
+def test_a_fix_in_shared_code_reloads_every_table(edit: Edit, path: str, old: str, new: str) -> None:
+    before = versions()
+    edit(path, old, new)
+    assert changed(before) == set(tables())
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("contracts.py", "from __future__", "# A comment.\nfrom __future__"),
+        ("contracts.py", '"""', '"""Another docstring, and: '),
+        ("loading/conform.py", "BATCH = 50_000", "BATCH = (\n    50_000\n)"),
+        ("assets/educational/ips_lycees.py", '"""', '"""Another docstring, and: '),
+        ("errors.py", "EXAMPLES = 20", "EXAMPLES = 10"),
+        ("monitoring/health.py", "GIVEN_UP = 3", "GIVEN_UP = 4"),
+        ("loading/load.py", "PREVIEW = 5", "PREVIEW = 6"),
+        ("cli/main.py", "no_args_is_help=True", "no_args_is_help=False"),
+    ],
+)
+def test_what_makes_no_row_reloads_nothing(edit: Edit, path: str, old: str, new: str) -> None:
+    before = versions()
+    edit(path, old, new)
+    assert changed(before) == set()
+
+
+def test_a_table_of_its_own(edit: Edit) -> None:
+    before = versions()
+    edit(
+        "assets/educational/ips_lycees.py", "def ips_lycees(", "def unused() -> int:\n    return 1\n\n\ndef ips_lycees("
+    )
+    assert changed(before) == {"ips_lycees"}
+
+
+def test_a_vocabulary_reloads_the_tables_that_use_it(edit: Edit) -> None:
+    before = versions()
+    edit("vocabulary/onisep.py", "import", "import math\nimport")
+    assert {"etablissements_onisep"} <= changed(before) < set(tables())
+
+
+def test_a_correction_reloads_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = versions()
+    monkeypatch.setattr(corrections, "corrections", lambda: ())
+    assert changed(before) == {"mutations_immo_latest"}
+
+
+def with_file(table: Table, **fields: object) -> str:
+    """The version of a table, all of whose files the catalogue says something else of."""
+    files = {name: file.model_copy(update=fields) for name, file in table.files.items()}
+    other = Table(**{name: getattr(table, name) for name in Table.__dataclass_fields__})
+    vars(other)["files"] = files
+    return code_version(other)
+
+
+def test_how_a_file_is_read_counts_and_not_where_it_is_from() -> None:
+    table = tables()["criminalite_2024"]
+    assert with_file(table) == code_version(table)
+    assert with_file(table, url="https://example.org/a.csv", max_bytes=5) == code_version(table)
+    assert with_file(table, decimal=".", hidden=("secret",)) != code_version(table)
+
+
+def test_only_modules_of_this_package_are_read() -> None:
+    assert importlib.util.find_spec("polars") is not None
+    assert all(name.startswith("edu_pipeline") for name in code_digest._read("edu_pipeline.loading.rows").imports)
+    assert "edu_pipeline.loading.conform" in code_digest._read("edu_pipeline.loading.rows").imports
