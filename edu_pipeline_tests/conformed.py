@@ -1,4 +1,4 @@
-"""Conforming on tiny frames: what ``publish.conform`` does, with the rows in memory."""
+"""Conforming on tiny frames: what ``loading.conform`` does, with the rows in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edu_pipeline.table import Table
 
 @dataclass(frozen=True)
 class Conformed:
-    """The good rows and the quarantine, as ``publish.conform.Conformed`` has them."""
+    """The good rows and the quarantine, as ``loading.conform.Conformed`` has them."""
 
     frame: pl.DataFrame
     refused: pl.DataFrame

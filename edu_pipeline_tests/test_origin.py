@@ -14,7 +14,7 @@ from edu_pipeline_tests.stand_in import StandIn, sale
 TABLE = "mutations_immo_latest"
 
 
-def test_real_data_is_refused_beside_invented_data_and_the_reverse(stand_in: StandIn) -> None:
+def test_real_and_invented_data_do_not_mix(stand_in: StandIn) -> None:
     codes = stand_in.put_communes()
     marker = stand_in.folder / "sample.json"
     marker.write_text("{}")

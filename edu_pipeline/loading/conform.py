@@ -1,8 +1,8 @@
-"""Making rows what the contract says, and setting aside those that cannot be: the quarantine.
+"""Making rows what the contract says, and refusing those that cannot be: the quarantine.
 
-Belongs here: text to the contract's types, rounding, the contract's rules, duplicates, and the reason of
-every refusal in words. Does not belong here: how many refusals a load survives (``load.py``), and writing
-them down (``ledger.py``).
+Belongs here: text to the contract's types, rounding, the contract's rules, duplicates, and the reason for
+every refusal in words. Does not belong here: how many refusals a load tolerates (``acceptance.py``), and recording
+them (``database/ledger.py``).
 
 The rows pass in batches, and the good ones wait in Parquet files: five million rows take no more memory than
 a hundred thousand.
@@ -26,10 +26,10 @@ from edu_pipeline.normalise import FLAGS
 from edu_pipeline.table import Table
 
 ROW = "row_number"
-"""Name of the column that numbers the rows while they are sorted into good and refused ones."""
+"""Name of the column that numbers the rows while good and refused ones are separated."""
 
 BATCH = 50_000
-"""Rows that are looked at together."""
+"""Rows that are checked together."""
 
 EXACT_DIGITS = 10
 """Decimal places that are kept before a NUMERIC column is rounded to its own."""
@@ -39,11 +39,11 @@ NO_COMPLAINT = pl.DataFrame(schema={ROW: pl.get_index_type(), "reason": pl.Strin
 
 @dataclass(frozen=True)
 class Conformed:
-    """Rows that fulfil the contract, and those that do not.
+    """Rows that meet the contract, and those that do not.
 
     Attributes:
         frame: the contract's columns with its types, one row per key; it reads files in the scratch folder.
-        rows: how many these are.
+        rows: the number of these rows.
         refused: ``key`` (text), ``reasons`` (list of text) and ``row`` (JSON) of every other row.
     """
 
@@ -53,7 +53,7 @@ class Conformed:
 
 
 def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
-    """Sort the rows that a transform produced into those that fulfil the table's contract and those that do not.
+    """Separate the rows that a transform produced into those that meet the table's contract and those that do not.
 
     Args:
         scratch: folder for the good rows; it must live as long as their frame is used.
@@ -68,7 +68,7 @@ def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
     own_reasons = [name for name in produced.collect_schema() if name == REFUSED_BECAUSE]
     chosen = produced.select([*table.contract.columns(), *own_reasons])
     for number, batch in enumerate(chosen.collect_batches(chunk_size=BATCH, maintain_order=True, engine="streaming")):
-        good, bad = _sorted_out(batch.with_row_index(ROW, offset=seen), table)
+        good, bad = _separated(batch.with_row_index(ROW, offset=seen), table)
         seen += batch.height
         rows += good.height
         refused.append(bad)
@@ -85,7 +85,11 @@ def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
 
 
 def refuse(conformed: Conformed, table: Table, column: str, values: pl.Series, expected: str) -> Conformed:
-    """Set aside the rows too that have one of ``values`` in ``column``; ``expected`` is what should have been there."""
+    """Refuse in addition the rows that have one of ``values`` in ``column``.
+
+    Args:
+        expected: what should have been there, in words.
+    """
     wrong = pl.col(column).is_in(values.unique().implode())
     rows = conformed.frame.filter(wrong).collect(engine="streaming").with_row_index(ROW)
     complaints = rows.select(ROW, reason=_complaint([column], expected, rows.schema))
@@ -93,11 +97,11 @@ def refuse(conformed: Conformed, table: Table, column: str, values: pl.Series, e
     return Conformed(conformed.frame.filter(~wrong), conformed.rows - rows.height, refused)
 
 
-def _sorted_out(given: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows of a batch that fulfil the contract, numbered; and the quarantine of the others."""
+def _separated(given: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The numbered rows of a batch that meet the contract, and the quarantine of the others."""
     columns = table.contract.columns()
     cast = given.select(ROW, *(_cast(name, column, given.schema[name]) for name, column in columns.items()))
-    complaints = [NO_COMPLAINT, *_set_aside(given), *_not_castable(given, cast, columns)]
+    complaints = [NO_COMPLAINT, *_refused_by_transform(given), *_not_castable(given, cast, columns)]
     castable = cast.join(pl.concat(complaints), on=ROW, how="anti", maintain_order="left")
     good, failure = _row_by_row(table.contract).filter(castable)
     if len(failure):
@@ -107,16 +111,16 @@ def _sorted_out(given: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.Dat
 
 @lru_cache
 def _row_by_row(contract: type[Contract]) -> type[Contract]:
-    """The contract with a column for the row's number, by which refused rows are known, and without what a batch
-    alone cannot tell: that its keys occur once in the table."""
+    """The contract with a column for the row's number, which identifies refused rows, and without the rule that a
+    single batch cannot check: that each key occurs once in the table."""
     own = {name: column.with_properties(primary_key=False) for name, column in contract.columns().items()}
     return types.new_class(contract.__name__, (contract,), exec_body=lambda body: body.update(own | {ROW: dy.Any()}))
 
 
 def _duplicates(frame: pl.LazyFrame, table: Table) -> pl.DataFrame:
-    """Rows that do not stay because of another one with their key, with the ``reason``.
+    """Rows that give way to another row with the same key, with the ``reason``.
 
-    The newest one stays (the first of equally new ones) if the table says by which column; else none does.
+    If the table says by which column, the newest row stays (the first of equally new ones); otherwise none does.
     """
     hashes = frame.select(ROW, pl.struct(table.key).hash().alias("hash")).collect(engine="streaming")
     in_order = hashes["hash"].sort()
@@ -158,14 +162,14 @@ def _cast(name: str, column: dy.Column, given: pl.DataType) -> pl.Expr:
     return value.alias(name)
 
 
-def _set_aside(given: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Rows that the transform itself has set aside."""
+def _refused_by_transform(given: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Rows that the transform itself refuses."""
     if REFUSED_BECAUSE in given.columns:
         yield given.drop_nulls(REFUSED_BECAUSE).select(ROW, reason=REFUSED_BECAUSE)
 
 
 def _not_castable(given: pl.DataFrame, cast: pl.DataFrame, columns: Mapping[str, dy.Column]) -> Iterator[pl.DataFrame]:
-    """Rows in which a value was there and could not be cast."""
+    """Rows with a value that could not be cast."""
     for name, column in columns.items():
         lost = given[name].is_not_null() & cast[name].is_null()
         if lost.any():
@@ -207,12 +211,12 @@ def _broken_rules(details: pl.DataFrame, table: Table) -> Iterator[pl.DataFrame]
 
 
 def _complaint(concerned: list[str], expected: str, schema: pl.Schema) -> pl.Expr:
-    found = pl.concat_str([_shown(name, schema) for name in concerned], separator=", ")
-    return pl.format("{}: expected {}, found {}", pl.lit(", ".join(concerned)), pl.lit(expected), found)
+    values = pl.concat_str([_shown(name, schema) for name in concerned], separator=", ")
+    return pl.format("{}: expected {}, found {}", pl.lit(", ".join(concerned)), pl.lit(expected), values)
 
 
 def _shown(name: str, schema: pl.Schema) -> pl.Expr:
-    """A cell as a failure text shows it."""
+    """A cell, as a failure text shows it."""
     value = pl.col(name)
     if isinstance(schema[name], pl.List):
         value = pl.format("[{}]", value.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True))
@@ -220,7 +224,7 @@ def _shown(name: str, schema: pl.Schema) -> pl.Expr:
 
 
 def _expectation(check: str, column: dy.Column) -> str:
-    """What a column's rule expects, in words."""
+    """What a rule of a column expects, in words."""
     if check == "nullability":
         return "a value"
     if check == "regex":

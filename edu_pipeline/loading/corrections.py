@@ -1,12 +1,12 @@
 """Corrections of known errors in the publishers' files: ``corrections.toml``, typed, checked and applied.
 
-Belongs here: what a correction may say, and applying those of a file to its rows. Does not belong here: the
-corrections themselves (they are in the TOML file), and what a publisher writes in a form of its own
-(``normalise.py``), which is no error.
+Belongs here: what a correction may say, and applying a file's corrections to its rows. Does not belong here: the
+corrections themselves (they are in the TOML file), and a publisher's own way of writing things (``normalise.py``),
+which is not an error.
 
-They are applied to what the intake gives, before former commune codes are brought to those in force and before the
-transform: the rows are the publisher's, one by one; the columns have the contract's names and are text. A correction
-changes only what it expects to find. One that finds it no more is reported, so that it gets removed.
+They are applied by the intake, before former commune codes are brought to those in force and before the transform: the
+rows are the publisher's, one by one; the columns have the contract's names and are text. A correction changes only
+what it expects to find. One that no longer finds it is reported, so that it gets removed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from edu_pipeline.table import Table, tables
 
 
 class Correction(BaseModel):
-    """A known error, and what is right. The head of ``corrections.toml`` says what each field means."""
+    """A known error, and the right value. The head of ``corrections.toml`` says what each field means."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -54,14 +54,14 @@ class Correction(BaseModel):
         if self.wrong is None and self.witnesses is None:
             raise ValueError("say what it expects to find: wrong, or witnesses and expect")
         if (self.right is None) == (self.swap_with is None):
-            raise ValueError("exactly one of right and swap_with, please")
+            raise ValueError("exactly one of right and swap_with is needed")
         if self.right is not None and self.right == self.wrong:
             raise ValueError("wrong and right are the same")
         return self
 
     @property
     def name(self) -> str:
-        """What it is called in the ledger: the column, the rows, and what is wrong with them."""
+        """Its name in the ledger: the column, the rows, and what is wrong with them."""
         rows = [f"{name} = {value!r}" for name, value in self.key.items()] + ([self.where] if self.where else [])
         return f"{self.file}.{self.column} where {' AND '.join(rows)}: {self.reason}"
 
@@ -70,7 +70,7 @@ class Correction(BaseModel):
         """Every column that it reads or writes.
 
         Raises:
-            polars.exceptions.PolarsError: a condition is no SQL.
+            polars.exceptions.PolarsError: a condition is not SQL.
         """
         conditions = [text for text in (self.where, self.witnesses, self.expect) if text is not None]
         read = {name for text in conditions for name in pl.sql_expr(text).meta.root_names()}
@@ -78,7 +78,7 @@ class Correction(BaseModel):
 
     @property
     def rows(self) -> pl.Expr:
-        """Whether a row is one that it is about, and has what it expects there."""
+        """Whether a row is one of those that it is about, and has the error that it expects."""
         conditions = [pl.col(name) == value for name, value in self.key.items()]
         if self.where is not None:
             conditions.append(pl.sql_expr(self.where))
@@ -88,15 +88,15 @@ class Correction(BaseModel):
 
     @property
     def evident(self) -> pl.Expr:
-        """Whether the file as a whole shows the error: there are witnesses, and what is expected holds in all."""
+        """Whether the file as a whole shows the error: there are witnesses, and all of them are as expected."""
         if self.witnesses is None or self.expect is None:
             return pl.lit(True)
-        shown = pl.sql_expr(self.expect).filter(self.rows & pl.sql_expr(self.witnesses))
-        return shown.any() & shown.all()
+        as_expected = pl.sql_expr(self.expect).filter(self.rows & pl.sql_expr(self.witnesses))
+        return as_expected.any() & as_expected.all()
 
     @property
     def right_values(self) -> dict[str, pl.Expr]:
-        """Column to what it has in the rows that are corrected."""
+        """Column to its value in the corrected rows."""
         if self.swap_with is not None:
             return {self.column: pl.col(self.swap_with), self.swap_with: pl.col(self.column)}
         assert self.right is not None
@@ -108,55 +108,58 @@ class Applied:
     """What a correction did to a file.
 
     Attributes:
-        found: rows in which it found what it expects, and has put it right; 0: it did nothing.
+        rows: number of rows that had the error and were corrected; 0: it did nothing.
     """
 
     correction: Correction
-    found: int
+    rows: int
 
     @property
     def text(self) -> str:
         """What was done, or what to do, in a sentence or two."""
-        done = self.correction
+        entry = self.correction
         what = (
-            f"{done.column} and {done.swap_with} swapped" if done.swap_with else f"{done.column} set to {done.right!r}"
+            f"{entry.column} and {entry.swap_with} swapped"
+            if entry.swap_with
+            else f"{entry.column} set to {entry.right!r}"
         )
-        if self.found:
-            return f"{what} in {self.found:,} rows. {done.reason}"
+        if self.rows:
+            return f"{what} in {self.rows:,} rows. {entry.reason}"
         return (
-            f"{done.file} no longer has the error that corrections.toml expects in {done.column} ({done.reason}), so "
-            f"nothing was changed. Look whether the publisher has mended it, and remove the correction then."
+            f"{entry.file} no longer has the error that corrections.toml expects in {entry.column} ({entry.reason}): "
+            f"nothing was changed. Check whether the publisher has fixed it; if so, remove the correction."
         )
 
 
 def _text(value: str) -> pl.Expr:
-    """The literal as a frame has it: nothing where the text is empty."""
+    """The literal as a frame has it: NULL where the text is empty."""
     return pl.lit(value or None, pl.String)
 
 
-def correct(frame: pl.LazyFrame, given: Sequence[Correction]) -> tuple[pl.LazyFrame, tuple[Applied, ...]]:
+def correct(frame: pl.LazyFrame, corrections: Sequence[Correction]) -> tuple[pl.LazyFrame, tuple[Applied, ...]]:
     """Apply the corrections of a file to its rows, in their order.
 
-    Each costs one streaming pass over its columns, which counts; the frame stays lazy. Without any nothing is read.
+    Each costs one streaming pass over its columns, to count the rows; the frame stays lazy. Without corrections nothing
+    is read.
 
     Args:
-        frame: what the intake gives for the file: the contract's names, text.
+        frame: the file's columns, as text, with the contract's names.
     """
     applied = []
-    for correction in given:
-        found = _count(frame, correction)
-        if found:
-            rows = correction.rows
+    for correction in corrections:
+        rows = _count(frame, correction)
+        if rows:
+            wrong = correction.rows
             frame = frame.with_columns(
-                pl.when(rows).then(right).otherwise(pl.col(name)).alias(name)
+                pl.when(wrong).then(right).otherwise(pl.col(name)).alias(name)
                 for name, right in correction.right_values.items()
             )
-        applied.append(Applied(correction, found))
+        applied.append(Applied(correction, rows))
     return frame, tuple(applied)
 
 
 def _count(frame: pl.LazyFrame, correction: Correction) -> int:
-    """How many rows it puts right; none if the file lacks one of its columns."""
+    """The number of rows that it corrects; 0 if the file lacks one of its columns."""
     if not correction.columns <= set(frame.collect_schema()):
         return 0
     counted = frame.select(pl.when(correction.evident).then(correction.rows.sum()).otherwise(0))
@@ -164,21 +167,24 @@ def _count(frame: pl.LazyFrame, correction: Correction) -> int:
 
 
 def corrections_for(table: str, file: str | None = None) -> tuple[Correction, ...]:
-    """The corrections of a table, in the order of the file; of one of its ``file`` parameters only, if given.
+    """The corrections of a table, in the order of corrections.toml.
+
+    Args:
+        file: only those of this parameter of the transform; None: all.
 
     Raises:
         CorrectionInvalid: an entry of corrections.toml cannot be applied to anything.
     """
-    return tuple(one for one in corrections() if one.table == table and file in (None, one.file))
+    return tuple(entry for entry in corrections() if entry.table == table and file in (None, entry.file))
 
 
-def as_recorded(table: str, found: Mapping[str, int]) -> tuple[Applied, ...]:
-    """What the corrections of a table have come to at a load, by the numbers that the ledger has kept.
+def as_recorded(table: str, recorded: Mapping[str, int]) -> tuple[Applied, ...]:
+    """What the corrections of a table did at a load, from the numbers that the ledger keeps.
 
     Args:
-        found: name of a correction to ``Applied.found``.
+        recorded: name of a correction to ``Applied.rows``.
     """
-    return tuple(Applied(one, found[one.name]) for one in corrections_for(table) if one.name in found)
+    return tuple(Applied(entry, recorded[entry.name]) for entry in corrections_for(table) if entry.name in recorded)
 
 
 @lru_cache(maxsize=1)
@@ -197,7 +203,7 @@ def read_corrections(text: str) -> tuple[Correction, ...]:
     """The corrections in ``text``, which is TOML, each checked against the tables.
 
     Raises:
-        CorrectionInvalid: an entry is not well formed, or names a table, file or column that there is not.
+        CorrectionInvalid: an entry is not well formed, or names a table, file or column that does not exist.
     """
     try:
         document = tomllib.loads(text)
@@ -214,8 +220,8 @@ def _checked(number: int, entry: dict[str, Any]) -> Correction:
         correction = Correction.model_validate(entry)
         columns = correction.columns
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'entry'}: {one['msg']}" for one in error.errors())
-        raise _invalid(where, f"expected a whole entry, found {problems}.") from error
+        problems = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'entry'}: {item['msg']}" for item in error.errors())
+        raise _invalid(where, f"expected a complete entry, found {problems}.") from error
     except pl.exceptions.PolarsError as error:
         raise _invalid(where, f"expected conditions in SQL, found: {error}.") from error
     table = tables().get(correction.table)
@@ -247,4 +253,6 @@ def _has(table: Table, file: str, column: str) -> bool:
 
 
 def _invalid(where: str, problem: str) -> CorrectionInvalid:
-    return CorrectionInvalid(where, problem, "Mend the entry; the head of edu_pipeline/corrections.toml explains it.")
+    return CorrectionInvalid(
+        where, problem, "Fix the entry; the head of edu_pipeline/loading/corrections.toml explains the fields."
+    )

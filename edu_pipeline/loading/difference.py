@@ -1,10 +1,10 @@
-"""What a load changes: the new rows against those that are published.
+"""What a load changes: the new rows compared with the published ones.
 
 Belongs here: telling rows apart by two hashes of all their columns, NULL equal to NULL. Does not belong here:
 reading or writing rows.
 
-Two 64-bit hashes stand for a row, so that the comparison of two times five million rows takes 200 MB; that two
-different rows of one comparison have both in common has a probability below 1e-20.
+Two 64-bit hashes stand for a row, so that comparing five million rows with five million takes 200 MB. The probability
+that two different rows of a comparison have both hashes in common is below 1e-20.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Difference:
     """The rows to write and the keys to delete.
 
     Attributes:
-        fresh: rows that are not published as they are: the added ones and the changed ones.
-        stale: keys of published rows that are no more as they are: the removed ones and the changed ones.
-        added, changed, removed: how many of each.
-        published: how many rows there were.
+        fresh: the rows to write: added and changed ones.
+        stale: the keys of the published rows to delete: removed and changed ones.
+        added, changed, removed: the number of each.
+        published: the number of published rows.
     """
 
     fresh: pl.LazyFrame
@@ -40,19 +40,19 @@ class Difference:
 
     @property
     def size(self) -> int:
-        """Rows that differ."""
+        """Number of rows that differ."""
         return self.added + self.changed + self.removed
 
 
 def difference(new: pl.LazyFrame, published: pl.LazyFrame, key: Sequence[str]) -> Difference:
     """Compare ``new`` with the ``published`` rows of the same columns and types, by ``key``."""
-    theirs = _hashed(published)
-    if theirs.is_empty():
+    old = _hashed(published)
+    if old.is_empty():
         added = new.select(pl.len()).collect().item()
         return Difference(new, published.select(key), added=added, changed=0, removed=0, published=0)
-    ours = _hashed(new)
-    fresh = ours.join(theirs, on=HASHES, how="anti").select(ROW)
-    stale = theirs.join(ours, on=HASHES, how="anti").select(ROW)
+    wanted = _hashed(new)
+    fresh = wanted.join(old, on=HASHES, how="anti").select(ROW)
+    stale = old.join(wanted, on=HASHES, how="anti").select(ROW)
     fresh_rows, stale_keys = _rows(new, fresh), _rows(published, stale).select(key)
     changed = 0
     if fresh.height and stale.height:
@@ -63,12 +63,12 @@ def difference(new: pl.LazyFrame, published: pl.LazyFrame, key: Sequence[str]) -
         added=fresh.height - changed,
         changed=changed,
         removed=stale.height - changed,
-        published=theirs.height,
+        published=old.height,
     )
 
 
 def _hashed(rows: pl.LazyFrame) -> pl.DataFrame:
-    """The hashes of every row, with its number."""
+    """The number and the hashes of every row."""
     lists = [name for name, kind in rows.collect_schema().items() if isinstance(kind, pl.List)]
     comparable = pl.struct(pl.exclude(lists), pl.col(lists).list.join(SEPARATOR))
     hashes = [comparable.hash(seed).alias(name) for seed, name in enumerate(HASHES, 1)]

@@ -1,10 +1,11 @@
 """From a publisher's columns to the contract's: the frame that a transform receives.
 
-Belongs here: finding each upstream column under its name or an alias, hidden values, the normalisers of
-the contract, the corrections of known upstream errors. The frame has the contract's own columns (under the
-contract's names, as text), the columns that the table `needs` (under their slugs), ``vintage`` where the catalogue
-reads one off the file's name, and the flag ``codes_anciens``, unset, where the contract has it (``passage.py`` sets
-it). Does not belong here: casting to types and refusing rows (``publish/conform.py``).
+Belongs here: finding each upstream column under its name or an alias, hidden values, the contract's normalisers, the
+corrections of known upstream errors. Does not belong here: casting to types and refusing rows (``conform.py``).
+
+The frame has the contract's own columns (under the contract's names, as text), the columns that the table ``needs``
+(under their slugs), ``vintage`` where the catalogue takes one from the file's name, and where the contract has it the
+flag ``codes_anciens``, unset (``passage.py`` sets it).
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ class Intake:
     """What a transform receives for one parameter.
 
     Attributes:
-        frame: one column per contract column that comes from this file, then the needed ones; all text.
+        frame: a column per contract column that comes from this file, then the needed ones; all text.
         hidden: number of cells per column in which the publisher hides the value.
-        corrections: the known upstream errors that were looked for, and how many rows had them.
+        corrections: the corrections of known upstream errors, and the number of rows that each changed.
         file_name: the file's name as received.
     """
 
@@ -44,17 +45,17 @@ def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_na
 
     Args:
         parameter: the transform's parameter that the frame is for.
-        raw: what the reader gave, columns named by slug.
-        file_name: name of the file as received; its vintage is read off it.
+        raw: the reader's rows, columns named by slug.
+        file_name: the file's name as received, from which its vintage is taken.
         where: source and release, for the failure texts.
 
     Raises:
-        ColumnMissing: a column is there under none of its names; the text names the closest.
+        ColumnMissing: a column has none of its names in the file; the text gives the closest.
     """
-    found = raw.collect_schema()
-    upstream = _contract_columns(table, parameter, list(found), where)
-    needed = _needed_columns(table, parameter, list(found), where)
-    text = {name: column for name, column in (upstream | needed).items() if column and found[column] == pl.String}
+    schema = raw.collect_schema()
+    upstream = _contract_columns(table, parameter, list(schema), where)
+    needed = _needed_columns(table, parameter, list(schema), where)
+    text = {name: column for name, column in (upstream | needed).items() if column and schema[column] == pl.String}
     chosen = raw.select(
         [pl.col(column).alias(name) for name, column in (upstream | needed).items() if column is not None]
     )
@@ -83,30 +84,30 @@ def _normalised(name: str, spec: Spec, file: File, table: Table) -> pl.Expr:
     return spec.normalise(value).alias(name) if spec.normalise else value
 
 
-def _contract_columns(table: Table, parameter: str, found: list[str], where: str) -> dict[str, str | None]:
-    """Contract column to upstream column; None for an optional one that this file does not have."""
+def _contract_columns(table: Table, parameter: str, columns: list[str], where: str) -> dict[str, str | None]:
+    """Contract column to upstream column; None for an optional one that is not in this file."""
     chosen: dict[str, str | None] = {}
     for name, spec in specs(table.contract).items():
         expected = spec.upstream_in(parameter)
         if expected is None:
             continue
         names = (expected, *spec.aliases)
-        chosen[name] = next((column for wanted in names for column in found if _is_called(column, wanted)), None)
+        chosen[name] = next((column for wanted in names for column in columns if _is_called(column, wanted)), None)
         if chosen[name] is None and not spec.optional:
-            raise ColumnMissing(where, expected, found, table.contract.__name__, name)
+            raise ColumnMissing(where, expected, columns, table.contract.__name__, name)
     return chosen
 
 
 def _is_called(column: str, wanted: str) -> bool:
-    """Whether the slug ``column`` is the publisher's ``wanted``; one that begins with ``^`` is a pattern of slugs."""
+    """Whether the slug ``column`` is the publisher's column ``wanted``, which may be a pattern of slugs (``^...``)."""
     return bool(re.fullmatch(wanted, column)) if wanted.startswith("^") else column == slug(wanted)
 
 
-def _needed_columns(table: Table, parameter: str, found: list[str], where: str) -> dict[str, str | None]:
+def _needed_columns(table: Table, parameter: str, columns: list[str], where: str) -> dict[str, str | None]:
     chosen: dict[str, str | None] = {}
     for need in table.needs.get(parameter, ()):
-        matching = [column for column in found if _is_called(column, need)]
+        matching = [column for column in columns if _is_called(column, need)]
         if not matching:
-            raise ColumnMissing(where, need, found, table.name, f"needs[{parameter!r}]")
+            raise ColumnMissing(where, need, columns, table.name, f"needs[{parameter!r}]")
         chosen |= {column: column for column in matching}
     return chosen

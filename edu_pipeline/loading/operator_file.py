@@ -1,7 +1,7 @@
-"""A table from a file that an operator has, in the table's own columns, as ``\\copy TABLE TO FILE CSV HEADER`` writes.
+"""A table from an operator's file in the table's own columns, as ``\\copy TABLE TO FILE CSV HEADER`` writes it.
 
-Belongs here: keeping such a file in the archive as a release of its own, and reading it. Does not belong here: loading
-(``load.py``, the same way as a publisher's file from the contract on), publishers' forms (``sources``).
+Belongs here: keeping such a file in the archive as a release, and reading it. Does not belong here: loading it
+(``load.py``; from the contract on it is treated like a publisher's file), and publishers' formats (``sources``).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table
 
 FLAGS = {"t": "true", "f": "false"}
-"""PostgreSQL's text of a boolean, and the contracts'."""
+"""A boolean as PostgreSQL writes it, to what the contracts read."""
 
 
 def keep(path: Path, table: Table, archive: Archive, *, invented: bool) -> Release:
-    """Store a copy of the file as the newest release of what operators have given for ``table``.
+    """Store a copy of the file as the newest release of operators' files for ``table``.
 
     Args:
-        invented: whether it holds data of the sample publisher, as a backup of a database of those does.
+        invented: whether it holds data of the sample publisher, as a backup of a database of such data does.
 
     Raises:
         FileInvalid: there is no such file, or it is empty.
@@ -50,29 +50,29 @@ def keep(path: Path, table: Table, archive: Archive, *, invented: bool) -> Relea
 
 
 def kept(table: Table, archive: Archive) -> Release | None:
-    """The newest file that an operator has given for ``table``."""
+    """The newest file that an operator has loaded into ``table``."""
     return archive.newest(_source(table))
 
 
 def rows(release: Release, table: Table, archive: Archive, scratch: Path) -> pl.LazyFrame:
-    """The rows of a kept file: the contract's columns, normalised, as text or lists.
+    """The rows of an operator's file: the contract's columns, normalised, as text or lists.
 
     Raises:
         ColumnMissing: a column of the contract is not in the file; only the flag ``codes_anciens`` may be missing.
-        FileInvalid: the file is no table.
+        FileInvalid: the file is not a table.
     """
     received = release.file("main")
     assert received is not None
     where = f"table {table.name}, file {received.name}"
     file = File(source=release.source, part="main", format="csv", name=".*", supplied=True)
-    given = read(archive.local(release, received), file, scratch, where)
-    found = given.collect_schema().names()
+    frame = read(archive.local(release, received), file, scratch, where)
+    columns = frame.collect_schema().names()
     for name in table.contract.columns():
-        if name not in (*found, CODES_ANCIENS):
-            raise ColumnMissing(where, name, found, table.contract.__name__, name)
-    if CODES_ANCIENS not in found:
-        given = given.with_columns(pl.lit(None, pl.String).alias(CODES_ANCIENS))
-    return given.select(_value(name, table) for name in table.contract.columns())
+        if name not in (*columns, CODES_ANCIENS):
+            raise ColumnMissing(where, name, columns, table.contract.__name__, name)
+    if CODES_ANCIENS not in columns:
+        frame = frame.with_columns(pl.lit(None, pl.String).alias(CODES_ANCIENS))
+    return frame.select(_value(name, table) for name in table.contract.columns())
 
 
 def _value(name: str, table: Table) -> pl.Expr:

@@ -1,10 +1,10 @@
-"""The passage from former commune codes to those in force: what a publisher says of the communes of another year is
-brought to today's, before a transform sees it.
+"""From former commune codes to the codes in force: rows about the communes of another year become rows about today's,
+before a transform sees them.
 
 Belongs here: following a code through mergers, splits and changes (``passage_communes``), and what becomes of the
-rows: counts add up on a merger and are shared out by population on a split; all else (rates, medians, texts) is never
-averaged but kept from the largest part, and ``codes_anciens`` flags the row. Does not belong here: what is no code of
-a commune at all; it stays as it is, and the load refuses it (``load.py``).
+rows: counts are added up on a merger and shared out by population on a split; everything else (rates, medians, texts)
+is never averaged but taken from the largest part, and ``codes_anciens`` flags the row. Does not belong here: refusing
+what is not a commune code at all (``acceptance.py``); such a row stays as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edu_pipeline.contracts import CODES_ANCIENS, specs
 from edu_pipeline.table import Table
 
 Parts = Mapping[str, Mapping[str, float]]
-"""Code as published to the codes in force that it is found in, with the share of it that is there."""
+"""Published code to the codes in force where it went, with the share of it that went there."""
 
 ROW, PART, CODE, TWICE = "row_number", "part_of_row", "code_as_published", "is_there_twice"
 
@@ -44,22 +44,22 @@ class Passage:
             self._steps[former][day][current] = part
 
     def parts(self, codes: Iterable[str], year: int | None) -> Parts:
-        """Where the codes of a file are found today, those only of which something has changed.
+        """Where the codes of a file went, for the codes about which something has changed.
 
         Args:
-            year: the codes are those of 1 January of this year; None: unknown, then a code in force is taken for
-                today's, and a former one is followed through all its changes.
+            year: the codes are those of 1 January of this year; None: unknown, in which case a code in force is taken
+                to be today's, and a former one is followed through all its changes.
 
         Returns:
-            Not in it: codes that are in force as they are, and codes that lead to no commune in force.
+            Without the codes that are in force unchanged, and those that lead to no commune in force.
         """
-        found = {}
+        parts_of = {}
         for code in codes:
             if code in self._steps and not (year is None and code in self.in_force):
                 parts = self._followed(code, date(year, 1, 1) if year else date.min)
                 if parts != {code: 1.0} and self.in_force.issuperset(parts):
-                    found[code] = parts
-        return found
+                    parts_of[code] = parts
+        return parts_of
 
     def _followed(self, code: str, since: date) -> dict[str, float]:
         later = [day for day in self._steps.get(code, ()) if day > since]
@@ -73,7 +73,7 @@ class Passage:
 
 
 def year_of(file: File, file_name: str) -> int | None:
-    """The year of the communes whose codes a file has, as its entry in the catalogue says."""
+    """The year whose commune codes a file uses, according to its catalogue entry."""
     if isinstance(file.geography, str):
         match = re.search(file.geography, file_name)
         return int(match.group(1)) if match else None
@@ -83,11 +83,11 @@ def year_of(file: File, file_name: str) -> int | None:
 def bring_to_current(
     frame: pl.LazyFrame, table: Table, parameter: str, passage: Passage, year: int | None
 ) -> pl.LazyFrame:
-    """Replace the former commune codes in what a transform receives by those in force.
+    """Replace the former commune codes in what a transform receives with the codes in force.
 
-    Where the code is the table's key, rows that come to one key become one; where it is an attribute (a school's
-    commune), it becomes the code of the commune in force, and stays where that is one of several, since no publisher
-    says which.
+    Where the code is the table's key, rows that end up with the same key become one. Where it is an attribute (a
+    school's commune), it becomes the code of the commune in force, unless that could be one of several: no publisher
+    says which, so it stays.
 
     Args:
         frame: the intake of ``parameter``, all text or as typed in the file.
@@ -102,27 +102,29 @@ def bring_to_current(
         if name in table.key:
             frame = _merged(frame, table, name, parts)
         else:
-            certain = {code: next(iter(found)) for code, found in parts.items() if len(found) == 1}
+            certain = {code: next(iter(shares)) for code, shares in parts.items() if len(shares) == 1}
             frame = frame.with_columns(pl.col(name).replace(certain))
     return frame
 
 
 def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.LazyFrame:
-    """The rows with ``parts`` of a key column ``name`` brought to the codes in force; the others untouched.
+    """The rows whose key column ``name`` has a code of ``parts``, brought to the codes in force; the others unchanged.
 
-    Rows that the file has twice are not added up: they are left apart, for the load to refuse.
+    Rows that the file has twice are not added up: they stay separate, for the load to refuse.
     """
     schema = frame.collect_schema()
     if not parts:
         return frame
-    concerned = {*parts, *(code for found in parts.values() for code in found)}
+    concerned = {*parts, *(current for shares in parts.values() for current in shares)}
     rows = frame.filter(pl.col(name).is_in(list(concerned))).collect(engine="streaming")
     counts = [count for count in table.counts if count in schema]
     contours = [other for other in schema if other in table.contours]
     own = [other for other in schema if other not in (*counts, CODES_ANCIENS)]
     keys = [other for other in own if table.needed_counts or other in table.key]
     whole = {code: {code: 1.0} for code in concerned}
-    moves = [(code, current, part) for code, found in (whole | dict(parts)).items() for current, part in found.items()]
+    moves = [
+        (code, current, share) for code, shares in (whole | dict(parts)).items() for current, share in shares.items()
+    ]
     twice = pl.lit(False) if table.needed_counts else pl.struct(keys).is_duplicated()
     moved = (  # the largest part first
         rows.with_row_index(ROW)
@@ -147,31 +149,34 @@ def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.La
         pl.when(~pl.col(PART)).then(CODES_ANCIENS).alias(CODES_ANCIENS),
         *(pl.col(contour).map_elements(_united, pl.String) for contour in contours),
     )
-    kept = frame.filter(~pl.col(name).is_in(list(concerned)) | pl.col(name).is_null())
-    return pl.concat([kept, *(part.select(schema.names()).lazy() for part in (merged, moved.filter(doubtful)))])
+    unchanged = frame.filter(~pl.col(name).is_in(list(concerned)) | pl.col(name).is_null())
+    return pl.concat([unchanged, *(part.select(schema.names()).lazy() for part in (merged, moved.filter(doubtful)))])
 
 
 def _size(counts: list[str]) -> pl.Expr:
-    """What makes a part the largest: the first of the counts, else its share of the population."""
+    """What the largest part has most of: the first of the counts, or the population where there is no count."""
     if not counts:
         return pl.col(PART)
     return (pl.col(counts[0]).cast(pl.Float64, strict=False) * pl.col(PART)).fill_null(-1)
 
 
 def _added_up(name: str, table: Table, kind: pl.DataType) -> pl.Expr:
-    """The sum of the parts, NULL if one is NULL; whole if the column is; what is no number stays, to be refused."""
+    """The sum of the parts, NULL if one of them is NULL; rounded if the column is whole numbers.
+
+    A value that is not a number stays, for the contract to refuse.
+    """
     value, column = pl.col(name), table.contract.columns().get(name)
     number = value.cast(pl.Float64, strict=False)
     wrong = value.filter(number.is_null() & value.is_not_null())
     total = pl.when(number.null_count() == 0).then((number * pl.col(PART)).sum()).otherwise(None)
     if column is None or column.dtype.is_integer():
         total = total.round().cast(pl.Int64)
-    alone = (pl.len() == 1) & (pl.col(PART).first() == 1)
-    return pl.when(alone).then(value.first()).when(wrong.len() > 0).then(wrong.first()).otherwise(total.cast(kind))
+    unchanged = (pl.len() == 1) & (pl.col(PART).first() == 1)
+    return pl.when(unchanged).then(value.first()).when(wrong.len() > 0).then(wrong.first()).otherwise(total.cast(kind))
 
 
 def _united(contours: pl.Series) -> str | None:
-    """The union as hexadecimal EWKB; a single contour as it is; None if one cannot be read, for the load to refuse."""
+    """The union as hexadecimal EWKB; a single contour unchanged; None (refused later) if unreadable."""
     if len(contours) == 1:
         return str(contours[0])
     shapes = ewkb.decoded(contours)

@@ -109,7 +109,7 @@ class Inputs:
         if release is None or release.file(file.part) is None:
             return None
         taken = self._taken_in(parameter, file, release, self.scratch)
-        self.corrected |= {applied.correction.name: applied.found for applied in taken.corrections}
+        self.corrected |= {applied.correction.name: applied.rows for applied in taken.corrections}
         for column, count in taken.hidden.items():
             self.hidden[column] = self.hidden.get(column, 0) + count
         if self._passage is None:

@@ -1,6 +1,7 @@
-"""Refreshing a materialized view, so that nobody who reads it waits.
+"""Refreshing a materialized view without making its readers wait.
 
-Belongs here: when it is needed, and noting it in the ledger. Does not belong here: what the views are (``views.py``).
+Belongs here: when a refresh is needed, and recording it in the ledger. Does not belong here: what the views are
+(``database/views.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from edu_pipeline.loading.load import Options, Outcome
 
 
 def refresh(view: View, database: Database, options: Options | None = None, run_id: str | None = None) -> Outcome:
-    """Refresh ``view`` if one of its tables has changed since, concurrently if somebody may read it.
+    """Refresh ``view`` if one of its tables has changed since the last time; concurrently if it may have readers.
 
     Raises:
         DatabaseUnreachable: the server does not answer.

@@ -1,11 +1,11 @@
 """Writing a difference into a published table, without a reader noticing.
 
-Belongs here: the two strategies, a delta (delete by key, COPY the new rows) and, for a large difference of a
-large table, the exchange of its single partition; and sweeping what a killed exchange left. Does not belong
+Belongs here: the two strategies, a delta (delete by key, COPY the new rows) and, for a large difference in a
+large table, the exchange of its single partition; and removing what a killed exchange left behind. Does not belong
 here: deciding what to publish.
 
-What nobody can read yet is frozen as it is written: every snapshot sees it, also one of a REPEATABLE READ transaction
-that is older than an exchange and reads the table for the first time after it, and autovacuum has nothing to do there.
+Rows that nobody can read yet are written frozen. Every snapshot sees them, even that of a REPEATABLE READ transaction
+that began before an exchange and reads the table for the first time after it; and autovacuum has nothing to do there.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ EXCHANGE_FROM = 0.2
 """Share of a large table's rows from which a difference is published by exchanging the partition."""
 
 LOCK_TIMEOUT = "50ms"
-"""How long the exchange may stand in the queue for its lock, and so keep readers waiting behind it."""
+"""How long the exchange may wait for its lock, with readers queueing behind it."""
 
 LOCK_TRIES = 100
-"""How often the exchange tries for its lock, half a second apart on average, before it gives up."""
+"""How often the exchange tries to get its lock, half a second apart on average, before it gives up."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was written, and the last step.
+    """What was written, and the step that is left.
 
     Attributes:
         strategy: ``nothing``, ``delta`` or ``exchange``.
-        rows: the table that has the new rows before they are published: the table itself, or the one beside it.
-        publish: to be called last before the commit, since readers wait from then on: it exchanges the partitions
-            (otherwise it does nothing). Raises TableBusy if readers hold the table for too long.
+        rows: the table that has the new rows before they are published: the table itself, or its next partition.
+        publish: exchanges the partitions, or does nothing; call it right before the commit, since readers wait from
+            then on. Raises TableBusy if readers hold the table for too long.
     """
 
     strategy: str
@@ -51,43 +51,44 @@ class Written:
     publish: Callable[[], None]
 
 
-def write(connection: Connection, table: Table, new: pl.LazyFrame, found: Difference, *, unread: bool) -> Written:
-    """Make the published rows those of ``new``; the caller calls ``publish`` and commits.
+def write(connection: Connection, table: Table, new: pl.LazyFrame, change: Difference, *, unread: bool) -> Written:
+    """Replace the published rows with those of ``new``; the caller calls ``publish`` and commits.
 
     Args:
-        unread: whether nobody reads the table yet, so that it can be locked while it is filled.
+        change: the difference between the published rows and ``new``.
+        unread: whether nobody reads the table yet, so that it may be locked while it is filled.
     """
     name = sql.Identifier(table.name)
-    if found.size == 0:
+    if change.size == 0:
         return Written("nothing", name, lambda: None)
-    if table.large and found.size > EXCHANGE_FROM * max(found.published, 1):
-        incoming = _beside(connection, table, new)
+    if table.large and change.size > EXCHANGE_FROM * max(change.published, 1):
+        incoming = _next_partition_of(connection, table, new)
         return Written("exchange", incoming, lambda: _exchange(connection, table, incoming))
-    if unread and not found.published:
+    if unread and not change.published:
         _fill(connection, table, new)
     else:
-        _delta(connection, table, found)
+        _delta(connection, table, change)
     return Written("delta", name, lambda: None)
 
 
-def _delta(connection: Connection, table: Table, found: Difference) -> None:
+def _delta(connection: Connection, table: Table, change: Difference) -> None:
     name, stale = sql.Identifier(table.name), sql.Identifier(f"{table.name}__stale")
-    if found.changed + found.removed:
+    if change.changed + change.removed:
         columns = sql.SQL(", ").join(map(sql.Identifier, table.key))
         create = sql.SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
         connection.execute(create.format(stale, columns, name))
-        copy_in(connection, stale, found.stale)
+        copy_in(connection, stale, change.stale)
         same = sql.SQL(" AND ").join(
             sql.SQL("{0}.{2} = {1}.{2}").format(name, stale, sql.Identifier(column)) for column in table.key
         )
         connection.execute(sql.SQL("DELETE FROM {} USING {} WHERE {}").format(name, stale, same))
-    copy_in(connection, name, found.fresh)
+    copy_in(connection, name, change.fresh)
 
 
 def _fill(connection: Connection, table: Table, new: pl.LazyFrame) -> None:
-    """Fill an empty table, and index it then, its key too: in a third of the time, or less.
+    """Fill an empty table, then build its key and indexes: a third of the time that it takes the other way round.
 
-    A table that a foreign key points to can lose neither its key nor, by TRUNCATE, its rows, without which none are
+    A table that a foreign key points to can neither lose its key nor be truncated, without which rows cannot be written
     frozen: it is filled as it is.
     """
     name = sql.Identifier(table.name)
@@ -115,9 +116,9 @@ def _fill(connection: Connection, table: Table, new: pl.LazyFrame) -> None:
         connection.execute(str(make).encode())
 
 
-def _beside(connection: Connection, table: Table, new: pl.LazyFrame) -> sql.Identifier:
-    """Load and index a table beside the partition."""
-    parent, incoming = sql.Identifier(table.name), sql.Identifier(_next_partition(connection, table))
+def _next_partition_of(connection: Connection, table: Table, new: pl.LazyFrame) -> sql.Identifier:
+    """Load and index a table that is to become the partition."""
+    parent, incoming = sql.Identifier(table.name), sql.Identifier(_free_name(connection, table))
     like = sql.SQL(
         "CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) "
         "WITH (autovacuum_enabled = false)"
@@ -131,7 +132,7 @@ def _beside(connection: Connection, table: Table, new: pl.LazyFrame) -> sql.Iden
 
 
 def _exchange(connection: Connection, table: Table, incoming: sql.Identifier) -> None:
-    """Detach the partition and attach the one beside it."""
+    """Detach the partition and attach the next one."""
     parent = sql.Identifier(table.name)
     (current,) = [name for name, attached in partitions(connection, table).items() if attached]
     detach = sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(parent, sql.Identifier(current))
@@ -141,7 +142,7 @@ def _exchange(connection: Connection, table: Table, incoming: sql.Identifier) ->
 
 
 def _with_lock(connection: Connection, statement: sql.Composed, table: Table) -> None:
-    """Run a statement that locks readers out, trying again rather than queueing before them."""
+    """Run a statement that locks readers out, trying again rather than making them queue behind it."""
     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
     for _ in range(LOCK_TRIES):
         try:
@@ -153,8 +154,8 @@ def _with_lock(connection: Connection, statement: sql.Composed, table: Table) ->
     else:
         raise TableBusy(
             f"table {table.name}",
-            f"expected its lock within {LOCK_TRIES} tries of {LOCK_TIMEOUT}, found it held by other sessions.",
-            "End the long transaction that reads it (pg_stat_activity) and load again; the old rows are in place.",
+            f"expected to get its lock within {LOCK_TRIES} tries of {LOCK_TIMEOUT}, found it held by other sessions.",
+            "End the long transaction that reads it (see pg_stat_activity) and load again; the old rows stay.",
         )
     connection.execute("SET LOCAL lock_timeout = 0")
 
@@ -170,19 +171,19 @@ def partitions(connection: Connection, table: Table) -> dict[str, bool]:
 
 
 def sweep(connection: Connection, table: Table) -> None:
-    """Drop what exchanges have left: the partitions that were detached."""
+    """Drop the detached partitions that exchanges left behind."""
     for name, attached in partitions(connection, table).items():
         if not attached:
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
 
 
-def _next_partition(connection: Connection, table: Table) -> str:
+def _free_name(connection: Connection, table: Table) -> str:
     taken = partitions(connection, table)
     return next(name for number in range(2, 1000) if (name := f"{table.name}__rows_{number}") not in taken)
 
 
 def _indexes(connection: Connection, table: Table, incoming: sql.Identifier) -> list[sql.Composed]:
-    """The statements that give the table beside the parent's indexes, so that attaching builds none."""
+    """The statements that give the next partition the parent's indexes, so that attaching it builds none."""
     rows = connection.execute(
         "SELECT i.indisprimary, i.indisunique, a.amname, "
         "array(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnkeyatts) k) "

@@ -143,7 +143,7 @@ def test_former_commune_is_brought_to_the_one_in_force(loaded: StandIn) -> None:
     assert loaded.rows(brought) == [(5, ["01999"])]
 
 
-def test_a_row_whose_commune_is_unknown_is_set_aside_where_few_are(stand_in: StandIn) -> None:
+def test_a_few_rows_of_unknown_communes_are_refused(stand_in: StandIn) -> None:
     codes = stand_in.put_communes(200)
     stand_in.load_communes()
     stand_in.put_sales([sale(code) for code in codes[:-1]] + [sale("01998")])

@@ -57,14 +57,14 @@ ROWS = sales(
 def test_a_wrong_value_is_replaced_in_its_row_and_in_no_other() -> None:
     frame, (applied,) = correct(ROWS, [correction(**BOURG)])
     assert frame.collect()["prix_moyen"].to_list() == ["194332", "1943320", None]
-    assert (applied.found, applied.text) == (1, "prix_moyen set to '194332' in 1 rows. A digit too many.")
+    assert (applied.rows, applied.text) == (1, "prix_moyen set to '194332' in 1 rows. A digit too many.")
 
 
-def test_a_value_that_upstream_has_mended_is_left_alone_and_reported() -> None:
+def test_a_value_fixed_upstream_stays_and_is_reported() -> None:
     mended = ROWS.with_columns(prix_moyen=pl.lit("194333"))
     frame, (applied,) = correct(mended, [correction(**BOURG)])
     assert frame.collect().equals(mended.collect())
-    assert applied.found == 0
+    assert applied.rows == 0
     assert f"{FILE} no longer has the error that corrections.toml expects in prix_moyen" in applied.text
     assert "remove the correction" in applied.text
 
@@ -72,7 +72,7 @@ def test_a_value_that_upstream_has_mended_is_left_alone_and_reported() -> None:
 def test_an_empty_text_stands_for_nothing() -> None:
     gone, (first,) = correct(ROWS, [correction(**BOURG | {"right": ""})])
     back, (second,) = correct(gone, [correction(**BOURG | {"wrong": "", "right": "7"})])
-    assert (first.found, second.found) == (1, 1)
+    assert (first.rows, second.rows) == (1, 1)
     assert gone.collect()["prix_moyen"].to_list() == [None, "1943320", None]
     assert back.collect()["prix_moyen"].to_list() == ["7", "1943320", None]
 
@@ -82,7 +82,7 @@ def test_columns_are_swapped_in_the_rows_of_a_file_that_shows_it() -> None:
     frame, (applied,) = correct(pl.concat([ROWS, other_year]), [correction(**SWAP)])
     shares = frame.select("prop_maison", "prop_appart").collect().rows()
     assert shares == [("100", "0"), ("25", "75"), (None, None), ("100", "0")]
-    assert applied.found == 3
+    assert applied.rows == 3
 
 
 @pytest.mark.parametrize(
@@ -95,20 +95,20 @@ def test_columns_stay_where_the_file_does_not_show_the_swap(row: tuple[str | Non
     if row[4] is not None:
         sound = pl.concat([ROWS, sales(row)])
     frame, (applied,) = correct(sound, [correction(**SWAP)])
-    assert applied.found == 0
+    assert applied.rows == 0
     assert frame.collect().equals(sound.collect())
 
 
 def test_a_correction_sees_what_those_before_it_made() -> None:
     again = correction(**BOURG | {"wrong": "194332", "right": "1"})
     frame, applied = correct(ROWS, [correction(**BOURG), again])
-    assert [one.found for one in applied] == [1, 1]
+    assert [one.rows for one in applied] == [1, 1]
     assert frame.collect()["prix_moyen"][0] == "1"
 
 
 def test_a_file_without_the_column_has_nothing_to_correct() -> None:
     frame, (applied,) = correct(ROWS.drop("annee"), [correction(**SWAP)])
-    assert applied.found == 0
+    assert applied.rows == 0
     assert "annee" not in frame.collect_schema()
 
 
@@ -134,7 +134,7 @@ def test_what_the_ledger_keeps_says_the_same() -> None:
     assert swap.name.startswith(f"{FILE}.prop_maison where annee = '2024': In communesdvf2024.csv")
     assert correction(**BOURG).name == f"{FILE}.prix_moyen where code_commune = '01053': A digit too many."
     _, applied = correct(ROWS, [swap])
-    assert as_recorded(TABLE, {one.correction.name: one.found for one in applied}) == applied
+    assert as_recorded(TABLE, {one.correction.name: one.rows for one in applied}) == applied
     assert as_recorded(TABLE, {"of an entry that is gone": 0}) == ()
 
 
@@ -150,7 +150,7 @@ def test_every_entry_of_the_file_is_sound() -> None:
         (toml(**BOURG, file="insee_rp"), rf"expected a file that the table reads \({FILE}\), found 'insee_rp'"),
         (
             toml(**BOURG, column="prix"),
-            rf"takes from {FILE} \(code_commune, annee, .*prix_moyen.*\), found prix\. Mend",
+            rf"takes from {FILE} \(code_commune, annee, .*prix_moyen.*\), found prix\. Fix",
         ),
         (toml(**BOURG | {"key": {"insee_com": "01053"}}), r"found insee_com\."),
         (toml(**SWAP | {"where": "anne = 2024"}), r"found anne\."),

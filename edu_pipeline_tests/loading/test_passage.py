@@ -45,8 +45,8 @@ def passage() -> Passage:
     ],
 )
 def test_codes_are_followed(passage: Passage, code: str, year: int | None, parts: dict[str, float] | None) -> None:
-    found = passage.parts([code], year)
-    assert found == ({code: pytest.approx(parts)} if parts else {})
+    rows = passage.parts([code], year)
+    assert rows == ({code: pytest.approx(parts)} if parts else {})
 
 
 def sales(*rows: tuple[str | None, ...]) -> pl.LazyFrame:
@@ -82,15 +82,17 @@ def test_a_row_that_nothing_comes_to_is_as_published(passage: Passage) -> None:
     assert brought(sales(("01004", "007", "5")), passage) == [("01004", "007", "5", None)]
 
 
-def test_rows_that_are_there_twice_are_not_added_up_but_left_to_be_refused(passage: Passage) -> None:
+def test_rows_that_occur_twice_are_not_added_up(passage: Passage) -> None:
     given = sales(("01901", "40", "1"), ("01901", "41", "2"), ("01001", "30", "3"), ("01904", "5", "6"))
     assert sorted(brought(given, passage)) == [
-        ("01001", "30", "3", None), ("01001", "40", "1", None), ("01001", "41", "2", None),
+        ("01001", "30", "3", None),
+        ("01001", "40", "1", None),
+        ("01001", "41", "2", None),
         ("01004", "5", "6", ["01904"]),
-    ]  # fmt: skip
+    ]
 
 
-def test_what_is_hidden_is_not_0_and_what_is_no_number_stays_to_be_refused(passage: Passage) -> None:
+def test_a_hidden_value_is_not_0_and_text_stays_to_be_refused(passage: Passage) -> None:
     assert brought(sales(("01001", "30", "1"), ("01901", None, "2")), passage) == [
         ("01001", None, "1", ["01001", "01901"])
     ]
@@ -108,13 +110,18 @@ def test_the_key_of_several_columns(passage: Passage) -> None:
     """Crime: years and indicators stay apart; typed columns keep their types."""
     frame = pl.LazyFrame(
         {
-            "code_commune": ["01901", "01001", "01001"], "annee": ["2023", "2023", "2024"], "indicateur": ["a"] * 3,
-            "nombre": [4, 6, 8], "taux_pour_mille": [1.5, 2.5, 3.5], "codes_anciens": [None, None, None],
-        }, schema_overrides={"codes_anciens": pl.List(pl.String)},
-    )  # fmt: skip
-    found = bring_to_current(frame, tables()["criminalite_2024"], "ssmsi_communale", passage, None).collect()
-    assert found.schema == frame.collect_schema()
-    assert found.rows() == [
+            "code_commune": ["01901", "01001", "01001"],
+            "annee": ["2023", "2023", "2024"],
+            "indicateur": ["a"] * 3,
+            "nombre": [4, 6, 8],
+            "taux_pour_mille": [1.5, 2.5, 3.5],
+            "codes_anciens": [None, None, None],
+        },
+        schema_overrides={"codes_anciens": pl.List(pl.String)},
+    )
+    rows = bring_to_current(frame, tables()["criminalite_2024"], "ssmsi_communale", passage, None).collect()
+    assert rows.schema == frame.collect_schema()
+    assert rows.rows() == [
         ("01001", "2024", "a", 8, 3.5, None),
         ("01001", "2023", "a", 10, 2.5, ["01001", "01901"]),
     ]
@@ -124,66 +131,85 @@ def test_a_long_file_adds_up_per_type(passage: Passage) -> None:
     """Equipment: a row per commune and type; only the needed count is added up."""
     columns = ["code_commune", "annee", "geo_object", "facility_type", "bpe_measure", "obs_value"]
     rows = [
-        ("01901", "2024", "COM", "C201", "FACILITIES", "1"), ("01001", "2024", "COM", "C201", "FACILITIES", "2"),
+        ("01901", "2024", "COM", "C201", "FACILITIES", "1"),
+        ("01001", "2024", "COM", "C201", "FACILITIES", "2"),
         ("01901", "2024", "COM", "B207", "FACILITIES", "5"),
-    ]  # fmt: skip
+    ]
     frame = pl.LazyFrame(rows, schema=columns, orient="row").with_columns(
         pl.lit(None, pl.List(pl.String)).alias("codes_anciens")
     )
-    found = bring_to_current(frame, tables()["commerce_sante_2024"], "insee_bpe", passage, None).collect()
-    assert set(found.select("code_commune", "facility_type", "obs_value").rows()) == {
-        ("01001", "C201", "3"), ("01001", "B207", "5"),
-    }  # fmt: skip
+    result = bring_to_current(frame, tables()["commerce_sante_2024"], "insee_bpe", passage, None).collect()
+    assert set(result.select("code_commune", "facility_type", "obs_value").rows()) == {
+        ("01001", "C201", "3"),
+        ("01001", "B207", "5"),
+    }
 
 
 def test_the_commune_of_a_school_is_replaced(passage: Passage) -> None:
     frame = pl.LazyFrame({"uai": ["0010001A", "0010002B", "0010003C"], "code_commune": ["01902", "01002", None]})
     table = tables()["annuaire_education"]
     assert bring_to_current(frame, table, "fr_en_annuaire_education", passage, None).collect().rows() == [
-        ("0010001A", "01001"), ("0010002B", "01002"), ("0010003C", None),
-    ]  # fmt: skip
+        ("0010001A", "01001"),
+        ("0010002B", "01002"),
+        ("0010003C", None),
+    ]
 
 
-def test_a_school_of_a_commune_that_has_become_several_keeps_its_code(passage: Passage) -> None:
+def test_a_school_of_a_split_commune_keeps_its_code(passage: Passage) -> None:
     """No publisher says in which of them it is."""
     frame = pl.LazyFrame({"uai": ["0010002B"], "code_commune": ["01002"]})
     table = tables()["annuaire_education"]
-    found = bring_to_current(frame, table, "fr_en_annuaire_education", passage, 2023).collect()
-    assert found["code_commune"].to_list() == ["01002"]
+    rows = bring_to_current(frame, table, "fr_en_annuaire_education", passage, 2023).collect()
+    assert rows["code_commune"].to_list() == ["01002"]
 
 
 def test_the_rate_of_crimes_is_that_of_the_part_with_more_people(passage: Passage) -> None:
     frame = pl.LazyFrame(
         {
-            "code_commune": ["01901", "01001"], "annee": ["2024", "2024"], "indicateur": ["a", "a"],
-            "insee_pop": ["900", "4000"], "nombre": ["9", "2"], "taux_pour_mille": ["10", "0.5"],
+            "code_commune": ["01901", "01001"],
+            "annee": ["2024", "2024"],
+            "indicateur": ["a", "a"],
+            "insee_pop": ["900", "4000"],
+            "nombre": ["9", "2"],
+            "taux_pour_mille": ["10", "0.5"],
             "codes_anciens": [None, None],
-        }, schema_overrides={"codes_anciens": pl.List(pl.String)},
-    )  # fmt: skip
-    found = bring_to_current(frame, tables()["criminalite_2024"], "ssmsi_communale", passage, None).collect()
-    assert found.rows() == [("01001", "2024", "a", "4900", "11", "0.5", ["01001", "01901"])]
+        },
+        schema_overrides={"codes_anciens": pl.List(pl.String)},
+    )
+    rows = bring_to_current(frame, tables()["criminalite_2024"], "ssmsi_communale", passage, None).collect()
+    assert rows.rows() == [("01001", "2024", "a", "4900", "11", "0.5", ["01001", "01901"])]
 
 
 @pytest.mark.parametrize("contour", ["00", "zz"])
-def test_a_contour_that_is_none_is_left_to_be_refused(passage: Passage, contour: str) -> None:
+def test_an_unreadable_contour_stays_to_be_refused(passage: Passage, contour: str) -> None:
     whole = shapely.to_wkb(shapely.box(0, 45, 1, 46), hex=True)
     frame = pl.LazyFrame(
-        {"code_commune": ["01901", "01001"], "nom_commune": ["F", "C"], "geometry": [contour, whole],
-         "codes_anciens": [None, None]}, schema_overrides={"codes_anciens": pl.List(pl.String)},
-    )  # fmt: skip
-    found = bring_to_current(frame, tables()["commune_boundaries"], "contours_communes", passage, None).collect()
-    assert found["geometry"].to_list() == [None]
+        {
+            "code_commune": ["01901", "01001"],
+            "nom_commune": ["F", "C"],
+            "geometry": [contour, whole],
+            "codes_anciens": [None, None],
+        },
+        schema_overrides={"codes_anciens": pl.List(pl.String)},
+    )
+    rows = bring_to_current(frame, tables()["commune_boundaries"], "contours_communes", passage, None).collect()
+    assert rows["geometry"].to_list() == [None]
 
 
 def test_contours_are_united(passage: Passage) -> None:
     west, east = shapely.box(0, 45, 1, 46), shapely.box(1, 45, 2, 46)
     contours = [shapely.to_wkb(shape, hex=True) for shape in (west, east)]
     frame = pl.LazyFrame(
-        {"code_commune": ["01901", "01001"], "nom_commune": ["Former", "Current"], "geometry": contours,
-         "codes_anciens": [None, None]}, schema_overrides={"codes_anciens": pl.List(pl.String)},
-    )  # fmt: skip
-    found = bring_to_current(frame, tables()["commune_boundaries"], "contours_communes", passage, None).collect()
-    ((code, name, contour, former),) = found.rows()
+        {
+            "code_commune": ["01901", "01001"],
+            "nom_commune": ["Former", "Current"],
+            "geometry": contours,
+            "codes_anciens": [None, None],
+        },
+        schema_overrides={"codes_anciens": pl.List(pl.String)},
+    )
+    rows = bring_to_current(frame, tables()["commune_boundaries"], "contours_communes", passage, None).collect()
+    ((code, name, contour, former),) = rows.rows()
     assert (code, name, former) == ("01001", "Current", ["01001", "01901"])
     assert shapely.from_wkb(contour).equals(shapely.union(west, east))
 

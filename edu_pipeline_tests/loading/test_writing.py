@@ -1,0 +1,184 @@
+"""Writing a difference into a published table, and what its readers see."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from operator import contains
+
+import polars as pl
+import psycopg
+import pytest
+from psycopg import sql
+
+from edu_pipeline.database.connection import Database
+from edu_pipeline.errors import TableBusy
+from edu_pipeline.loading import writing
+from edu_pipeline.loading.difference import difference
+from edu_pipeline.table import Table
+from edu_pipeline_tests.loading.samples import Crimes, a_table, crimes
+from edu_pipeline_tests.serving_dagster import awaited
+
+INDEXES = (
+    "SELECT pg_get_indexdef(indexrelid), indisprimary, indisvalid, pg_get_constraintdef(c.oid), indexrelid::int "
+    "FROM pg_index LEFT JOIN pg_constraint AS c ON conindid = indexrelid AND contype IN ('p', 'u') "
+    "WHERE indrelid = 'sales'::regclass ORDER BY 1"
+)
+
+
+@pytest.fixture
+def large(database: Database) -> Table:
+    """A partitioned table with 20,000 rows and two indexes."""
+    table = a_table(Crimes, "crimes", large=True)
+    with database.connect() as connection:
+        connection.execute(
+            "CREATE TABLE crimes (cle text, annee integer, nombre integer, PRIMARY KEY (cle, annee)) "
+            "PARTITION BY LIST (annee);"
+            "CREATE INDEX ON crimes (nombre); CREATE TABLE crimes__rows PARTITION OF crimes DEFAULT"
+        )
+    publish(database, table, crimes(20_000, 1))
+    return table
+
+
+def publish(database: Database, table: Table, new: pl.DataFrame) -> str:
+    with database.connect() as connection:
+        writing.sweep(connection, table)
+        rows = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table.name))).fetchall()
+        old = pl.DataFrame(rows, schema=new.schema, orient="row")
+        written = writing.write(
+            connection, table, new.lazy(), difference(new.lazy(), old.lazy(), table.key), unread=False
+        )
+        written.publish()
+        return written.strategy
+
+
+@pytest.mark.parametrize("referenced", [False, True])
+def test_an_empty_unread_table_is_filled_before_it_is_indexed(database: Database, referenced: bool) -> None:
+    """Frozen: an older snapshot sees the rows. A table that a foreign key points to cannot be, and is filled all the
+    same, its indexes in place."""
+    table = a_table(Crimes, "sales")
+    new, none = crimes(500, 1), crimes(0, 1)
+    change = difference(new.lazy(), none.lazy(), table.key)
+    with database.connect() as connection, database.connect() as older:
+        connection.execute(
+            "CREATE TABLE sales (cle text, annee integer, nombre integer, PRIMARY KEY (cle, annee), "
+            'CONSTRAINT "Once" UNIQUE (annee, cle) DEFERRABLE);'
+            "CREATE INDEX ON sales (nombre) WHERE annee > 2000; CREATE UNIQUE INDEX ON sales (lower(cle))"
+        )
+        if referenced:
+            connection.execute("CREATE TABLE sold (cle text, annee integer, FOREIGN KEY (cle, annee) REFERENCES sales)")
+        connection.commit()
+        older.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        older.execute("SELECT 1")
+        before = connection.execute(INDEXES).fetchall()
+        with connection.transaction(force_rollback=True):
+            writing.write(connection, table, new.lazy(), change, unread=False)
+            assert connection.execute(INDEXES).fetchall() == before
+        writing.write(connection, table, new.lazy(), change, unread=True)
+        after = connection.execute(INDEXES).fetchall()
+        assert [index[:-1] for index in after] == [index[:-1] for index in before] and len(before) == 4
+        kept = {index[-1] for index in before} & {index[-1] for index in after}
+        assert len(kept) == (4 if referenced else 0)
+        connection.commit()
+        assert connection.execute("SELECT count(*) FROM sales").fetchone() == (500,)
+        assert older.execute("SELECT count(*) FROM sales").fetchone() == (0 if referenced else 500,)
+
+
+def test_a_large_difference_exchanges_the_partition(database: Database, large: Table) -> None:
+    with database.connect() as connection:
+        oid = connection.execute("SELECT 'crimes'::regclass::oid").fetchone()
+        indexes = connection.execute("SELECT count(*) FROM pg_index WHERE indrelid = 'crimes'::regclass").fetchone()
+    assert publish(database, large, crimes(20_000, 2)) == "exchange"
+    with database.connect() as connection:
+        assert connection.execute("SELECT 'crimes'::regclass::oid").fetchone() == oid
+        assert connection.execute("SELECT min(nombre), count(*) FROM crimes").fetchone() == (2, 20_000)
+        ((current, _),) = [pair for pair in writing.partitions(connection, large).items() if pair[1]]
+        own = connection.execute("SELECT count(*) FROM pg_index WHERE indrelid = to_regclass(%s)", [current]).fetchone()
+        assert own == indexes == (2,)
+
+
+def test_an_exchanged_table_is_not_empty_for_an_older_snapshot(database: Database, large: Table) -> None:
+    with database.connect() as older:
+        older.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        older.execute("SELECT 1")
+        assert publish(database, large, crimes(20_000, 2)) == "exchange"
+        assert older.execute("SELECT min(nombre), count(*) FROM crimes").fetchone() == (2, 20_000)
+
+
+def test_a_small_difference_of_a_large_table_is_a_delta(database: Database, large: Table) -> None:
+    new = crimes(20_000, 1).with_columns(
+        nombre=pl.when(pl.col("cle") == "7").then(9).otherwise("nombre").cast(pl.Int32)
+    )
+    assert publish(database, large, new) == "delta"
+
+
+def test_what_exchanges_leave_is_swept_at_the_next(database: Database, large: Table) -> None:
+    for nombre in (2, 3, 4):
+        publish(database, large, crimes(20_000, nombre))
+    with database.connect() as connection:
+        assert len(writing.partitions(connection, large)) == 2
+        writing.sweep(connection, large)
+        assert list(writing.partitions(connection, large).values()) == [True]
+
+
+def test_a_reader_sees_old_or_new_and_hardly_waits(database: Database, large: Table) -> None:
+    """If the lock were held while rows are written, the longest wait would be as long as the load."""
+    seen: set[tuple[object, ...]] = set()
+    waits: list[float] = []
+    loads: list[float] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        with database.connect() as connection:
+            connection.autocommit = True
+            while not stop.is_set():
+                begin = time.perf_counter()
+                row = connection.execute(
+                    "SELECT nombre, (SELECT nombre FROM crimes WHERE cle = '7') FROM crimes LIMIT 1"
+                )
+                seen.add(row.fetchall()[0])
+                waits.append(time.perf_counter() - begin)
+                time.sleep(0.002)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for nombre in (2, 3):
+            begin = time.perf_counter()
+            assert publish(database, large, crimes(200_000, nombre)) == "exchange"
+            loads.append(time.perf_counter() - begin)
+            awaited(partial(contains, seen, (nombre, nombre)), 30, f"the reader to see {nombre}")
+    finally:
+        stop.set()
+        reader.join()
+    assert seen == {(n, n) for n in (1, 2, 3)}
+    assert max(waits) < min(loads) / 2, f"the reader waited {max(waits):.3f} s, the loads took {loads}"
+
+
+def test_an_exchange_behind_a_long_reader_gives_way(
+    database: Database, large: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "LOCK_TRIES", 2)
+    with database.connect() as reader:
+        reader.execute("SELECT count(*) FROM crimes")
+        with pytest.raises(TableBusy, match="expected to get its lock within 2 tries"):
+            publish(database, large, crimes(20_000, 2))
+    with database.connect() as connection:
+        assert connection.execute("SELECT min(nombre) FROM crimes").fetchone() == (1,)
+
+
+def test_a_killed_load_leaves_the_old_rows(database: Database, large: Table) -> None:
+    with pytest.raises(psycopg.OperationalError), database.connect() as connection:
+        writing.sweep(connection, large)
+        frame = crimes(20_000, 2)
+        rows = connection.execute("SELECT * FROM crimes").fetchall()
+        old = pl.DataFrame(rows, schema=frame.schema, orient="row")
+        change = difference(frame.lazy(), old.lazy(), large.key)
+        writing.write(connection, large, frame.lazy(), change, unread=False).publish()
+        with database.connect() as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+        connection.execute("SELECT 1")
+    with database.connect() as connection:
+        assert connection.execute("SELECT min(nombre), count(*) FROM crimes").fetchone() == (1, 20_000)
+    assert publish(database, large, crimes(20_000, 3)) == "exchange"
