@@ -90,7 +90,7 @@ def refuse(conformed: Conformed, table: Table, column: str, values: pl.Series, e
     Args:
         expected: what should have been there, in words.
     """
-    wrong = pl.col(column).is_in(values.unique().implode())
+    wrong = pl.col(column).is_in(values.unique().implode()).fill_null(False)
     rows = conformed.frame.filter(wrong).collect(engine="streaming").with_row_index(ROW)
     complaints = rows.select(ROW, reason=_complaint([column], expected, rows.schema))
     refused = pl.concat([conformed.refused, _quarantine(rows, complaints, table)])
