@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +22,7 @@ from edu_pipeline_tests.conformed import conform
 from edu_pipeline_tests.loading.samples import Everything, a_table, everything
 
 
-def text_rows(**columns: list[str | None]) -> pl.LazyFrame:
+def text_rows(**columns: Sequence[str | None]) -> pl.LazyFrame:
     """Rows of ``Everything`` as a transform gives them: text, and NULL where nothing is said."""
     count = len(next(iter(columns.values())))
     keys = {"cle": [f"k{number}" for number in range(count)]}

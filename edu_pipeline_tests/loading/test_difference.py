@@ -15,7 +15,7 @@ def test_added_changed_and_removed_rows_are_counted() -> None:
     old = pl.DataFrame({"k": ["a", "b", "c", "d"], "v": [1, None, 3, None], "l": [["x"], [], None, ["y", "z"]]})
     new = pl.DataFrame({"k": ["a", "b", "c", "e"], "v": [1, None, 4, 5], "l": [["x"], None, None, ["y"]]})
     change = difference(new.lazy(), old.lazy(), ["k"])
-    assert (change.added, change.changed, change.removed, change.published) == (1, 2, 1, 4)
+    assert (change.added, change.changed, change.removed, change.published, change.size) == (1, 2, 1, 4, 4)
     assert sorted(change.fresh.collect()["k"]) == ["b", "c", "e"]
     assert sorted(change.stale.collect()["k"]) == ["b", "c", "d"]
 
