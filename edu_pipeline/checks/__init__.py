@@ -1,26 +1,19 @@
-"""What is checked of the rows of a table or view: are they whole, recent, and in agreement with the others?
+"""Checks of the rows of tables and views: are they complete, recent, and consistent with each other?
 
-Belongs here: every check beyond the contract, all but one of them a small query, which tables have it, and the memory
-of what was found (``edu_pipeline.check_results``). Does not belong here: the figures (``expectations.toml``), Dagster,
-keys and patterns and the like (``publish/conform.py``).
+Belongs here: every check beyond the contract, nearly all of them a small query; which tables have which; their newest
+results (``edu_pipeline.check_results``). Does not belong here: the expected figures (``expectations.toml``), Dagster,
+keys, patterns and the like (``loading/conform.py``).
 
-A check that looks at one table alone is made before its rows are published; those between tables when all of a run are
-loaded. An error that is new stops the publication, or the swap of a rebuild: the published rows are better. One that
-the published rows have too does not, since it would keep out what mends it.
+A check that looks at one table alone runs before the table's rows are published; a check between tables runs when all
+loads of a run have ended. An error that the published rows do not have stops the publication, or the swap of a rebuild.
+One that they have too does not: it would also keep out the rows that fix it.
 
-Invented data stand in for the publishers' in every check but one: a small invented country has its own départements
-and académies, and must be complete in them, but no national count is meant for it.
+Invented data is checked like the publishers' data, with one exception: a small invented country has its own
+départements and académies and must be complete in them, but national row counts do not apply to it.
 """
 
-from edu_pipeline.checks.running import (
-    before_publication,
-    before_swap,
-    failing_checks,
-    passing_checks,
-    run,
-    specs_of,
-    stop_if_worse,
-)
+from edu_pipeline.checks.memory import failing_checks, passing_checks, results
+from edu_pipeline.checks.running import before_publication, before_swap, run, specs_of, stop_if_worse
 from edu_pipeline.checks.subject import CheckResult, CheckSpec
 
 __all__ = [
@@ -30,6 +23,7 @@ __all__ = [
     "before_swap",
     "failing_checks",
     "passing_checks",
+    "results",
     "run",
     "specs_of",
     "stop_if_worse",

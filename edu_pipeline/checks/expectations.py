@@ -1,7 +1,7 @@
 """What each table and view is expected to hold nationally: ``expectations.toml``, typed and checked.
 
-Belongs here: what an expectation can say, and what follows from it for a given year or country. Does not belong here:
-the figures themselves (they are in the TOML file) and looking into a database (``checks``).
+Belongs here: what an expectation can say, and what follows from it for a given year. Does not belong here: the figures
+themselves (they are in the TOML file), and querying a database (``figures.py``).
 """
 
 from __future__ import annotations
@@ -23,14 +23,20 @@ class _Entry(BaseModel):
 
 
 class Years(_Entry):
-    """The years that a table has rows of; a school year counts as the year in which it begins."""
+    """The years of a table's rows; a school year counts as the year in which it begins."""
 
     column: str
-    newest: int = Field(description="the newest year that is published; a newer one is welcome")
-    first: int | None = Field(None, description="first year, of a table that keeps them all; unset: newest alone")
+    newest: int = Field(description="the newest year that was published so far; newer ones are welcome")
+    first: int | None = Field(
+        None, description="the first year of a table that keeps all years; unset: it has only the newest"
+    )
 
     def expected(self, newest_found: int | None) -> list[int]:
-        """The years that must be there, the newest one found (None: no row has a year) among them."""
+        """The years that must have rows.
+
+        Args:
+            newest_found: the newest year in the table; None if no row has a year.
+        """
         newest = max(self.newest, newest_found or self.newest)
         return [newest] if self.first is None else list(range(self.first, newest + 1))
 
@@ -39,10 +45,10 @@ class Places(_Entry):
     """The départements or académies that must have rows.
 
     Attributes:
-        column: the place's own code or name, a commune's code, or an establishment's.
+        column: the place's own code or name, or a commune's or establishment's code.
         sets: names of sets of codes (section ``[sets]`` of the file).
-        without: codes of the sets that are not there.
-        per: what the number of rows of a département follows, roughly; unset: nothing in particular.
+        without: codes of the sets that have no rows.
+        per: what the rows of a département are roughly proportional to; unset: nothing in particular.
     """
 
     column: str
@@ -52,14 +58,14 @@ class Places(_Entry):
 
 
 class Expectation(_Entry):
-    """What is expected of one table or view; what is unset is not known, and not checked."""
+    """What is expected of one table or view; what is unset is unknown, and not checked."""
 
-    rows: int | None = Field(None, gt=0, description="national count; of a table with years up to ``years.newest``")
-    tolerance: Share | None = Field(None, description="share of ``rows`` that the count may differ by")
+    rows: int | None = Field(None, gt=0, description="national count; for a table with years up to ``years.newest``")
+    tolerance: Share | None = Field(None, description="share of ``rows`` by which the count may differ")
     years: Years | None = None
     departements: Places | None = None
     academies: Places | None = None
-    means: Mapping[str, Bounds] = Field(default_factory=dict, description="lowest and highest mean, by column")
+    means: Mapping[str, Bounds] = Field(default_factory=dict, description="lowest and highest average, by column")
 
     @model_validator(mode="after")
     def _whole(self) -> Expectation:
@@ -87,20 +93,20 @@ class Expectations(_Entry):
         for name, expectation in self.tables.items():
             for places in (expectation.departements, expectation.academies):
                 for unknown in set(places.sets) - set(self.sets) if places else ():
-                    raise ValueError(f"{name}: there is no set {unknown}")
+                    raise ValueError(f"{name}: expected the name of a set, found {unknown}")
         return self
 
     def of(self, table: str) -> Expectation:
-        """What is expected of a table or view; nothing, if the file has no section of that name."""
+        """What is expected of a table or view; nothing if the file has no section of that name."""
         return self.tables.get(table) or Expectation()
 
     def codes(self, places: Places) -> list[str]:
-        """The codes that must be there."""
+        """The codes of the places that must have rows."""
         return [code for name in places.sets for code in self.sets[name] if code not in places.without]
 
 
 def parse(text: str) -> Expectations:
-    """Read the text of such a file.
+    """Read the text of a file of expectations.
 
     Raises:
         pydantic.ValidationError: a section is not well formed; the text names it.
@@ -112,5 +118,5 @@ def parse(text: str) -> Expectations:
 
 @lru_cache(maxsize=1)
 def expectations() -> Expectations:
-    """The product's own file, tables by name in its order."""
+    """The product's own file."""
     return parse(resources.files("edu_pipeline.checks").joinpath("expectations.toml").read_text(encoding="utf-8"))

@@ -1,20 +1,20 @@
-"""Making the checks of a table, remembering what they found, and stopping what would make published rows worse.
+"""Running the checks of a table, and stopping what would make published rows worse.
 
-Belongs here: which checks are made when, and ``edu_pipeline.check_results``. Does not belong here: what any one check
-looks at (``figures.py``, ``agreements.py``, ``overlaps.py``).
+Belongs here: which checks run when, and which are not repeated. Does not belong here: what a check looks at
+(``figures.py``, ``agreements.py``, ``overlaps.py``), the results' table (``memory.py``).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
-from typing import Any, cast
+from dataclasses import replace
 
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from edu_pipeline.checks import agreements, figures
-from edu_pipeline.checks.subject import Check, CheckResult, CheckSpec, Probe, Subject
+from edu_pipeline.checks.memory import passing_checks, recall, remember, results
+from edu_pipeline.checks.subject import CheckResult, CheckSpec, Subject
 from edu_pipeline.code_digest import module_digest
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.views import views
@@ -22,15 +22,13 @@ from edu_pipeline.errors import EXAMPLES, CheckRed
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
 
-COSTLY = {"overlaps"}
-"""Checks that depend on the rows alone, and take so much longer than reading these that they are not made again of the
-same ones. Rows that somebody has changed by hand are others. Each has a module of its own: when that changes, it is
-made again."""
-
 
 def specs_of(table: str) -> list[CheckSpec]:
-    """The checks of a table or view; without a section in ``expectations.toml`` those that need no figure."""
-    return [check.spec for check in _checks(table)]
+    """The checks of a table or view, in the order in which they are listed.
+
+    A table without a section in ``expectations.toml`` has those that need no figure.
+    """
+    return figures.checks_of(table) + agreements.checks_of(table)
 
 
 def run(
@@ -42,146 +40,98 @@ def run(
     *,
     between: bool | None = None,
 ) -> list[CheckResult]:
-    """Check a table or view of the target schema, and remember what was found.
+    """Check a table or view of the target schema, and remember the results.
 
     Args:
-        connection: commits from here on after every statement: a transaction over all checks would keep a load waiting.
-        names: of the checks to run; None: all of them.
-        between: only those between tables, or only the others; None: both.
-
-    Raises:
-        KeyError: ``expectations.toml`` has no section of that name.
+        connection: from here on it commits after every statement; a transaction over all checks would block a load.
+        names: the checks to run; None: all of them.
+        between: True: only those that compare tables or look at the clock; False: only the others; None: both.
     """
-    chosen = [
-        check
-        for check in _checks(table)
-        if (names is None or check.spec.name in names) and between in (None, check.spec.between)
-    ]
     connection.commit()
     connection.autocommit = True
-    subject = Subject(table, connection, database, archive, sql.Identifier(table))
-    found = [_result(check, subject) for check in chosen]
-    _remember(connection, database.schema, found)
-    return found
+    chosen = [
+        check
+        for check in specs_of(table)
+        if (names is None or check.name in names) and between in (None, check.between)
+    ]
+    return _run(chosen, Subject(table, connection, database, archive, sql.Identifier(table)))
 
 
 def before_publication(
     connection: Connection, database: Database, archive: Archive, table: str, relation: sql.Identifier
 ) -> list[CheckResult]:
-    """Check what is to be the rows of a table, by the checks that look at it alone, in the transaction of its load.
+    """Check the new rows of a table by themselves, in the transaction of their load, and remember the results.
 
     Args:
-        relation: where the rows are: the table itself, or one beside it.
+        relation: where the rows are: in the table itself, or in one that will replace it.
     """
-    subject = Subject(table, connection, database, archive, relation)
-    found = [_result(check, subject) for check in _checks(table) if not check.spec.between]
-    _remember(connection, database.schema, found)
-    return found
+    chosen = [check for check in specs_of(table) if not check.between]
+    return _run(chosen, Subject(table, connection, database, archive, relation))
 
 
 def before_swap(database: Database, archive: Archive, accept_red: Collection[str]) -> list[CheckResult]:
-    """Check a schema that was built beside the live one, by what its loads have not checked yet.
+    """Run the checks of a next schema that its loads have not run yet, and compare all its results with the live ones.
 
     Raises:
-        CheckRed: an error that the live schema does not have, of a table or view that is not in ``accept_red``.
+        CheckRed: a check that passes in the live schema finds an error, in a table or view that is not in
+            ``accept_red``.
     """
     assert database.live is not None
     with database.connect() as connection:
-        found = [one for name in tables() for one in run(connection, database, archive, name, between=True)]
-        green = {(table, name) for table, name in passing_checks(connection, database.live) if table not in accept_red}
-        red = failing_checks(connection, database.schema)
-    worse = [CheckResult(table, name, False, "error", text, {}) for (table, name), text in red.items()]
-    stop_if_worse(green, worse, f"schema {database.schema}")
-    return found
+        made = [result for table in tables() for result in run(connection, database, archive, table, between=True)]
+        passing = {
+            (table, name) for table, name in passing_checks(connection, database.live) if table not in accept_red
+        }
+        stop_if_worse(passing, results(connection, database.schema), f"schema {database.schema}")
+    return made
 
 
-def stop_if_worse(green: Collection[tuple[str, str]], found: Iterable[CheckResult], where: str) -> None:
-    """That no check finds an error which passed before.
+def stop_if_worse(passing: Collection[tuple[str, str]], made: Iterable[CheckResult], where: str) -> None:
+    """Stop if a check finds an error in the new rows, and none in the published ones.
+
+    Args:
+        passing: the checks that the published rows pass, as table and name.
+        made: the results for the new rows.
 
     Raises:
-        CheckRed: one does; the text says all of them.
+        CheckRed: there is such an error; the text lists them.
     """
-    worse = [one for one in found if not one.passed and one.severity == "error" and (one.table, one.name) in green]
+    worse = [result for result in made if result.is_error and (result.table, result.name) in passing]
     if worse:
-        tables_of = sorted({one.table for one in worse})
         raise CheckRed(
             where,
-            "expected no check to turn red that the published rows pass, found "
-            + " | ".join(f"{one.name}: {one.description}" for one in worse[:EXAMPLES]),
-            f"The published rows stay. If the new ones are right, accept them once: `--accept-red {tables_of[0]}`.",
-            [one.name for one in worse],
+            "expected the new rows to pass every check that the published rows pass, found "
+            + " | ".join(f"{result.name}: {result.description}" for result in worse[:EXAMPLES]),
+            "The published rows stay. If the new ones are right, accept them once: "
+            f"`--accept-red {min(result.table for result in worse)}`.",
+            [result.name for result in worse],
         )
 
 
-def failing_checks(connection: Connection, schema: str) -> dict[tuple[str, str], str]:
-    """What the newest results of a schema call an error: table and check, to the description."""
-    return {
-        (str(table), str(name)): str(description)
-        for table, name, description in connection.execute(
-            "SELECT table_name, check_name, description FROM edu_pipeline.check_results "
-            "WHERE target_schema = %s AND NOT passed AND severity = 'error' ORDER BY 1, 2",
-            [schema],
-        )
-    }
+def _run(chosen: Iterable[CheckSpec], subject: Subject) -> list[CheckResult]:
+    made = [_result(check, subject) for check in chosen]
+    remember(subject.connection, subject.database.schema, made)
+    return made
 
 
-def passing_checks(connection: Connection, schema: str) -> set[tuple[str, str]]:
-    """The checks, by table and name, that the rows of a schema passed when they were last made."""
-    rows = connection.execute(
-        "SELECT table_name, check_name FROM edu_pipeline.check_results WHERE target_schema = %s AND passed", [schema]
-    )
-    return {(str(table), str(name)) for table, name in rows}
-
-
-def _remember(connection: Connection, schema: str, found: Iterable[CheckResult]) -> None:
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO edu_pipeline.check_results "
-            "(target_schema, table_name, check_name, passed, severity, description, metadata, of_rows) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "
-            "ON CONFLICT (target_schema, table_name, check_name) DO UPDATE SET passed = excluded.passed, "
-            "severity = excluded.severity, description = excluded.description, checked_at = excluded.checked_at, "
-            "metadata = excluded.metadata, of_rows = excluded.of_rows",
-            [
-                (schema, one.table, one.name, one.passed, one.severity, one.description, Jsonb(one.metadata),
-                 one.of_rows)
-                for one in found
-            ],
-        )  # fmt: skip
-
-
-def _result(check: Check, subject: Subject) -> CheckResult:
-    spec = check.spec
+def _result(check: CheckSpec, subject: Subject) -> CheckResult:
     where = f"{'view' if subject.name in views() else 'table'} {subject.name}"
     if subject.awaited:
         text = f"{where}: expected rows, found none: it waits for {subject.awaited}."
-        return CheckResult(spec.table, spec.name, False, "warn", text, {"waits": subject.awaited})
-    of_rows = _digest(check.probe, subject) if spec.name in COSTLY else None
-    if of_rows and (known := _known(spec, subject, of_rows)):
-        return known
-    found = check.probe(subject)
-    text = f"{where}: {found.text}"
-    return CheckResult(spec.table, spec.name, found.passed, spec.severity, text, found.metadata, of_rows)
+        return CheckResult(check.table, check.name, False, "warn", text, {"waits": subject.awaited})
+    if check.costly:
+        of_rows = _digest(check, subject)
+        known = recall(subject.connection, subject.database, check, of_rows)
+        return known or replace(_probed(check, subject, where), of_rows=of_rows)
+    return _probed(check, subject, where)
 
 
-def _digest(probe: Probe, subject: Subject) -> str:
-    """A hash of the rows, and of the code that looks at them."""
-    return hashlib.sha256(f"{subject.digest} {module_digest(probe.__module__)}".encode()).hexdigest()[:16]
+def _probed(check: CheckSpec, subject: Subject, where: str) -> CheckResult:
+    finding = check.probe(subject)
+    text = f"{where}: {finding.text}"
+    return CheckResult(check.table, check.name, finding.passed, check.severity, text, finding.metadata)
 
 
-def _known(spec: CheckSpec, subject: Subject, of_rows: str) -> CheckResult | None:
-    """What the check has found of the same rows, here or in the live schema."""
-    row = subject.connection.execute(
-        "SELECT passed, description, metadata FROM edu_pipeline.check_results "
-        "WHERE target_schema = ANY (%s) AND table_name = %s AND check_name = %s AND of_rows = %s LIMIT 1",
-        [[subject.database.schema, subject.database.live], spec.table, spec.name, of_rows],
-    ).fetchone()
-    if row is None:
-        return None
-    passed, description, metadata = cast(tuple[bool, str, dict[str, Any]], row)
-    return CheckResult(spec.table, spec.name, passed, spec.severity, description, metadata, of_rows)
-
-
-def _checks(table: str) -> list[Check]:
-    """All checks of a table, in the order in which they are shown."""
-    return figures.checks_of(table) + agreements.checks_of(table)
+def _digest(check: CheckSpec, subject: Subject) -> str:
+    """A digest of the rows, and of the code that looks at them."""
+    return hashlib.sha256(f"{subject.digest} {module_digest(check.probe.__module__)}".encode()).hexdigest()[:16]

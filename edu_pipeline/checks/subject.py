@@ -1,7 +1,7 @@
 """What a check is, what it looks at, and what it says.
 
-Belongs here: what checks in several modules share. Does not belong here: any one check, running them and keeping what
-they found (``running.py``).
+Belongs here: what the modules of checks share. Does not belong here: any particular check (``figures.py``,
+``agreements.py``, ``overlaps.py``), running them (``running.py``), remembering results (``memory.py``).
 """
 
 from __future__ import annotations
@@ -24,39 +24,40 @@ from edu_pipeline.table import Table, tables
 Severity = Literal["warn", "error"]
 
 WHOLE_COUNTRY = 50
-"""An invented country of fewer départements is a small one, to which national figures do not apply."""
-
-BETWEEN = {"orphans", "age", "in_directory", "crime_rates", "colleges_counted", "open_schools"}
-"""Checks between tables, which they want loaded, or of the time that has passed."""
+"""An invented country with fewer départements than this is a small one, to which national figures do not apply."""
 
 
 @dataclass(frozen=True)
 class CheckSpec:
-    """A check, as known without a database.
+    """A check as it is declared.
 
     Attributes:
-        severity: what it means if it does not pass; of a table that waits for its file it is ``warn``.
+        description: what is true if it passes.
+        severity: how bad it is if it does not pass; for a table that waits for its file it is ``warn``.
+        probe: what looks at the rows.
+        between: whether it compares the table with other tables, or its age with the clock, and so runs after all loads
+            of a run; else it looks at the rows alone, and runs before they are published.
+        costly: whether it is not repeated for the same rows, since it takes much longer than reading them. It must
+            depend on nothing else, and its probe needs a module of its own: when that changes, the check is repeated.
     """
 
     table: str
     name: str
     description: str
     severity: Severity
-
-    @property
-    def between(self) -> bool:
-        """Whether it is between tables, or of the time that has passed; else it looks at the rows alone."""
-        return self.name in BETWEEN
+    probe: Probe
+    between: bool = False
+    costly: bool = False
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found.
+    """The outcome of a check.
 
     Attributes:
-        description: what was expected and found, where, and if it did not pass, what to do.
+        description: what was expected and found, where, and if the check did not pass, what to do.
         metadata: the numbers, and what is missing.
-        of_rows: digest of the rows and of the code, of a costly check.
+        of_rows: digest of the rows and of the check's code, for a costly check.
     """
 
     table: str
@@ -67,10 +68,15 @@ class CheckResult:
     metadata: Mapping[str, Any]
     of_rows: str | None = None
 
+    @property
+    def is_error(self) -> bool:
+        """Whether it found an error, and not only something to look at."""
+        return not self.passed and self.severity == "error"
+
 
 @dataclass(frozen=True)
-class Found:
-    """What a probe says; the rest of the result follows from the check."""
+class Finding:
+    """What a probe reports; the rest of the result follows from the check."""
 
     passed: bool
     text: str
@@ -79,7 +85,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Subject:
-    """The table that is looked at, and what all its checks want to know; asked for once."""
+    """The table or view under check, and what its checks want to know of it, queried once."""
 
     name: str
     connection: Connection
@@ -88,51 +94,56 @@ class Subject:
     relation: sql.Identifier
 
     def ask(self, statement: LiteralString, **names: str | sql.Composable) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
+        """The rows of a query; see ``query``."""
         return cast(list[tuple[Any, ...]], self.connection.execute(self.query(statement, **names)).fetchall())
 
     def query(self, statement: LiteralString, **names: str | sql.Composable) -> sql.Composed:
-        """A query; ``{table}`` in it is the table, other names are columns, tables or functions given."""
+        """A query in which ``{table}`` is the table, and other placeholders are the given columns or functions."""
         parts = {key: sql.Identifier(name) if isinstance(name, str) else name for key, name in names.items()}
         return sql.SQL(statement).format(table=self.relation, **parts)
 
     def postgis(self, **names: str) -> dict[str, sql.Composable]:
-        """Functions of PostGIS by their full names, to be given to a query."""
+        """Functions of PostGIS with their schema, as arguments of ``query``."""
         home = home_of_postgis(self.connection)
         return {key: sql.Identifier(*home, name) for key, name in names.items()}
 
     @cached_property
     def expectation(self) -> Expectation:
-        """What is expected of it."""
+        """Its section of the expectations."""
         return expectations().of(self.name)
 
     @cached_property
     def table(self) -> Table | None:
-        """Its declaration; None of a view, and of a table that no code fills yet."""
+        """Its declaration; None for a view, and for a table that no code fills yet."""
         return tables().get(self.name)
 
     @cached_property
+    def loads(self) -> Mapping[str, ledger.Load]:
+        """The newest published load of every table and view of its schema."""
+        return ledger.newest(self.connection, self.database.schema)
+
+    @property
     def load(self) -> ledger.Load | None:
-        """Its newest published load."""
-        return ledger.newest(self.connection, self.database.schema).get(self.name)
+        """Its own newest published load."""
+        return self.loads.get(self.name)
 
     @cached_property
     def rows(self) -> int:
-        """How many it has."""
-        return sum(self._counted.values())
+        """How many rows it has."""
+        return sum(self._rows_by_year.values())
 
     @cached_property
     def digest(self) -> str:
-        """Of all its rows, in any order."""
+        """A digest of all its rows, in any order."""
         return str(self.ask("SELECT count(*), sum(hashtextextended(this::text, 0)) FROM {table} AS this"))
 
     @cached_property
-    def per_year(self) -> dict[Any, int]:
-        """Rows by year as the table has it (``2025``, ``2025-2026``), the oldest first; empty if it has no years."""
-        return {year: rows for year, rows in self._counted.items() if year is not None}
+    def rows_per_year(self) -> dict[Any, int]:
+        """Rows by year as the table writes it (``2025``, ``2025-2026``), the oldest first; empty if it has no years."""
+        return {year: rows for year, rows in self._rows_by_year.items() if year is not None}
 
     @cached_property
-    def _counted(self) -> dict[Any, int]:
+    def _rows_by_year(self) -> dict[Any, int]:
         """Rows by year; all of them under None if it has no years."""
         if self.expectation.years is None:
             return {None: self.ask("SELECT count(*) FROM {table}")[0][0]}
@@ -141,19 +152,19 @@ class Subject:
 
     @property
     def newest_year(self) -> int | None:
-        """The newest year of its rows, a school year as that in which it begins."""
-        return max(map(begin, self.per_year), default=None)
+        """The newest year of its rows; a school year counts as the year in which it begins."""
+        return max(map(starting_year, self.rows_per_year), default=None)
 
     @property
     def of_newest_year(self) -> sql.Composable:
-        """Condition on its rows."""
-        if self.expectation.years is None or not self.per_year:
+        """The condition that a row is of the newest year."""
+        if self.expectation.years is None or not self.rows_per_year:
             return sql.SQL("true")
-        return sql.SQL("{} = {}").format(sql.Identifier(self.expectation.years.column), max(self.per_year))
+        return sql.SQL("{} = {}").format(sql.Identifier(self.expectation.years.column), max(self.rows_per_year))
 
     @cached_property
-    def country(self) -> frozenset[str] | None:
-        """The départements of a small invented country; None: national figures apply."""
+    def small_country(self) -> frozenset[str] | None:
+        """The départements of a small invented country; None if national figures apply."""
         if not ledger.is_invented(self.connection, self.database.schema):
             return None
         codes = frozenset(str(code) for (code,) in self.ask("SELECT code_departement FROM departements"))
@@ -161,42 +172,33 @@ class Subject:
 
     @cached_property
     def awaited(self) -> str | None:
-        """What the table waits for, if it is empty for want of it."""
+        """What it waits for, if it is empty because that is missing."""
         if self.ask("SELECT EXISTS (SELECT FROM {table})") == [(True,)]:
             return None
         if self.name in views():
             return None if self.load else "its first refresh"
         if self.table is None:
             return "its asset"
-        loaded = ledger.newest(self.connection, self.database.schema)
-        if missing := awaited(self.table, releases_of(self.table, self.archive), loaded):
+        if missing := awaited(self.table, releases_of(self.table, self.archive), self.loads):
             return str(missing)
         if self.table.is_supplied and self.load and not self.load.releases:
             return f"a file of {', '.join(sorted(self.table.sources))}"
         return None
 
 
-Probe = Callable[[Subject], Found]
+Probe = Callable[[Subject], Finding]
 
 
-@dataclass(frozen=True)
-class Check:
-    """A check, and what makes it."""
-
-    spec: CheckSpec
-    probe: Probe
-
-
-def begin(year: int | str) -> int:
-    """A year; of a school year, as ``2025-2026``, the one in which it begins."""
+def starting_year(year: int | str) -> int:
+    """A year; of a school year such as ``2025-2026`` the one in which it begins."""
     return int(str(year)[:4])
 
 
-def judged(passed: bool, found: str, remedy: str, metadata: Mapping[str, Any]) -> Found:
-    """What was expected and found; and what to do, if the check did not pass."""
-    return Found(passed, found if passed else f"{found} {remedy}", metadata)
+def finding(passed: bool, text: str, remedy: str, metadata: Mapping[str, Any]) -> Finding:
+    """A finding from what was expected and found, with the remedy if the check did not pass."""
+    return Finding(passed, text if passed else f"{text} {remedy}", metadata)
 
 
 def examples_of(values: Sequence[str]) -> str:
-    """The first few, to be told after a number; nothing, if there are none."""
+    """The first few values, to follow a number; empty if there are none."""
     return f", e.g. {', '.join(values[:5])}" if values else ""

@@ -186,16 +186,16 @@ def refresh(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show per table: rows, release, when it was loaded, and what the last load changed."""
-    from edu_pipeline.monitoring.health import health as gather
-    from edu_pipeline.monitoring.status import table_status
+    from edu_pipeline.monitoring.health import judge
+    from edu_pipeline.monitoring.status import gather
     from edu_pipeline.sources.archive import Archive
 
-    database, archive = _target(), Archive(settings().archive_root)
-    found = table_status(database, archive)
+    snapshot = gather(_target(), Archive(settings().archive_root))
+    found = snapshot.tables
     if as_json:
         _print_json(found)
         return
-    state = gather(database, archive)
+    state = judge(snapshot)
     of = {entry.table: entry for entry in state.tables}
     if any(entry.invented for entry in found):
         out.print("[bold yellow]Invented data of the sample publisher: no school, person or figure here is real.[/]\n")

@@ -129,3 +129,43 @@ def last_change(connection: Connection, schema: str) -> dict[str, int]:
         [schema],
     )
     return {str(name): int(version) for name, version in rows}  # type: ignore[call-overload]
+
+
+def last_changed_at(connection: Connection, schema: str) -> dict[str, datetime]:
+    """For every table of the target schema the end of the newest load that changed a row."""
+    rows = connection.execute(
+        "SELECT table_name, max(finished_at) FROM edu_pipeline.loads WHERE target_schema = %s AND state = 'published' "
+        "AND strategy <> 'nothing' GROUP BY table_name",
+        [schema],
+    )
+    return {str(name): changed_at for name, changed_at in rows}  # type: ignore[misc]
+
+
+def previous_rows(connection: Connection, schema: str, other_schema: str, table: str) -> int | None:
+    """How many rows a table had before the newest load that changed any; None if there was no load before that.
+
+    Args:
+        schema: the schema of the newest load.
+        other_schema: where to look next: the schema that a rebuild will replace, or has replaced.
+    """
+    row = connection.execute(
+        "SELECT rows FROM edu_pipeline.loads WHERE target_schema IN (%(schema)s, %(other)s) AND table_name = %(table)s "
+        "AND state = 'published' AND strategy <> 'nothing' "
+        "ORDER BY target_schema = %(schema)s DESC, id DESC OFFSET 1 LIMIT 1",
+        {"schema": schema, "other": other_schema, "table": table},
+    ).fetchone()
+    return int(str(row[0])) if row and row[0] is not None else None
+
+
+def release_dates(connection: Connection, releases: Mapping[str, str]) -> dict[str, datetime]:
+    """When recorded releases were published, or downloaded where the publisher gives no date; by source.
+
+    Args:
+        releases: source to release.
+    """
+    rows = connection.execute(
+        "SELECT source, coalesce(published_at, retrieved_at) FROM edu_pipeline.releases "
+        "JOIN jsonb_each_text(%s) AS used ON used.key = source AND used.value = release",
+        [Jsonb(dict(releases))],
+    )
+    return {str(source): moment for source, moment in rows}  # type: ignore[misc]

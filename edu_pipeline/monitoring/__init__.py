@@ -1,1 +1,1 @@
-"""What is in the database and the archive, how fresh and sound it is, and who is told."""
+"""What the database and the archive hold, how fresh and sound it is, and alerts about it."""

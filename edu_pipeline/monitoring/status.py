@@ -1,20 +1,24 @@
-"""What is in the database and in the archive, for people and for monitoring.
+"""What the database and the archive hold, gathered once for everything that shows or judges it.
 
-Belongs here: gathering it as plain records. Does not belong here: showing it (``cli.py``).
+Belongs here: gathering plain records. Does not belong here: judging them (``health.py``), showing them
+(``cli/main.py``, ``orchestration/data_freshness.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from psycopg import sql
 
+from edu_pipeline import checks
 from edu_pipeline.catalogue import catalogue
-from edu_pipeline.database import ledger
-from edu_pipeline.database.connection import Database
+from edu_pipeline.checks import CheckResult
+from edu_pipeline.database import ledger, probe_memory
+from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, exists, relations
+from edu_pipeline.database.ledger import Load
+from edu_pipeline.database.probe_memory import Answer
 from edu_pipeline.database.views import views
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.inputs import awaited, releases_of
@@ -26,15 +30,18 @@ class TableStatus:
     """A table or view: what it holds now, and what its last load did.
 
     Attributes:
-        state: ``loaded``, ``failed`` (the last attempt; the rows are those of the load before), ``never loaded``,
-            ``waits for a file of <source>`` (no release in the archive has it), ``waits for the table <table>`` (it was
-            never loaded), or ``waits for its asset`` (the table is there, no code fills it yet).
-        rows: counted now.
-        releases: source to release of the rows; empty for what is made from other tables.
-        invented: whether the schema holds data of the sample publisher.
+        layer: None for a table that no code fills yet.
+        state: ``loaded``, ``failed`` (the last attempt; the rows are those of the previous load), ``never loaded``,
+            ``waits for a file of <source>`` (no release in the archive has it), ``waits for the table <table>`` (which
+            was never loaded), or ``waits for its asset`` (no code fills the table yet).
+        rows: as counted now.
+        releases: source to release of the rows; empty for a table that is made from other tables.
+        invented: whether the schema holds the sample publisher's data.
         loaded_at: end of the last load that published.
-        added, changed, removed, refused: rows, at that load; None where there was none.
-        error: failure text of the last attempt.
+        added, changed, removed, refused: rows in that load; None if there was no load.
+        hidden: hidden values in that load, by column.
+        unknown: unknown references in that load, by column.
+        error: failure text of the last attempt, if it failed.
     """
 
     layer: str | None
@@ -55,7 +62,13 @@ class TableStatus:
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """A source: who publishes it, and the newest release that the archive has."""
+    """A source: who publishes it, and its newest release in the archive.
+
+    Attributes:
+        tables: the tables that read it.
+        release: None if the archive has none; the fields about it are None then.
+        age_days: since its publication, or since its download where the publisher gives no date.
+    """
 
     source: str
     title: str
@@ -71,92 +84,126 @@ class SourceStatus:
     bytes: int | None
 
 
-def table_status(database: Database, archive: Archive) -> list[TableStatus]:
-    """Every table and view of the target schema, by layer, those without an asset last.
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that is known about tables and sources at one moment.
+
+    Attributes:
+        tables: all tables and views of the target schema.
+        sources: all sources of the catalogue.
+        answers: what publishers last said, by source.
+        checks: the newest result of every check.
+        changed_at: end of the last load that changed a row, by table.
+    """
+
+    tables: list[TableStatus]
+    sources: list[SourceStatus]
+    answers: Mapping[str, Answer]
+    checks: list[CheckResult]
+    changed_at: Mapping[str, datetime]
+
+
+def gather(database: Database, archive: Archive) -> Snapshot:
+    """Read everything, counting the rows of each table once.
 
     Raises:
         DatabaseUnreachable: the server does not answer.
+        SchemaMissing: there is no target schema.
+        ArchiveUnusable: the archive cannot be read.
     """
-    layer_of = {name: table.layer for name, table in tables().items()} | dict.fromkeys(views(), "views")
     with database.connect() as connection:
-        names = [
-            str(name)
-            for (name,) in connection.execute(
-                "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s)) "
-                "AND relkind IN ('r', 'p', 'm') AND NOT relispartition AND relname !~ '__' ORDER BY relname",
-                [database.schema],
-            )
-        ]
-        counts = _counts(database, names)
-        published = ledger.newest(connection, database.schema) if names else {}
-        failed = ledger.newest(connection, database.schema, "failed") if names else {}
-        invented = bool(names and ledger.is_invented(connection, database.schema))
-    names.sort(key=lambda name: (LAYERS.index(layer_of[name]) if name in layer_of else len(LAYERS), name))
-    return [
-        replace(
-            _of(name, layer_of.get(name), counts[name], published.get(name), failed.get(name)),
-            invented=invented,
-            **_waiting(name, archive, published),
-        )
-        for name in names
-    ]
+        answers = probe_memory.answers(connection)
+        results = checks.results(connection, database.schema)
+        changed_at = ledger.last_changed_at(connection, database.schema)
+        contents = _contents(connection, database.schema)
+    return Snapshot(_statuses(contents, archive), source_status(archive), answers, results, changed_at)
 
 
-def _waiting(name: str, archive: Archive, published: Mapping[str, ledger.Load]) -> dict[str, Any]:
-    """The state of a table that was never loaded, if that is for want of a file or of another table."""
-    if name in published or name not in tables():
-        return {}
-    table = tables()[name]
-    missing = awaited(table, releases_of(table, archive), published)
-    return {"state": f"waits for {missing}"} if missing else {}
+def table_status(database: Database, archive: Archive) -> list[TableStatus]:
+    """Every table and view of the target schema, by layer, those without an asset last; empty without such a schema.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer.
+        ArchiveUnusable: the archive cannot be read.
+    """
+    with database.connect() as connection:
+        if not exists(connection, database.schema):
+            return []
+        contents = _contents(connection, database.schema)
+    return _statuses(contents, archive)
 
 
-def _of(
-    name: str, layer: str | None, rows: int, published: ledger.Load | None, failed: ledger.Load | None
-) -> TableStatus:
-    error = None
-    state = "loaded" if published else "never loaded" if layer else "waits for its asset"
-    if failed and (published is None or (failed.id or 0) > (published.id or 0)):
-        state, error = "failed", failed.error
+@dataclass(frozen=True)
+class _Contents:
+    """What the database says of the target schema: rows by table, and the newest loads."""
+
+    rows: Mapping[str, int]
+    published: Mapping[str, Load]
+    failed: Mapping[str, Load]
+    invented: bool
+
+
+def _contents(connection: Connection, schema: str) -> _Contents:
+    names = relations(connection, schema, TABLES + VIEWS)
+    if not names:
+        return _Contents({}, {}, {}, False)
+    published = ledger.newest(connection, schema)
+    failed = ledger.newest(connection, schema, "failed")
+    invented = bool(ledger.is_invented(connection, schema))
+    # Counted last: until the transaction ends, it keeps a swap from renaming what was counted.
+    rows = {name: _count(connection, name) for name in names}
+    return _Contents(rows, published, failed, invented)
+
+
+def _count(connection: Connection, name: str) -> int:
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name))).fetchone()
+    assert row is not None and isinstance(row[0], int)
+    return row[0]
+
+
+def _statuses(contents: _Contents, archive: Archive) -> list[TableStatus]:
+    layers = {name: table.layer for name, table in tables().items()} | dict.fromkeys(views(), "views")
+    names = sorted(contents.rows, key=lambda name: LAYERS.index(layers[name]) if name in layers else len(LAYERS))
+    return [_status(name, layers.get(name), contents, archive) for name in names]
+
+
+def _status(name: str, layer: str | None, contents: _Contents, archive: Archive) -> TableStatus:
+    load, failure = contents.published.get(name), contents.failed.get(name)
+    if load and failure and (failure.id or 0) < (load.id or 0):
+        failure = None
+    state = "failed" if failure else "loaded" if load else "never loaded" if layer else "waits for its asset"
+    if load is None and name in tables():
+        missing = awaited(tables()[name], releases_of(tables()[name], archive), contents.published)
+        state = f"waits for {missing}" if missing else state
     return TableStatus(
         layer=layer,
         table=name,
         state=state,
-        rows=rows,
-        releases=dict(published.releases) if published else {},
-        invented=False,
-        loaded_at=published.finished_at if published else None,
-        added=published.added if published else None,
-        changed=published.changed if published else None,
-        removed=published.removed if published else None,
-        refused=published.refused if published else None,
-        hidden=dict(published.hidden) if published else {},
-        unknown=dict(published.unknown) if published else {},
-        error=error,
+        rows=contents.rows[name],
+        releases=dict(load.releases) if load else {},
+        invented=contents.invented,
+        loaded_at=load.finished_at if load else None,
+        added=load.added if load else None,
+        changed=load.changed if load else None,
+        removed=load.removed if load else None,
+        refused=load.refused if load else None,
+        hidden=dict(load.hidden) if load else {},
+        unknown=dict(load.unknown) if load else {},
+        error=failure.error if failure else None,
     )
 
 
-def _counts(database: Database, names: list[str]) -> dict[str, int]:
-    with database.connect() as connection:
-        counted = {}
-        for name in names:
-            row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name))).fetchone()
-            assert row is not None and isinstance(row[0], int)
-            counted[name] = row[0]
-        return counted
-
-
 def source_status(archive: Archive) -> list[SourceStatus]:
-    """Every source of the catalogue with the newest release of the archive.
+    """Every source of the catalogue with its newest release in the archive.
 
     Raises:
         ArchiveUnusable: the archive cannot be read.
     """
-    found = []
+    statuses = []
     for source in catalogue().values():
         release = archive.newest(source.id)
         as_of = (release.published_at or release.retrieved_at) if release else None
-        found.append(
+        statuses.append(
             SourceStatus(
                 source=source.id,
                 title=source.title,
@@ -172,4 +219,4 @@ def source_status(archive: Archive) -> list[SourceStatus]:
                 bytes=sum(file.bytes for file in release.files) if release else None,
             )
         )
-    return found
+    return statuses

@@ -133,6 +133,6 @@ def red_checks(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
         red = [alerts.from_check(table, name, text, ui) for (table, name), text in found.items()]
         for alert in red:
             alerts.send(alert, webhook, connection)
-        lasting = [cause for cause in alerts.lasting(connection) if not alerts.is_mended(cause, steps, run.job_name)]
+        lasting = [cause for cause in alerts.unresolved(connection) if not alerts.is_fixed(cause, steps, run.job_name)]
         alerts.resolve(connection, {*lasting, *(alert.cause for alert in red)}, webhook)
     return None

@@ -1,4 +1,4 @@
-"""The file of expectations: it is about the tables there are, and what follows from its figures."""
+"""The file of expectations: it covers every table and view, and what follows from its figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edu_pipeline.sample.territory import DEPARTEMENTS
 SETS = '[sets]\nhere = ["01", "2A"]\n'
 
 
-def test_every_table_and_view_has_a_section_whose_columns_are_its_own(database: Database) -> None:
+def test_sections_cover_all_tables_and_name_their_columns(database: Database) -> None:
     with database.connect() as connection:
         assert set(expectations().tables) == set(relations(connection, database.schema, TABLES + VIEWS))
         columns: dict[str, set[str]] = {}
@@ -27,7 +27,7 @@ def test_every_table_and_view_has_a_section_whose_columns_are_its_own(database: 
         assert {*(part.column for part in parts), *expected.means} <= columns[table], table
 
 
-def test_the_sets_are_those_of_the_country() -> None:
+def test_sets_are_those_of_the_country() -> None:
     sets = expectations().sets
     assert set(sets["metropole"]) == {code for code in DEPARTEMENTS if len(code) == 2}
     assert {*sets["metropole"], *sets["drom"]} == {code for code in DEPARTEMENTS if code <= "976" and code != "975"}
@@ -35,24 +35,25 @@ def test_the_sets_are_those_of_the_country() -> None:
     assert [len(sets[name]) for name in ("metropole", "drom", "academies")] == [96, 5, 30]
 
 
-def test_a_table_that_keeps_its_years_grows_with_each_newer_one() -> None:
-    kept = Expectation(rows=4_000, tolerance=0.1, years=Years(column="annee", first=2022, newest=2025))
-    assert kept.expected_rows(None) == kept.expected_rows(2025) == kept.expected_rows(2023) == (3_600, 4_400)
-    assert kept.expected_rows(2026) == (4_500, 5_500)
+def test_table_with_all_years_grows_with_each_new_one() -> None:
+    all_years = Expectation(rows=4_000, tolerance=0.1, years=Years(column="annee", first=2022, newest=2025))
+    for year in (None, 2023, 2025):
+        assert all_years.expected_rows(year) == (3_600, 4_400)
+    assert all_years.expected_rows(2026) == (4_500, 5_500)
     newest = Expectation(rows=4_000, tolerance=0.1, years=Years(column="annee", newest=2025))
     assert newest.expected_rows(2027) == (3_600, 4_400)
-    assert kept.years is not None
-    assert kept.years.expected(2026) == [2022, 2023, 2024, 2025, 2026]
-    assert kept.years.expected(2023) == [2022, 2023, 2024, 2025]
+    assert all_years.years is not None
+    assert all_years.years.expected(2026) == [2022, 2023, 2024, 2025, 2026]
+    assert all_years.years.expected(2023) == [2022, 2023, 2024, 2025]
     assert newest.years is not None
     assert (newest.years.expected(2024), newest.years.expected(2026)) == ([2025], [2026])
 
 
-def test_the_codes_of_sets_without_exceptions() -> None:
-    found = parse(f'{SETS}[t]\ndepartements = {{ column = "uai", sets = ["here"], without = ["2A"] }}')
-    places = found.tables["t"].departements
+def test_codes_are_those_of_sets_without_exceptions() -> None:
+    file = parse(f'{SETS}[t]\ndepartements = {{ column = "uai", sets = ["here"], without = ["2A"] }}')
+    places = file.tables["t"].departements
     assert places == Places(column="uai", sets=("here",), without=("2A",))
-    assert found.codes(places) == ["01"]
+    assert file.codes(places) == ["01"]
 
 
 @pytest.mark.parametrize(
@@ -61,10 +62,10 @@ def test_the_codes_of_sets_without_exceptions() -> None:
         ("rows = 5", "rows and tolerance go together"),
         ("rows = 5\ntolerance = 1.5", "less than or equal to 1"),
         ("means = { ips = [120, 90] }", "the lower bound comes first: ips"),
-        ('academies = { column = "a", sets = ["there"] }', "t: there is no set there"),
+        ('academies = { column = "a", sets = ["there"] }', "t: expected the name of a set, found there"),
         ("row = 5", "Extra inputs are not permitted"),
     ],
 )
-def test_what_is_not_well_formed_is_refused(section: str, complaint: str) -> None:
+def test_malformed_section_is_refused(section: str, complaint: str) -> None:
     with pytest.raises(pydantic.ValidationError, match=complaint):
         parse(f"{SETS}[t]\n{section}")

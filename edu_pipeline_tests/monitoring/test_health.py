@@ -1,4 +1,4 @@
-"""Health: what is red, yellow and green, in the terminal, for monitoring and in the UI."""
+"""Health: what is red, yellow and green, on the terminal, for monitoring and in the UI."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
-from edu_pipeline.database.connection import Connection
-from edu_pipeline.monitoring.health import GIVEN_UP, Health, ages_over_time, health
+from edu_pipeline.cli.main import app
+from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, relations
+from edu_pipeline.errors import SchemaMissing
+from edu_pipeline.monitoring import status
+from edu_pipeline.monitoring.health import UNANSWERED, Health, ages_over_time, health
 from edu_pipeline.orchestration.data_freshness import shown
 from edu_pipeline_tests.programs import run
 from edu_pipeline_tests.stand_in import SALES, StandIn, sale
 
 TABLE = "mutations_immo_latest"
+NO_ANSWER = "DownloadFailed: it did not answer"
 
 
 @pytest.fixture
 def loaded(stand_in: StandIn) -> StandIn:
-    """Communes and their sales, loaded."""
+    """Communes and their sales, loaded; no result of any check."""
     codes = stand_in.put_communes()
     stand_in.put_sales([sale(code) for code in codes])
     stand_in.load_communes()
@@ -32,18 +37,20 @@ def now(stand_in: StandIn) -> Health:
     return health(stand_in.database, stand_in.archive)
 
 
-def table(found: Health, name: str = TABLE) -> tuple[str, list[str], list[str]]:
-    (entry,) = [entry for entry in found.tables if entry.table == name]
+def table(state: Health, name: str = TABLE) -> tuple[str, list[str], list[str]]:
+    """A table's state, and what is red and yellow about it."""
+    (entry,) = [entry for entry in state.tables if entry.table == name]
     return entry.state, entry.red, entry.yellow
 
 
-def source(found: Health, name: str = SALES) -> tuple[str, str | None]:
-    (entry,) = [entry for entry in found.sources if entry.source == name]
+def source(state: Health, name: str = SALES) -> tuple[str, str | None]:
+    """A source's state, and its problem."""
+    (entry,) = [entry for entry in state.sources if entry.source == name]
     return entry.state, entry.problem
 
 
-def asked(connection: Connection, version: str, known: str, error: str | None, errors: int) -> None:
-    """Note what a probe of the sales said."""
+def note_answer(connection: Connection, version: str, known: str, error: str | None, errors: int) -> None:
+    """Note what the publisher of the sales has answered."""
     connection.execute("DELETE FROM edu_pipeline.probes")
     connection.execute(
         "INSERT INTO edu_pipeline.probes (source, version, known_version, probed_at, error, consecutive_errors) "
@@ -52,15 +59,15 @@ def asked(connection: Connection, version: str, known: str, error: str | None, e
     )
 
 
-def test_what_was_loaded_and_checked_is_green_and_what_waits_is_yellow(loaded: StandIn) -> None:
-    found = now(loaded)
-    assert table(found) == ("green", [], [])
-    assert source(found) == ("green", None)
-    assert table(found, "ips_lycees")[0] == "yellow"
-    assert found.state == "yellow"
+def test_loaded_is_green_and_waiting_is_yellow(loaded: StandIn) -> None:
+    state = now(loaded)
+    assert table(state) == ("green", [], [])
+    assert source(state) == ("green", None)
+    assert table(state, "ips_lycees") == ("yellow", [], ["waits for a file of fr-en-ips-lycees-ap2023"])
+    assert state.state == "yellow"
 
 
-def test_a_check_that_is_an_error_is_red_and_a_warning_yellow(loaded: StandIn) -> None:
+def test_check_error_is_red_and_warning_yellow(loaded: StandIn) -> None:
     with loaded.database.connect() as connection:
         for name, severity in {"means": "error", "previous_rows": "warn"}.items():
             connection.execute(
@@ -71,7 +78,7 @@ def test_a_check_that_is_an_error_is_red_and_a_warning_yellow(loaded: StandIn) -
     assert now(loaded).state == "red"
 
 
-def test_a_failed_load_is_red_until_the_next_succeeds(loaded: StandIn) -> None:
+def test_failed_load_is_red_until_the_next_succeeds(loaded: StandIn) -> None:
     loaded.put_sales([])
     with pytest.raises(Exception, match="expected rows, found none"):
         loaded.load(TABLE)
@@ -82,44 +89,71 @@ def test_a_failed_load_is_red_until_the_next_succeeds(loaded: StandIn) -> None:
     assert not [text for text in table(now(loaded))[1] if text.startswith("NoRows: ")]
 
 
-def test_a_publisher_that_does_not_answer_is_yellow_then_red(loaded: StandIn) -> None:
-    with loaded.database.connect() as connection:
-        asked(connection, "1", "1", "DownloadFailed: it did not answer", GIVEN_UP - 1)
-    assert source(now(loaded))[0] == "yellow"
-    with loaded.database.connect() as connection:
-        asked(connection, "1", "1", "DownloadFailed: it did not answer", GIVEN_UP)
-    assert source(now(loaded)) == ("red", f"asked {GIVEN_UP} times in vain: DownloadFailed: it did not answer")
-    with loaded.database.connect() as connection:
-        asked(connection, "2", "1", None, 0)
-    assert source(now(loaded)) == ("yellow", "there is a new release, not fetched yet")
+def test_silent_publisher_is_yellow_then_red(loaded: StandIn) -> None:
+    def after(version: str, error: str | None, errors: int) -> tuple[str, str | None]:
+        with loaded.database.connect() as connection:
+            note_answer(connection, version, "1", error, errors)
+        return source(now(loaded))
+
+    assert after("1", NO_ANSWER, 1) == ("yellow", f"no answer to the last request: {NO_ANSWER}")
+    assert after("1", NO_ANSWER, UNANSWERED - 1)[0] == "yellow"
+    assert after("1", NO_ANSWER, UNANSWERED) == (
+        "red",
+        f"no answer to the last {UNANSWERED} requests: {NO_ANSWER}",
+    )
+    assert after("2", None, 0) == ("yellow", "there is a new release, not downloaded yet")
 
 
-def test_ages_over_time_grow_until_the_next_release(loaded: StandIn) -> None:
+def test_source_ages_until_its_next_release(loaded: StandIn) -> None:
     points = [(moment, age) for moment, name, age in ages_over_time(loaded.archive) if name == SALES]
-    assert points and points == sorted(points), "there was one release: it has only aged"
+    assert points and points == sorted(points), "there is one release, which only gets older"
     assert points[-1][0] <= datetime.now(UTC) + timedelta(seconds=1)
 
 
-def test_the_dashboard_shows_every_source_and_table(loaded: StandIn) -> None:
-    found = now(loaded)
-    metadata = shown(found)
+def test_dashboard_shows_every_source_and_table(loaded: StandIn) -> None:
+    state = now(loaded)
+    metadata = shown(state)
     assert metadata["state"] == "🟡 yellow"
     assert metadata["number_red"] == 0
-    assert sum(metadata[f"number_{state}"] for state in ("green", "yellow", "red")) == len(found.entries)
-    for entry in found.sources:
+    assert sum(metadata[f"number_{state}"] for state in ("green", "yellow", "red")) == len(state.entries)
+    for entry in state.sources:
         assert f"| {entry.source} |" in metadata["sources"].value
     assert f"| 🟢 | {TABLE} | socio_economic | 30 |" in metadata["tables"].value
 
 
 def test_monitoring_gets_json_and_an_exit_code(loaded: StandIn) -> None:
     environment = {"EDU_DATABASE_URL": loaded.database.url, "EDU_ARCHIVE": str(loaded.archive.root)}
-    done = run("edu-pipeline", "health", "--json", **environment)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert (found["state"], found["invented"]) == ("yellow", False)
+    yellow = run("edu-pipeline", "health", "--json", **environment)
+    assert yellow.returncode == 0, yellow.stderr
+    state = json.loads(yellow.stdout)
+    assert (state["state"], state["invented"]) == ("yellow", False)
     with loaded.database.connect() as connection:
-        asked(connection, "1", "1", "DownloadFailed: it did not answer", GIVEN_UP)
+        note_answer(connection, "1", "1", NO_ANSWER, UNANSWERED)
     assert run("edu-pipeline", "health", "--json", **environment).returncode == 1
-    shown_to_people = run("edu-pipeline", "health", **environment)
-    assert shown_to_people.returncode == 1
-    assert f"{SALES}: asked {GIVEN_UP} times in vain" in shown_to_people.stdout
+    red = run("edu-pipeline", "health", **environment)
+    assert red.returncode == 1
+    assert f"{SALES}: no answer to the last {UNANSWERED} requests" in red.stdout
+
+
+def test_status_counts_each_table_once(loaded: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[str] = []
+    count = status._count
+
+    def spy(connection: Connection, name: str) -> int:
+        counted.append(name)
+        return count(connection, name)
+
+    monkeypatch.setattr(status, "_count", spy)
+    monkeypatch.setenv("EDU_DATABASE_URL", loaded.database.url)
+    monkeypatch.setenv("EDU_ARCHIVE", str(loaded.archive.root))
+    outcome = CliRunner().invoke(app, ["status"])
+    assert outcome.exit_code == 0, outcome.output
+    with loaded.database.connect() as connection:
+        assert counted == relations(connection, loaded.database.schema, TABLES + VIEWS)
+
+
+def test_missing_schema_has_no_tables_and_no_health(stand_in: StandIn) -> None:
+    other = Database(stand_in.database.url, "autre_schema")
+    assert status.table_status(other, stand_in.archive) == []
+    with pytest.raises(SchemaMissing, match="schema autre_schema: expected a schema of this name"):
+        health(other, stand_in.archive)

@@ -1,4 +1,4 @@
-"""The pictures: what they show of a real database, that they are small, and that they stay out of the way."""
+"""The pictures: what they show of a database, their size, and that they need no global state."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def panels(database: Database, table: str) -> list[Axes]:
 
 
 def legend(axes: Axes) -> list[str]:
-    found = axes.get_legend()
-    return [text.get_text() for text in found.get_texts()] if found else []
+    box = axes.get_legend()
+    return [text.get_text() for text in box.get_texts()] if box else []
 
 
 def picture(png: bytes | None) -> Image.Image:
@@ -80,16 +80,15 @@ def picture(png: bytes | None) -> Image.Image:
     return Image.open(io.BytesIO(png))
 
 
-def test_empty_table_and_table_without_a_picture_have_none(database: Database) -> None:
+def test_empty_and_other_tables_have_no_picture(database: Database) -> None:
     for name in [*plots.PLOTS, "annuaire_education", "no_such_table"]:
         assert plots.plot(name, database) is None, name
 
 
-def test_histogram_has_the_mean_and_says_what_and_in_which_unit(database: Database) -> None:
-    insert(
-        database, "mutations_immo_latest", "code_commune annee nb_mutations prix_m2_moyen",
-        [(f"01{i:03}", 2024, 3, 1_000 + 10 * i) for i in range(101)] + [("02001", 2024, 3, None)],
-    )  # fmt: skip
+def test_histogram_has_mean_title_and_unit(database: Database) -> None:
+    rows = [(f"01{i:03}", 2024, 3, 1_000 + 10 * i) for i in range(101)]
+    columns = "code_commune annee nb_mutations prix_m2_moyen"
+    insert(database, "mutations_immo_latest", columns, [*rows, ("02001", 2024, 3, None)])
     (axes,) = panels(database, "mutations_immo_latest")
     assert axes.get_title() == "Average price of a square metre"
     assert axes.get_xlabel() == "prix_m2_moyen, €/m² (without 0.5 % at either end)"
@@ -100,7 +99,7 @@ def test_histogram_has_the_mean_and_says_what_and_in_which_unit(database: Databa
     assert steps.get_data()[0].sum() == 99
 
 
-def test_values_that_are_all_the_same_make_a_histogram_too(database: Database) -> None:
+def test_equal_values_make_a_histogram(database: Database) -> None:
     insert_ips(database, [("01001", 100.0)])
     assert picture(plots.plot("ips_colleges", database)).size == (340, 220)
 
@@ -111,24 +110,29 @@ def test_values_that_are_all_the_same_make_a_histogram_too(database: Database) -
         ("metrics_colleges", "uai session", [("0010001A", 2022), ("0010001A", 2024), ("0010002B", 2024)]),
         ("aggregated_data_lycees_2024", "uai annee", [("0010001A", 2022), ("0010001A", 2024), ("0010002B", 2024)]),
         (
-            "effectifs_specialites_premiere", "uai rentree_scolaire code_specialite specialite",
+            "effectifs_specialites_premiere",
+            "uai rentree_scolaire code_specialite specialite",
             [("0010001A", 2022, "1", "x"), ("0010001A", 2024, "1", "x"), ("0010002B", 2024, "1", "x")],
         ),
         (
-            "criminalite_2024", "code_commune annee indicateur unite_de_compte est_diffuse",
-            [("01001", 2022, "x", "Victime", "diff"), ("01001", 2024, "x", "Victime", "diff"),
-             ("01002", 2024, "x", "Victime", "ndiff")],
+            "criminalite_2024",
+            "code_commune annee indicateur unite_de_compte est_diffuse",
+            [
+                ("01001", 2022, "x", "Victime", "diff"),
+                ("01001", 2024, "x", "Victime", "diff"),
+                ("01002", 2024, "x", "Victime", "ndiff"),
+            ],
         ),
     ],
-)  # fmt: skip
-def test_rows_by_year(database: Database, table: str, columns: str, rows: list[Row]) -> None:
+)
+def test_bars_count_rows_by_year(database: Database, table: str, columns: str, rows: list[Row]) -> None:
     insert(database, table, columns, rows)
     (axes,) = panels(database, table)
     assert [text.get_text() for text in axes.get_xticklabels()] == ["2022", "2024"]
     assert [bar.get_height() for bar in axes.containers[0]] == [1, 2]
 
 
-def test_choropleth_is_of_the_departement_with_most_communes_and_takes_their_means(database: Database) -> None:
+def test_choropleth_maps_means_of_the_largest_departement(database: Database) -> None:
     insert_boundaries(database, ["01001", "01002", "01003", "97101", "97102"])
     insert_ips(database, [("01001", 90), ("01001", 110), ("01002", 120), ("01003", None), *[("97101", 80)] * 5])
     histogram, choropleth = panels(database, "ips_colleges")
@@ -147,7 +151,7 @@ def test_overseas_departement_has_three_digits(database: Database) -> None:
 
 
 @pytest.mark.parametrize("table", ["geodata_lycees", "lycees_geolocalisation", "colleges_geolocalisation"])
-def test_points_by_sector_over_the_communes(database: Database, table: str) -> None:
+def test_points_are_grouped_by_sector_over_communes(database: Database, table: str) -> None:
     communes = [("01001", "x", "01", "84", "commune-actuelle", 46.1, 5.1)]
     columns = "code_commune nom_commune code_departement code_region type_commune latitude longitude"
     insert(database, "info_communes", columns, communes)
@@ -159,7 +163,7 @@ def test_points_by_sector_over_the_communes(database: Database, table: str) -> N
     assert picture(plots.plot(table, database)).size == (340, 220)
 
 
-def test_a_map_takes_a_sample_which_is_the_same_each_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_map_shows_the_same_sample_each_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "SAMPLE", 7)
     places = [(f"00100{i:02}A", 45 + 0.1 * i, 5 + 0.01 * i, "public") for i in range(50)]
     insert(database, "colleges_geolocalisation", "uai latitude longitude secteur", places)
@@ -167,7 +171,7 @@ def test_a_map_takes_a_sample_which_is_the_same_each_time(database: Database, mo
     assert plots.plot("colleges_geolocalisation", database) == plots.plot("colleges_geolocalisation", database)
 
 
-def test_segments_are_lines_in_the_colour_of_their_first_lycee(database: Database) -> None:
+def test_segments_are_lines_coloured_by_first_lycee(database: Database) -> None:
     insert_boundaries(database, ["78001", "78002", "92001"])
     line = hexadecimal(shapely.LineString([(2.01, 46.01), (2.05, 46.05)]))
     columns = "code_departement code_commune libelle_rue side rule lignes uai_lycees_1 geometry"
@@ -197,18 +201,18 @@ def test_zones_are_areas_and_keep_their_holes(database: Database) -> None:
     rings = [ring for path in drawn.get_paths() for ring in path.to_polygons()]
     assert len(rings) == 3
     turns = [shapely.LinearRing(ring).is_ccw for ring in rings]
-    assert turns.count(True) == 2 or turns.count(False) == 2  # the hole turns the other way: it is not filled
+    assert turns.count(True) == 2 or turns.count(False) == 2, "the hole is not filled"
 
 
-def test_threads_may_draw_at_the_same_time(database: Database) -> None:
+def test_threads_draw_at_the_same_time(database: Database) -> None:
     insert_boundaries(database, ["01001", "01002"])
     insert_ips(database, [("01001", 90), ("01002", 120)])
     with ThreadPoolExecutor(4) as pool:
-        found = set(pool.map(lambda _: plots.plot("ips_colleges", database), range(8)))
-    assert len(found) == 1
+        pictures = set(pool.map(lambda _: plots.plot("ips_colleges", database), range(8)))
+    assert len(pictures) == 1
 
 
-def test_ages_name_the_oldest_sources_and_draw_all() -> None:
+def test_ages_do_not_depend_on_the_order_of_points() -> None:
     start = datetime(2026, 5, 1, tzinfo=UTC)
     days = [(start + timedelta(days=day), f"source-{i}", 10.0 * i + day) for i in range(30) for day in range(40)]
     image = picture(plots.ages(days))
@@ -221,7 +225,7 @@ def test_ages_of_nothing_and_of_one_moment(count: int) -> None:
     picture(plots.ages([(datetime(2026, 5, 1, tzinfo=UTC), "insee-pcs", 3.0)] * count))
 
 
-def test_markdown_holds_the_picture() -> None:
+def test_markdown_contains_the_picture() -> None:
     png = plots.ages([])
     text = plots.as_markdown(png, "ages [days]")
     assert text.startswith("![ages  days ](data:image/png;base64,") and text.endswith(")")
@@ -233,7 +237,7 @@ def test_background_is_white_and_opaque() -> None:
     assert image.getpixel((1, 1)) == (255, 255, 255, 255)
 
 
-def test_importing_needs_no_matplotlib_and_drawing_no_global_state() -> None:
+def test_import_avoids_matplotlib_and_drawing_pyplot() -> None:
     script = (
         "import sys; from edu_pipeline.monitoring import plots; assert 'matplotlib' not in sys.modules; "
         "plots.ages([]); assert 'matplotlib.pyplot' not in sys.modules"

@@ -289,6 +289,6 @@ def test_a_broken_release_is_told_once_and_the_rows_stay(running: Running) -> No
 
     file.write_text(text, encoding="utf-8")
     awaited(
-        lambda: [entry for entry in running.told if "Mended" in entry["text"]], PATIENCE, "the alert to be taken back"
+        lambda: [entry for entry in running.told if "Fixed" in entry["text"]], PATIENCE, "the alert to be taken back"
     )
     assert running.query("SELECT * FROM mutations_immo_latest ORDER BY code_commune") == before
