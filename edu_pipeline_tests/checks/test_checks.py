@@ -19,7 +19,7 @@ from edu_pipeline.checks.overlaps import SPECK, overlapping
 from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.ledger import REFUSED, Load
-from edu_pipeline.orchestration.assets import CHECKS
+from edu_pipeline.orchestration.check_results import LOAD_CHECKS
 from edu_pipeline.sources.archive import Archive, Release
 from edu_pipeline_tests.database.test_views import put
 
@@ -85,7 +85,7 @@ def test_the_checks_are_known_without_a_database() -> None:
         names = [spec.name for spec in checks.specs_of(table)]
         assert names, table
         assert len(set(names)) == len(names)
-        assert set(names).isdisjoint({*CHECKS, "supplied"}), "the load has these"
+        assert set(names).isdisjoint({*LOAD_CHECKS, "supplied"}), "the load has these"
     assert {spec.name for spec in checks.specs_of("a_37th_table")} == {"previous_rows"}, "no figure is needed for it"
     of = {spec.name: spec.severity for spec in checks.specs_of("metrics_colleges")}
     assert of == {

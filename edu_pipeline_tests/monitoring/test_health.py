@@ -9,7 +9,7 @@ import pytest
 
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.monitoring.health import GIVEN_UP, Health, ages_over_time, health
-from edu_pipeline.orchestration.data_freshness import shown
+from edu_pipeline.orchestration.data_freshness import health_metadata
 from edu_pipeline_tests.programs import run
 from edu_pipeline_tests.stand_in import SALES, StandIn, sale
 
@@ -102,7 +102,7 @@ def test_ages_over_time_grow_until_the_next_release(loaded: StandIn) -> None:
 
 def test_the_dashboard_shows_every_source_and_table(loaded: StandIn) -> None:
     found = now(loaded)
-    metadata = shown(found)
+    metadata = health_metadata(found)
     assert metadata["state"] == "🟡 yellow"
     assert metadata["number_red"] == 0
     assert sum(metadata[f"number_{state}"] for state in ("green", "yellow", "red")) == len(found.entries)
