@@ -26,8 +26,8 @@ from edu_pipeline.loading import writing
 from edu_pipeline.loading.difference import difference
 from edu_pipeline.table import Table
 from edu_pipeline_tests.conformed import conform
-from edu_pipeline_tests.serving_dagster import awaited
 from edu_pipeline_tests.stand_in import StandIn, sale
+from edu_pipeline_tests.waiting import awaited
 
 
 class Everything(Contract):
@@ -329,7 +329,7 @@ def test_a_reader_sees_old_or_new_and_never_waits_for_an_exchange(database: Data
     try:
         for nombre in (2, 3):
             assert publish(database, large, crimes(20_000, nombre)) == "exchange"
-            awaited(partial(contains, seen, (nombre, nombre, 20_000)), 30, f"the reader to see {nombre}")
+            awaited(partial(contains, seen, (nombre, nombre, 20_000)), f"the reader to see {nombre}")
     finally:
         stop.set()
         reader.join()
