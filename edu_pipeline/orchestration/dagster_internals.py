@@ -74,7 +74,7 @@ def run_job(
 
     Args:
         listener: called with every entry of the run's log, as soon as it is written.
-        tags: of the run, besides those of the job.
+        tags: tags of the run, in addition to the job's.
         asset_selection: the assets to run; None: all those of the job.
         raise_on_error: whether the first error of a step is raised and ends the run.
 
