@@ -1,4 +1,4 @@
-"""The UI with its daemon, started as a person does, and asked as the browser asks it."""
+"""The UI with its daemon: started as a person starts it, queried as the browser queries it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 
 from edu_pipeline.settings import PROJECT
 from edu_pipeline_tests.programs import BIN
-
-Value = TypeVar("Value")
+from edu_pipeline_tests.waiting import HANG, awaited
 
 RUNS = """
 query ($tag: String!, $value: String!) {
@@ -28,16 +27,26 @@ query ($tag: String!, $value: String!) {
 }
 """
 
+STOP_SECONDS = 60
+"""After these, a UI that was asked to end is killed. No test depends on it."""
+
 
 @dataclass(frozen=True)
 class Ui:
-    """A Dagster UI that runs."""
+    """A Dagster UI that is running.
+
+    Attributes:
+        start_seconds: how long it took to start, a measure of how fast the machine is now.
+    """
 
     url: str
+    process: subprocess.Popen[bytes]
+    start_seconds: float
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The answer of the GraphQL interface."""
-        answer = requests.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=30).json()
+        request = {"query": query, "variables": variables}
+        answer = requests.post(f"{self.url}/graphql", json=request, timeout=HANG).json()
         assert "errors" not in answer, answer
         data = answer["data"]
         assert isinstance(data, dict)
@@ -45,9 +54,9 @@ class Ui:
 
     def runs(self, tag: str, value: str) -> list[dict[str, Any]]:
         """The runs with a tag, the newest first."""
-        found = self.ask(RUNS, tag=tag, value=value)["runsOrError"]["results"]
-        assert isinstance(found, list)
-        return found
+        runs = self.ask(RUNS, tag=tag, value=value)["runsOrError"]["results"]
+        assert isinstance(runs, list)
+        return runs
 
 
 @contextmanager
@@ -56,7 +65,8 @@ def serving_ui(log: Path, **variables: str) -> Iterator[Ui]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ui = Ui(f"http://127.0.0.1:{port}")
+    url = f"http://127.0.0.1:{port}"
+    began = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(BIN / "edu-pipeline"), "ui", "--port", str(port)],
@@ -67,29 +77,24 @@ def serving_ui(log: Path, **variables: str) -> Iterator[Ui]:
             start_new_session=True,
         )
     try:
-        awaited(lambda: process.poll() is None and _answers(ui), 60, f"the UI to answer (see {log})")
-        yield ui
+        awaited(lambda: _is_up(url), f"the UI to answer (see {log})", process)
+        yield Ui(url, process, start_seconds=time.monotonic() - began)
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        _end(process)
 
 
-def _answers(ui: Ui) -> bool:
+def _is_up(url: str) -> bool:
     try:
-        return requests.get(f"{ui.url}/server_info", timeout=5).ok
+        return requests.get(f"{url}/server_info", timeout=60).ok
     except requests.RequestException:
         return False
 
 
-def awaited(look: Callable[[], Value], seconds: float, what: str) -> Value:
-    """What ``look`` finds, as soon as that is something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end. What has not ended after a while, with all that it started, is killed."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

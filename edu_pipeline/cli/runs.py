@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -28,9 +25,11 @@ from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.load import Options
 from edu_pipeline.loading.plan import check_holds, sources_to_ask, stale
 from edu_pipeline.loading.releases import fetch_new
-from edu_pipeline.orchestration.assets import raw_key, release_metadata
+from edu_pipeline.orchestration.dagster_internals import run_job
 from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
 from edu_pipeline.orchestration.instance import home
+from edu_pipeline.orchestration.metadata import release_metadata
+from edu_pipeline.orchestration.raw_assets import raw_key
 from edu_pipeline.orchestration.threaded_executor import in_process_executor
 from edu_pipeline.resources import moment
 from edu_pipeline.settings import Settings
@@ -182,19 +181,17 @@ def _execute(
             if event.is_step_success or event.is_step_failure or event.is_step_skipped:
                 progress.advance(task)
 
-        run_id = str(uuid.uuid4())
-        instance.add_event_listener(run_id, follow)
-        run = instance.create_run_for_job(
+        run_job(
             job,
-            run_id=run_id,
+            instance,
+            follow,
             run_config={
                 "resources": resources,
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
-            tags={**job.run_tags, "edu_pipeline/started_by": "command line"},
+            tags={"edu_pipeline/started_by": "command line"},
             asset_selection=selection,
         )
-        execute_run(InMemoryJob(job), run, instance)
     return failures
 
 

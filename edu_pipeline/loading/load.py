@@ -1,7 +1,7 @@
 """The way of the data, once for all tables: read -> transform -> contract -> compare -> publish + ledger.
 
 Belongs here: the order of these steps, what makes a load unnecessary, and what is recorded of it. Does not belong here:
-Dagster (``orchestration/assets.py``) and how any step works.
+Dagster (``orchestration/table_assets.py``) and how any step works.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pictures of tables for Dagster's UI, where a distribution, a series of years or a map says more than numbers.
 
 Belongs here: which table has which picture, and reading the few columns that it needs. Does not belong here: how it is
-drawn (``drawing.py``), the rest of the UI (``orchestration/assets.py``), what the columns mean (the contracts).
+drawn (``drawing.py``), the rest of the UI (``orchestration``), what the columns mean (the contracts).
 
 A picture has one or more panels side by side. A panel is a function that reads what it needs and returns how to draw
 it, or None if there is nothing to draw.

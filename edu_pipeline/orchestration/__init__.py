@@ -1,1 +1,1 @@
-"""Dagster: assets, checks, jobs, sensors, schedules, executors and its own storage."""
+"""Dagster: assets, checks, jobs, sensors, schedules, executors, and Dagster's own storage."""

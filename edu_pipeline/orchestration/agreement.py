@@ -1,36 +1,33 @@
-"""The checks between tables, after the tables of a run; they can be run alone, of any table.
+"""The checks between tables. They run after the tables of a run, or alone.
 
-Belongs here: giving them to Dagster. Does not belong here: the checks (``checks``), and those of a table alone,
-which its load makes before it publishes.
+Belongs here: how Dagster declares and runs them. Does not belong here: the checks (package ``checks``), and those of
+one table, which its load makes before it publishes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
 from edu_pipeline import checks
-from edu_pipeline.orchestration.assets import check_result
+from edu_pipeline.orchestration.check_results import agreement_check_specs, check_result
 from edu_pipeline.resources import ArchiveResource, PostgresResource
 from edu_pipeline.table import tables
 
 
-@dg.multi_asset_check(
-    specs=[
-        dg.AssetCheckSpec(spec.name, asset=name, description=spec.description)
-        for name in tables()
-        for spec in checks.specs_of(name)
-        if spec.between
-    ],
-    can_subset=True,
-)
+@dg.multi_asset_check(specs=[spec for name in tables() for spec in agreement_check_specs(name)], can_subset=True)
 def agreement(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, archive: ArchiveResource
 ) -> Iterator[dg.AssetCheckResult]:
-    """Whether codes point to rows that exist, releases are recent, and sources agree with each other."""
-    selected: dict[str, list[str]] = {}
-    for key in context.selected_asset_check_keys:
-        selected.setdefault(key.asset_key.to_user_string(), []).append(key.name)
+    """Whether codes refer to rows that exist, releases are recent, and sources agree with each other."""
     database = postgres.database()
     with database.connect() as connection:
-        for table, names in selected.items():
+        for table, names in names_by_table(context.selected_asset_check_keys).items():
             yield from map(check_result, checks.run(connection, database, archive.archive(), table, names))
+
+
+def names_by_table(keys: Iterable[dg.AssetCheckKey]) -> dict[str, list[str]]:
+    """The names of checks, by table."""
+    names: dict[str, list[str]] = {}
+    for key in keys:
+        names.setdefault(key.asset_key.to_user_string(), []).append(key.name)
+    return names

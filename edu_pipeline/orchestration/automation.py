@@ -1,94 +1,95 @@
-"""What runs by itself: the sensor of new releases, the daily refresh, the hourly look at everything, alerts.
+"""What runs without being asked: the sensor of new releases, the schedules, the alerts.
 
-Belongs here: when something runs, which assets, who is told. Does not belong here: how many runs at a time, retries,
-watching over runs (`dagster.yaml`); asking publishers (``sources/probe.py``); what an alert says (``alerts.py``).
+Belongs here: when something runs, of which assets, and who is alerted. Does not belong here: how many runs at a time,
+retries of runs, runs whose process died (`dagster.yaml`); asking publishers (``sources/probe.py``); what an alert says
+(``monitoring/alerts.py``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Iterable, Mapping
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
+from pydantic import SecretStr
 
 from edu_pipeline.checks import failing_checks
 from edu_pipeline.database.connection import target
 from edu_pipeline.loading.lineage import downstream_of
 from edu_pipeline.loading.releases import ask_publishers
 from edu_pipeline.monitoring import alerts
-from edu_pipeline.orchestration.assets import raw_key
 from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
+from edu_pipeline.orchestration.jobs import daily_refresh, freshness
+from edu_pipeline.orchestration.probes import probe_errors
+from edu_pipeline.orchestration.raw_assets import raw_key
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
+from edu_pipeline.sources.probe import Probed
 
 PARIS = "Europe/Paris"
 
 ALERT_SECONDS = min(30, settings().probe_seconds)
-"""Between two looks for runs that have ended: Dagster's own, and no longer than between two looks at the publishers."""
+"""How often the sensors look for runs that have ended: as often as Dagster does by default, or as often as publishers
+are asked, if that is more often."""
 
-NO_WEBHOOK = "EDU_ALERT_WEBHOOK is not set: nobody is told"
+NO_WEBHOOK = "EDU_ALERT_WEBHOOK is not set: nobody is alerted"
+
+nightly = dg.ScheduleDefinition(
+    name="every_night",
+    job=daily_refresh,
+    cron_schedule="0 2 * * *",
+    execution_timezone=PARIS,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Loads everything with a new release and whatever depends on it, and what an earlier run failed to "
+    "load.",
+)
+
+hourly = dg.ScheduleDefinition(
+    name="every_hour",
+    job=freshness,
+    cron_schedule="5 * * * *",
+    execution_timezone=PARIS,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Materializes data_freshness, the dashboard of all sources and tables.",
+)
 
 
-def release_sensor(job: Job) -> dg.SensorDefinition:
-    """The sensor that turns new releases into one run of ``job``: their sources, and all that hangs on these, once."""
+@dg.sensor(
+    name="new_releases",
+    job=daily_refresh,
+    minimum_interval_seconds=settings().probe_seconds,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks every publisher by one small request whether there is a new release.",
+)
+def release_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Request one run for all new releases: of their sources, and of whatever depends on them."""
+    answers = ask_publishers(settings(), target(settings()), Archive(settings().archive_root))
+    for text in probe_errors(answers):
+        context.log.warning(text)
+    return release_request(answers, context.cursor)
 
-    @dg.sensor(
-        name="new_releases",
-        job=job,
-        minimum_interval_seconds=settings().probe_seconds,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks every publisher by one small request whether there is a new release.",
+
+def release_request(answers: Mapping[str, Probed], cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+    """The run for the new releases that no run was requested for yet.
+
+    Args:
+        answers: source to what its publisher shows.
+        cursor: what earlier ticks requested: the number of runs, and the version of each source.
+    """
+    requested = json.loads(cursor or '{"runs": 0, "versions": {}}')
+    versions = {source: _digest(answer.version) for source, answer in answers.items() if answer.changed}
+    new = {source: version for source, version in versions.items() if requested["versions"].get(source) != version}
+    if not new:
+        return dg.SkipReason(f"{len(answers)} sources asked: no new release")
+    # The number makes the key of every run different: a version may be withdrawn, published again, and needs a new run.
+    cursor = json.dumps({"runs": requested["runs"] + 1, "versions": requested["versions"] | new})
+    request = dg.RunRequest(
+        run_key=_digest(cursor),
+        asset_selection=[*map(raw_key, new), *map(dg.AssetKey, downstream_of(new))],
+        tags={"edu_pipeline/started_by": "new release", "edu_pipeline/releases": ", ".join(new)[:200]},
     )
-    def new_releases(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        found = ask_publishers(settings(), target(settings()), Archive(settings().archive_root))
-        cursor = json.loads(context.cursor or '{"runs": 0, "versions": {}}')
-        requested: dict[str, str] = cursor["versions"]
-        for source, probed in found.items():
-            if probed.error:
-                context.log.warning(f"{source}: {probed.error}")
-        new = {
-            source: hashlib.sha256(probed.version.encode()).hexdigest()[:16]
-            for source, probed in found.items()
-            if probed.changed
-        }
-        new = {source: version for source, version in new.items() if requested.get(source) != version}
-        if not new:
-            return dg.SkipReason(f"{len(found)} sources asked, none has a new release")
-        # numbered: a version that was there before, and is again, is to have a run of its own
-        cursor = json.dumps({"runs": cursor["runs"] + 1, "versions": requested | new})
-        run = dg.RunRequest(
-            run_key=hashlib.sha256(cursor.encode()).hexdigest()[:16],
-            asset_selection=[*map(raw_key, new), *map(dg.AssetKey, downstream_of(new))],
-            tags={"edu_pipeline/started_by": "new release", "edu_pipeline/releases": ", ".join(new)[:200]},
-        )
-        return dg.SensorResult(run_requests=[run], cursor=cursor)
-
-    return new_releases
-
-
-def nightly(job: Job) -> dg.ScheduleDefinition:
-    """Every night: ask all publishers, load what is new, also what a run before failed to load."""
-    return dg.ScheduleDefinition(
-        name="every_night",
-        job=job,
-        cron_schedule="0 2 * * *",
-        execution_timezone=PARIS,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="What has a new release, and what hangs on it; also what could not be loaded before.",
-    )
-
-
-def hourly(job: Job) -> dg.ScheduleDefinition:
-    """Every hour: look at how fresh everything is."""
-    return dg.ScheduleDefinition(
-        name="every_hour",
-        job=job,
-        cron_schedule="5 * * * *",
-        execution_timezone=PARIS,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="The asset data_freshness, which shows the state of every source and every table.",
-    )
+    return dg.SensorResult(run_requests=[request], cursor=cursor)
 
 
 @dg.run_failure_sensor(
@@ -98,19 +99,29 @@ def hourly(job: Job) -> dg.ScheduleDefinition:
     description="Posts the failure text of every failed step to the webhook, once per cause.",
 )
 def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-    """Tell the webhook why a run failed."""
-    webhook, ui = settings().alert_webhook, settings().ui_url
+    """Post to the webhook why a run failed."""
+    webhook = settings().alert_webhook
     if webhook is None:
         return dg.SkipReason(NO_WEBHOOK)
-    run = context.dagster_run
-    found = {str(event.step_key): step_failure_text(event) for event in context.get_step_failure_events()}
-    causes = [alerts.from_run(step, run.job_name, text, run.run_id, ui) for step, text in found.items()]
-    if not causes:
-        causes = [alerts.from_run(None, run.job_name, run_failure_text(context.failure_event), run.run_id, ui)]
+    post_alerts(failure_alerts(context), webhook)
+    return None
+
+
+def failure_alerts(context: dg.RunFailureSensorContext) -> list[alerts.Alert]:
+    """One alert per failed step of a run; if no step failed, one for the run."""
+    run, ui = context.dagster_run, settings().ui_url
+    texts: dict[str | None, str] = {
+        str(event.step_key): step_failure_text(event) for event in context.get_step_failure_events()
+    }
+    texts = texts or {None: run_failure_text(context.failure_event)}
+    return [alerts.from_run(step, run.job_name, text, run.run_id, ui) for step, text in texts.items()]
+
+
+def post_alerts(causes: Iterable[alerts.Alert], webhook: SecretStr) -> None:
+    """Post alerts to the webhook, but for those that it already has."""
     with target(settings()).connect() as connection:
         for alert in causes:
             alerts.send(alert, webhook, connection)
-    return None
 
 
 @dg.run_status_sensor(
@@ -118,21 +129,35 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
     minimum_interval_seconds=ALERT_SECONDS,
     run_status=dg.DagsterRunStatus.SUCCESS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="After every run: posts the checks that are red to the webhook, once per cause, and what is mended.",
+    description="After every run: posts the checks that are red to the webhook, once per cause, and what is fixed.",
 )
 def red_checks(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
-    """Tell the webhook which checks have turned red, and which causes are gone."""
-    webhook, ui = settings().alert_webhook, settings().ui_url
+    """Post to the webhook which checks have turned red, and which causes are gone."""
+    webhook = settings().alert_webhook
     if webhook is None:
         return dg.SkipReason(NO_WEBHOOK)
     run = context.dagster_run
     steps = {stats.step_key for stats in context.instance.get_run_step_stats(run.run_id)}
+    post_red_checks(steps, run.job_name, webhook)
+    return None
+
+
+def post_red_checks(steps: Collection[str], job: str, webhook: SecretStr) -> None:
+    """Post the checks that are red, and the causes that are gone.
+
+    Args:
+        steps: the steps that the run has made; what failed in one of them earlier is fixed.
+        job: the run's job.
+    """
     database = target(settings())
     with database.connect() as connection:
-        found = failing_checks(connection, database.schema)
-        red = [alerts.from_check(table, name, text, ui) for (table, name), text in found.items()]
+        failing = failing_checks(connection, database.schema)
+        red = [alerts.from_check(table, check, text, settings().ui_url) for (table, check), text in failing.items()]
         for alert in red:
             alerts.send(alert, webhook, connection)
-        lasting = [cause for cause in alerts.unresolved(connection) if not alerts.is_fixed(cause, steps, run.job_name)]
+        lasting = [cause for cause in alerts.unresolved(connection) if not alerts.is_fixed(cause, steps, job)]
         alerts.resolve(connection, {*lasting, *(alert.cause for alert in red)}, webhook)
-    return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

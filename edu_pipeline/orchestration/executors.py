@@ -1,7 +1,9 @@
 """Which of Dagster's executors runs the jobs: the setting ``EDU_EXECUTOR``.
 
-Belongs here: nothing else. In one process a step costs 0.03 to 0.08 s, by multiprocessing 2 s (docs/design
-of the product); the distributed ones want their package (``dagster-dask``, ``dagster-celery``) and workers.
+Belongs here: nothing else. Does not belong here: how steps run in threads (``threaded_executor.py``).
+
+A step costs 0.03 to 0.08 s in one process and 2 s with multiprocessing. The distributed executors need their package
+(``dagster-dask``, ``dagster-celery``) and workers.
 """
 
 from __future__ import annotations
@@ -27,12 +29,12 @@ def executor() -> dg.ExecutorDefinition:
     if name not in DISTRIBUTED:
         return in_process_executor if name == "in_process" else dg.multiprocess_executor
     try:
-        found = getattr(importlib.import_module(f"dagster_{name}"), DISTRIBUTED[name])
+        definition = getattr(importlib.import_module(f"dagster_{name}"), DISTRIBUTED[name])
     except ModuleNotFoundError as error:
         raise SettingInvalid(
             "EDU_EXECUTOR",
             f"expected the package dagster-{name} for the executor {name!r}, found it not installed.",
             f"Install it (`pip install dagster-{name}`, in the version that fits dagster), or use in_process.",
         ) from error
-    assert isinstance(found, dg.ExecutorDefinition)
-    return found
+    assert isinstance(definition, dg.ExecutorDefinition)
+    return definition

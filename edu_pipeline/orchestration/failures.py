@@ -1,12 +1,59 @@
-"""What Dagster's events say of a failure.
+"""From the errors of the project to Dagster's failures, and from Dagster's events back to failure texts.
 
-Belongs here: from an event to the failure text. Does not belong here: what failures there are (``errors.py``), and who
-is told (``alerts.py``, ``runs.py``).
+Belongs here: which errors Dagster retries, and what it shows of the others. Does not belong here: the errors
+(``errors.py``), the checks that a failure turns red (``check_results.py``), who is alerted (``automation.py``).
 """
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
+
+from edu_pipeline.errors import EduError, is_transient
+
+RETRIES, RETRY_AFTER = 2, 30
+"""How often a step is retried after a transient error, and after how many seconds."""
+
+
+@contextmanager
+def dagster_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Raise every error as Dagster's: a retry if that can help, otherwise a final failure with the failure text.
+
+    Raises:
+        RetryRequested: the error is transient, and there are retries left.
+        Failure: any other error, which is its ``__cause__``.
+    """
+    try:
+        yield
+    except Exception as error:
+        failure = failure_or_retry(error, context.retry_number)
+        if isinstance(failure, dg.RetryRequested):
+            context.log.warning(str(error))
+        raise failure from error
+
+
+def failure_or_retry(error: Exception, retry_number: int) -> dg.Failure | dg.RetryRequested:
+    """What Dagster is to make of an error.
+
+    Args:
+        retry_number: how often the step has been retried.
+    """
+    if is_transient(error) and retry_number < RETRIES:
+        return dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_AFTER)
+    if isinstance(error, EduError):
+        return dg.Failure(
+            description=str(error),
+            metadata={"where": error.where, "found": error.problem, "what to do": error.remedy},
+            allow_retries=False,
+        )
+    return dg.Failure(
+        description=f"{type(error).__name__}: {error}",
+        metadata={"defect": dg.MetadataValue.md(f"```\n{''.join(traceback.format_exception(error))}\n```")},
+        allow_retries=False,
+    )
 
 
 def step_failure_text(event: dg.DagsterEvent) -> str:
@@ -18,7 +65,7 @@ def step_failure_text(event: dg.DagsterEvent) -> str:
 
 
 def run_failure_text(event: dg.DagsterEvent) -> str:
-    """Why a run failed before its first step: the text of the error at the bottom."""
+    """Why a run failed before its first step: the message of the error that caused all the others."""
     data = event.event_specific_data
     error = getattr(data, "error", None) or getattr(data, "first_step_failure_event", None)
     while error is not None and error.cause is not None:

@@ -1,46 +1,39 @@
 """Dagster's own state: the folder that is its home, and the schema of the target database that has its tables.
 
-Belongs here: what ``dagster.yaml`` cannot say by itself. Does not belong here: the definitions.
+Belongs here: what ``dagster.yaml`` refers to and cannot express. Does not belong here: the definitions.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from dagster import DagsterRun, DefaultRunLauncher
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from psycopg import sql
 
 from edu_pipeline.database.connection import target
 from edu_pipeline.database.locks import is_run_alive
+from edu_pipeline.orchestration.dagster_internals import CheckRunHealthResult, WorkerStatus, reuse_connections
 from edu_pipeline.settings import PROJECT, Settings, settings
 
 SCHEMA = "dagster"
 
 OPTIONS = f"options=-csearch_path%3D{SCHEMA}%20-csynchronous_commit%3Doff"
-"""Events are committed without waiting for the disk: some ten a step, they would cost more than the work; the
-ledger's commits wait."""
+"""Events are committed without waiting for the disk: with some ten per step, that would take longer than the work. The
+ledger's commits do wait."""
 
-
-LOOKS, BETWEEN_LOOKS = 3, 5.0
-"""How often a run's process is looked for before it counts as gone, and the seconds between."""
+HEALTH_CHECKS, HEALTH_CHECK_INTERVAL = 3, 5.0
+"""How many times in a row a run's process must be missing before it counts as gone, and the seconds in between."""
 
 STATEMENT_SECONDS = 60
 """How long a statement of Dagster's own may take."""
 
 
 class Storage(DagsterPostgresStorage):
-    """Dagster's runs, events and schedules, where the settings say: no URL stands in ``dagster.yaml`` or in the UI.
-
-    Its connections are kept open: Dagster otherwise makes a new one for every event, which takes longer than the event.
-    Which tables and columns there are is asked once, not at every event: the storage has just made them.
-    """
+    """Dagster's runs, events and schedules, where the settings say: no URL is in ``dagster.yaml`` or in the UI."""
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -48,25 +41,22 @@ class Storage(DagsterPostgresStorage):
         return {}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Storage:
-        """The storage that the settings name; its schema is made if it is missing.
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Storage:
+        """The storage that the settings name; its schema is created if it does not exist.
 
         Raises:
             DatabaseUnreachable: the server does not answer.
         """
         storage = cls(inst_data=inst_data, postgres_url=_url(settings()))
-        for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
-            part.optimize_for_webserver(STATEMENT_SECONDS * 1000, pool_recycle=3600, max_overflow=20)
-        events: Any = storage.event_log_storage
-        events.has_table, events.has_asset_key_col = cache(events.has_table), cache(events.has_asset_key_col)
+        reuse_connections(storage, STATEMENT_SECONDS)
         return storage
 
 
 class Launcher(DefaultRunLauncher):
-    """Dagster's launcher, which can also tell whether the process of a run lives, wherever it was started.
+    """Dagster's launcher, which can also say whether the process of a run is alive, wherever it was started.
 
-    A run shows it by a lock in the database (``resources``), which goes with its process. With an executor that has a
-    process per step there is none: then only the run's longest time ends it (`dagster.yaml`).
+    The process of a run holds a lock in the database (``resources``) for as long as it lives. With an executor that
+    has a process per step nobody holds it; such a run is ended only by its maximum runtime (`dagster.yaml`).
     """
 
     @property
@@ -75,11 +65,11 @@ class Launcher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the process lives; looked for several times, since a run begins and ends without the lock."""
+        """Whether the process is alive. Checked several times: a run holds no lock as it begins and as it ends."""
         if settings().executor != "in_process":
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        for look in range(LOOKS):
-            time.sleep(BETWEEN_LOOKS if look else 0)
+        for attempt in range(HEALTH_CHECKS):
+            time.sleep(HEALTH_CHECK_INTERVAL if attempt else 0)
             with target(settings()).connect() as connection:
                 if is_run_alive(connection, run.run_id):
                     return CheckRunHealthResult(WorkerStatus.RUNNING)
@@ -87,7 +77,7 @@ class Launcher(DefaultRunLauncher):
 
 
 def _url(settings: Settings) -> str:
-    """The storage's URL for psycopg 2, which is what dagster-postgres speaks."""
+    """The storage's URL for psycopg 2, which is what dagster-postgres uses."""
     if settings.dagster_url:
         return settings.dagster_url
     database = target(settings)
@@ -99,7 +89,7 @@ def _url(settings: Settings) -> str:
 
 
 def home(settings: Settings) -> str:
-    """The folder for DAGSTER_HOME, unless it is set already: ``.local/dagster``, with the project's dagster.yaml."""
+    """The folder for DAGSTER_HOME: the environment's, otherwise ``.local/dagster`` with the project's dagster.yaml."""
     if "DAGSTER_HOME" in os.environ:
         return os.environ["DAGSTER_HOME"]
     folder = settings.local / "dagster"

@@ -1,22 +1,28 @@
-"""The asset that asks the publishers: one small request each, before the raw assets of the same run.
+"""The asset that asks the publishers for new releases, before the raw assets of the same run.
 
-Belongs here: asking, and showing what was said. Does not belong here: how they are asked (``sources/probe.py``).
+Belongs here: how Dagster declares, runs and shows it. Does not belong here: asking (``sources/probe.py``,
+``loading/releases.py``).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
 from edu_pipeline.loading.releases import ask_publishers
-from edu_pipeline.orchestration.assets import OWNERS, failures, markdown
+from edu_pipeline.orchestration.failures import dagster_failures
+from edu_pipeline.orchestration.markdown import markdown_table
+from edu_pipeline.orchestration.metadata import OWNERS
 from edu_pipeline.resources import ArchiveResource, PostgresResource
 from edu_pipeline.settings import settings
+from edu_pipeline.sources.probe import Probed
 
 
 @dg.asset(
     group_name="raw",
-    description="What every publisher shows of its newest release, by one small request each. In a run that begins "
-    "with it, only those sources are fetched that have something new; what cannot be asked keeps what is here.",
+    description="What every publisher shows of its newest release, by one small request each. A run that includes it "
+    "fetches only the sources that have something new; of a source that cannot be asked, the newest release in the "
+    "archive stays in use.",
     owners=OWNERS,
     kinds={"http"},
     tags={"layer": "raw"},
@@ -24,20 +30,30 @@ from edu_pipeline.settings import settings
 def probes(
     context: dg.AssetExecutionContext, postgres: PostgresResource, archive: ArchiveResource
 ) -> dg.MaterializeResult[Any]:
-    """Ask all publishers, unless the run is to leave them alone."""
-    if not archive.fetches:
-        return dg.MaterializeResult(metadata={"asked": False})
-    with failures(context):
-        found = ask_publishers(settings(), postgres.database(), archive.archive())
-    for source, probed in found.items():
-        if probed.error:
-            context.log.warning(f"{source}: {probed.error}")
-    rows = [[one.source, "new" if one.changed else "", one.published_at, one.error] for one in found.values()]
-    return dg.MaterializeResult(
-        metadata={
-            "asked": True,
-            "new": sum(one.changed for one in found.values()),
-            "failed": sum(one.error is not None for one in found.values()),
-            "sources": dg.MetadataValue.md(markdown(["source", "new", "published at", "error"], rows)),
-        }
-    )
+    """Ask all publishers, unless the run uses the archive alone."""
+    with dagster_failures(context):
+        answers = ask_publishers(settings(), postgres.database(), archive.archive()) if archive.fetches else None
+    for text in probe_errors(answers or {}):
+        context.log.warning(text)
+    return dg.MaterializeResult(metadata=probes_metadata(answers))
+
+
+def probe_errors(answers: Mapping[str, Probed]) -> list[str]:
+    """Which sources could not be asked, and why."""
+    return [f"{source}: {answer.error}" for source, answer in answers.items() if answer.error]
+
+
+def probes_metadata(answers: Mapping[str, Probed] | None) -> dict[str, Any]:
+    """What the UI shows of the answers; None: nobody was asked."""
+    if answers is None:
+        return {"asked": False}
+    rows = [
+        [answer.source, "new" if answer.changed else "", answer.published_at, answer.error]
+        for answer in answers.values()
+    ]
+    return {
+        "asked": True,
+        "new": sum(answer.changed for answer in answers.values()),
+        "failed": sum(answer.error is not None for answer in answers.values()),
+        "sources": markdown_table(["source", "new", "published at", "error"], rows),
+    }

@@ -1,171 +1,193 @@
-"""Dagster's steps in one process, some at a time: each in a thread of its own.
+"""Dagster's ``in_process`` executor, with several steps at a time: each step runs in a thread of this process.
 
-Belongs here: handing out the steps of a run, taking in their events, ending them when the run is to end. Does not
-belong here: which executor runs the jobs (``executors.py``), what a step does.
+Belongs here: starting the steps of a run, passing on their events, stopping them when the run is stopped. Does not
+belong here: which executor runs the jobs (``executors.py``), what a step does, Dagster's parts that it is made of
+(``dagster_internals.py``).
 
-While the server copies a table's rows and indexes them, the next table's files are read: Python's lock is free for the
-greater part of both. Dagster has no such executor. This one is its ``in_process``, made of the same parts; they are
-private, so that an update of Dagster (``pyproject.toml`` pins it) has to look at them. Hooks of ops are not called:
-there are none.
+While the server copies and indexes the rows of one table, the files of the next are read: Python's lock is free for
+most of both. Hooks of ops are not called: the project has none.
 """
 
 from __future__ import annotations
 
-import ctypes
-import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 
 import dagster as dg
-from dagster._core.execution.api import ExecuteRunWithPlanIterable
-from dagster._core.execution.context.system import (
-    PlanExecutionContext,
-    PlanOrchestrationContext,
-    StepExecutionContext,
-)
-from dagster._core.execution.context_creation_job import PlanExecutionContextManager
-from dagster._core.execution.plan.execute_plan import dagster_event_sequence_for_step
-from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
-from dagster._core.execution.plan.plan import ExecutionPlan
-from dagster._core.execution.retries import RetryMode
 
 from edu_pipeline.database.connection import cancel_statements
+from edu_pipeline.orchestration.dagster_internals import (
+    ExecutionPlan,
+    PlanExecutionContext,
+    PlanOrchestrationContext,
+    RetryMode,
+    active_execution,
+    captured_logs,
+    plan_events,
+    raise_in_thread,
+    step_events,
+)
 from edu_pipeline.settings import settings
 
-News = tuple[str, dg.DagsterEvent | BaseException | None]
-"""The key of a step, and what it tells: an event; None, it has ended; or the error by which it did."""
-
-LOOK_EVERY = 0.5
-"""Seconds after which the run looks whether it was interrupted, if no step has told anything."""
+INTERRUPT_CHECK_SECONDS = 0.5
+"""While no step reports anything, the run checks this often whether it was interrupted."""
 
 
 @dg.executor(name="in_process")
 def in_process_executor(_: dg.InitExecutorContext) -> dg.Executor:
-    """All steps in this process, ``EDU_STEPS_AT_ONCE`` at a time; of those that could run the one of the greatest
-    ``dagster/priority`` first."""
-    return StepThreads(settings().steps_at_once)
+    """All steps in this process, ``EDU_STEPS_AT_ONCE`` at a time; of those that may start, the one with the highest
+    ``dagster/priority`` starts first."""
+    return ThreadedExecutor(settings().steps_at_once)
 
 
-class StepThreads(dg.Executor):
+class ThreadedExecutor(dg.Executor):
     """Runs the steps of a run in threads.
 
     Args:
-        at_once: how many at a time.
+        steps_at_once: how many steps run at a time, at most.
     """
 
-    def __init__(self, at_once: int) -> None:
-        self.at_once = at_once
+    def __init__(self, steps_at_once: int) -> None:
+        self.steps_at_once = steps_at_once
 
     @property
     def retries(self) -> RetryMode:
-        """A step that asks for it is tried again."""
+        """A step that asks for a retry gets it."""
         return RetryMode.ENABLED
 
     def execute(
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
-        """Run the steps of the plan, each when those that it depends on have ended well.
+        """Run the steps of the plan, each after those that it depends on have succeeded.
 
         Raises:
-            DagsterExecutionInterruptedError: the run was told to end; its steps have ended.
+            DagsterExecutionInterruptedError: the run was interrupted; all its steps have ended.
         """
-        context = PlanExecutionContextManager(
-            job=plan_context.job,
-            retry_mode=plan_context.retry_mode,
-            execution_plan=execution_plan,
-            run_config=plan_context.run_config,
-            dagster_run=plan_context.dagster_run,
-            instance=plan_context.instance,
-            raise_on_error=plan_context.raise_on_error,
-            output_capture=plan_context.output_capture,
-        )
-        yield from ExecuteRunWithPlanIterable(execution_plan, partial(_with_logs, at_once=self.at_once), context)
+        yield from plan_events(plan_context, execution_plan, partial(_run_plan, steps_at_once=self.steps_at_once))
 
 
-def _with_logs(
-    job_context: PlanExecutionContext, execution_plan: ExecutionPlan, at_once: int
-) -> Iterator[dg.DagsterEvent]:
-    """The events of the steps, and before them where what the process prints is kept."""
-    logs = job_context.instance.compute_log_manager
-    key = logs.build_log_key_for_run(job_context.run_id, uuid.uuid4().hex)
-    with logs.capture_logs(key) as captured:
-        yield dg.DagsterEvent.capture_logs(job_context, execution_plan.step_keys_to_execute, key, captured)
-        yield from _steps(job_context, execution_plan, at_once)
+@dataclass(frozen=True)
+class Report:
+    """What a step reports: an event, or its end.
+
+    Attributes:
+        step_key: the step; empty if no step has reported anything for a while.
+        event: None at the end of the step.
+        error: what ended the step, if that was not a failure which Dagster handles.
+    """
+
+    step_key: str
+    event: dg.DagsterEvent | None = None
+    error: BaseException | None = None
 
 
-def _steps(job_context: PlanExecutionContext, execution_plan: ExecutionPlan, at_once: int) -> Iterator[dg.DagsterEvent]:
-    told: SimpleQueue[News] = SimpleQueue()
-    running: dict[str, Thread] = {}
-    events: dict[str, list[dg.DagsterEvent]] = defaultdict(list)
-    end: BaseException | None = None
-    with (
-        InstanceConcurrencyContext(job_context.instance, job_context.dagster_run) as pools,
-        execution_plan.start(
-            job_context.retry_mode, max_concurrent=at_once, instance_concurrency_context=pools
-        ) as active,
-    ):
+class StepThreads:
+    """The steps under way, each in a thread.
+
+    Attributes:
+        running: step key to thread.
+    """
+
+    def __init__(self) -> None:
+        self.running: dict[str, Thread] = {}
+        self._reports: SimpleQueue[Report] = SimpleQueue()
+        self._events: dict[str, list[dg.DagsterEvent]] = defaultdict(list)
+
+    def start(self, context: dg.StepExecutionContext) -> None:
+        """Start a step."""
+        key = context.step.key
+        self.running[key] = Thread(target=self._run, args=(context,), name=key, daemon=True)
+        self.running[key].start()
+
+    def next_report(self) -> Report:
+        """The next report of any step. After a while without one: the end of a step whose thread died without
+        reporting it, or a report of no step."""
         try:
-            while running or not (end or active.is_complete):
-                if not end:
+            report = self._reports.get(timeout=INTERRUPT_CHECK_SECONDS)
+        except Empty:
+            return Report(next((key for key, thread in self.running.items() if not thread.is_alive()), ""))
+        if report.event:
+            self._events[report.step_key].append(report.event)
+        return report
+
+    def finish(self, step_key: str) -> list[dg.DagsterEvent]:
+        """Wait for the thread of a step that has ended.
+
+        Returns:
+            The events that the step has reported.
+        """
+        self.running.pop(step_key).join()
+        return self._events.pop(step_key, [])
+
+    def interrupt(self) -> None:
+        """Raise in every thread what a signal raises in a process with one thread. A thread notices when Python
+        returns from what it called, so the statements that the server executes for it are cancelled."""
+        if not self.running:
+            return
+        for thread in self.running.values():
+            raise_in_thread(thread, dg.DagsterExecutionInterruptedError)
+        cancel_statements()
+
+    def join(self) -> None:
+        """Wait until all steps have ended."""
+        for thread in self.running.values():
+            thread.join()
+
+    def _run(self, context: dg.StepExecutionContext) -> None:
+        """Run a step, in its thread."""
+        key, error = context.step.key, None
+        try:
+            for event in step_events(context):
+                self._reports.put(Report(key, event))
+        except BaseException as raised:
+            error = raised
+        self._reports.put(Report(key, error=error))
+
+
+def _run_plan(
+    job_context: PlanExecutionContext, execution_plan: ExecutionPlan, steps_at_once: int
+) -> Iterator[dg.DagsterEvent]:
+    """The events of a plan: first where the output of the process is kept, then those of the steps."""
+    with captured_logs(job_context, execution_plan) as captured:
+        yield captured
+        yield from _run_steps(job_context, execution_plan, steps_at_once)
+
+
+def _run_steps(
+    job_context: PlanExecutionContext, execution_plan: ExecutionPlan, steps_at_once: int
+) -> Iterator[dg.DagsterEvent]:
+    """Run all steps. An interrupt, or an error that is not a step's failure, stops those under way and the run."""
+    threads = StepThreads()
+    stopped_by: BaseException | None = None
+    with active_execution(job_context, execution_plan, steps_at_once) as active:
+        try:
+            while threads.running or not (stopped_by or active.is_complete):
+                if not stopped_by:
                     for step in active.get_steps_to_execute():
-                        context = job_context.for_step(step, active.get_known_state())
-                        running[step.key] = Thread(target=_run, args=(context, told), name=step.key, daemon=True)
-                        running[step.key].start()
+                        threads.start(job_context.for_step(step, active.get_known_state()))
                     yield from active.concurrency_event_iterator(job_context)
-                key, news = _next(told, running)
-                if isinstance(news, dg.DagsterEvent):
-                    events[key].append(news)
-                    yield news
-                elif key:
-                    running.pop(key).join()
-                    for event in events.pop(key, []):  # not before: a step that is to be tried again would be twice
+                report = threads.next_report()
+                if report.event:
+                    yield report.event
+                elif report.step_key:
+                    # Only now are its events handled: a step that asks for a retry must not start again before it ends.
+                    for event in threads.finish(report.step_key):
                         active.handle_event(event)
-                    active.verify_complete(job_context, key)
-                    yield from active.plan_events_iterator(job_context) if not (end or news) else ()
-                failed = news if isinstance(news, BaseException) else None
-                if active.check_for_interrupts():
-                    failed = dg.DagsterExecutionInterruptedError()
-                if failed and not end:
-                    end = failed
-                    _interrupt(running.values())
-                elif end and not key:
+                    active.verify_complete(job_context, report.step_key)
+                    if not (stopped_by or report.error):
+                        yield from active.plan_events_iterator(job_context)
+                error = dg.DagsterExecutionInterruptedError() if active.check_for_interrupts() else report.error
+                if error and not stopped_by:
+                    stopped_by = error
+                    threads.interrupt()
+                elif stopped_by and not report.step_key:
                     cancel_statements()
         finally:
-            _interrupt(running.values())
-            for thread in running.values():
-                thread.join()
-        if end:
-            raise end
-
-
-def _next(told: SimpleQueue[News], running: Mapping[str, Thread]) -> News:
-    """What a step tells next; after a while without news a step that ended without telling, or none (no key)."""
-    try:
-        return told.get(timeout=LOOK_EVERY)
-    except Empty:
-        return next((key for key, thread in running.items() if not thread.is_alive()), ""), None
-
-
-def _run(context: StepExecutionContext, told: SimpleQueue[News]) -> None:
-    """Run a step and tell its events; in the end None, or the error that is no failure of the step."""
-    error = None
-    try:
-        for event in dagster_event_sequence_for_step(context):
-            told.put((context.step.key, event))
-    except BaseException as raised:
-        error = raised
-    told.put((context.step.key, error))
-
-
-def _interrupt(threads: Collection[Thread]) -> None:
-    """Raise in the threads, if there are any, what a signal raises in a process that has one thread: as soon as Python
-    is back from what it has called, for which the server's part is cancelled."""
-    if not threads:
-        return
-    interruption = ctypes.py_object(dg.DagsterExecutionInterruptedError)
-    for thread in threads:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), interruption)
-    cancel_statements()
+            threads.interrupt()
+            threads.join()
+        if stopped_by:
+            raise stopped_by

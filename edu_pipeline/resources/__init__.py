@@ -1,4 +1,8 @@
-"""The Dagster resources: the target database, the archive and the publishers, and what a run is asked to do."""
+"""The Dagster resources: the target database, the archive and its publishers, and an operator's options for a run.
+
+Belongs here: from a run's configuration to the project's own objects, and the locks that a run holds. Does not belong
+here: the database (``database/connection.py``), the archive (``sources/archive.py``), loads (package ``loading``).
+"""
 
 from __future__ import annotations
 
@@ -20,33 +24,34 @@ from edu_pipeline.sources.archive import Archive
 
 
 class PostgresResource(dg.ConfigurableResource[Any]):
-    """The target database and its schema; both come from the settings, so that no URL shows in the UI.
+    """The target database and its schema. Both come from the settings, so that the UI shows no URL.
 
     Attributes:
-        rebuild: whether the run builds a schema beside the live one, as a full rebuild does.
+        rebuild: whether the run fills the next schema, as a full rebuild does, instead of the live one.
     """
 
     rebuild: bool = False
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PostgresResource]:
-        """Hold the claim of a rebuild while its steps run, show that the run lives, and let no two load at one time.
+        """Hold the run's locks for as long as its steps run: the claim of a rebuild, the one by which others see that
+        the run is alive, and the one that lets only one run load at a time.
 
-        With an executor that has a process per step the second is left to Dagster's queue (`dagster.yaml`).
+        With an executor that has a process per step, only Dagster's queue keeps runs apart (`dagster.yaml`).
         """
-        one_process = settings().executor == "in_process"
+        is_one_process = settings().executor == "in_process"
         with ExitStack() as stack:
             if self.rebuild and context.run:
-                stack.enter_context(rebuild_claim.held(self.database(), context.run.run_id, one_process))
-            if one_process and context.run:
+                stack.enter_context(rebuild_claim.held(self.database(), context.run.run_id, is_one_process))
+            if is_one_process and context.run:
                 connection = stack.enter_context(target(settings()).connect())
                 stack.enter_context(locks.run_alive(connection, context.run.run_id))
-            if one_process:
-                stack.enter_context(locks.one_run(target(settings()), lambda text: self._log(context, text)))
+            if is_one_process:
+                stack.enter_context(locks.one_run(target(settings()), lambda text: self._warn(context, text)))
             yield self
 
     @staticmethod
-    def _log(context: dg.InitResourceContext, text: str) -> None:
+    def _warn(context: dg.InitResourceContext, text: str) -> None:
         if context.log:
             context.log.warning(text)
 
@@ -59,8 +64,8 @@ class ArchiveResource(dg.ConfigurableResource[Any]):
     """The archive of releases.
 
     Attributes:
-        as_of: the releases that it held then (a day or a time, ISO 8601); None: the newest.
-        offline: whether the publishers are left alone; so they are with ``as_of``.
+        as_of: use the newest releases that the archive had at that day or time (ISO 8601); None: the newest of all.
+        offline: whether no publisher is asked. With ``as_of`` none is asked either.
     """
 
     as_of: str | None = None
@@ -70,13 +75,13 @@ class ArchiveResource(dg.ConfigurableResource[Any]):
         """The archive.
 
         Raises:
-            SettingInvalid: ``as_of`` is no day and no time.
+            SettingInvalid: ``as_of`` is neither a day nor a time.
         """
         return Archive(settings().archive_root, moment(self.as_of) if self.as_of else None)
 
     @property
     def fetches(self) -> bool:
-        """Whether the publishers are asked."""
+        """Whether publishers are asked."""
         return not self.offline and self.as_of is None
 
 
@@ -92,18 +97,18 @@ def moment(text: str) -> date | datetime:
         raise SettingInvalid(
             "as_of",
             f"expected a day or a time such as 2026-05-01 or 2026-05-01T14:00, found {text!r}.",
-            "Write it so.",
+            "Write it in that form.",
         ) from error
 
 
 class RunOptions(dg.ConfigurableResource[Any]):
-    """What an operator asks of a run; set in the launchpad, or by the command line.
+    """An operator's options for a run, set in the launchpad or on the command line.
 
     Attributes:
-        force: load tables although neither releases nor code have changed.
+        force: load tables even if neither their releases nor their code have changed.
         accept_shrink: tables that may lose more rows than they tolerate, in this run.
         accept_red: tables and views whose checks may turn red, in this run.
-        from_files: tables that are loaded from the newest file which an operator has given (`edu-pipeline load`).
+        from_files: tables to load from the newest file that an operator has supplied for them (`edu-pipeline load`).
     """
 
     force: bool = False
@@ -112,5 +117,5 @@ class RunOptions(dg.ConfigurableResource[Any]):
     from_files: list[str] = Field(default_factory=list)
 
     def options(self) -> Options:
-        """The options in the form that a load takes."""
+        """The options of a load."""
         return Options(self.force, frozenset(self.accept_shrink), frozenset(self.accept_red))

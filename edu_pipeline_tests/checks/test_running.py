@@ -5,7 +5,7 @@ from __future__ import annotations
 from edu_pipeline import checks
 from edu_pipeline.checks.expectations import expectations
 from edu_pipeline.database.connection import Connection, Database
-from edu_pipeline.orchestration.assets import CHECKS
+from edu_pipeline.orchestration.check_results import LOAD_CHECKS
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline_tests.checks.small_country import RunCheck, record
 
@@ -15,7 +15,7 @@ def test_checks_are_declared_without_a_database() -> None:
         names = [spec.name for spec in checks.specs_of(table)]
         assert names, table
         assert len(set(names)) == len(names)
-        assert set(names).isdisjoint({*CHECKS, "supplied"}), "the load has these"
+        assert set(names).isdisjoint({*LOAD_CHECKS, "supplied"}), "the load has these"
     assert {spec.name for spec in checks.specs_of("a_new_table")} == {"previous_rows"}, "it needs no figure"
     assert {spec.name: spec.severity for spec in checks.specs_of("metrics_colleges")} == {
         "expected_rows": "error",

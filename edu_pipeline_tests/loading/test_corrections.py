@@ -61,9 +61,9 @@ def test_a_wrong_value_is_replaced_in_its_row_and_in_no_other() -> None:
 
 
 def test_a_value_fixed_upstream_stays_and_is_reported() -> None:
-    mended = ROWS.with_columns(prix_moyen=pl.lit("194333"))
-    frame, (applied,) = correct(mended, [correction(**BOURG)])
-    assert frame.collect().equals(mended.collect())
+    fixed = ROWS.with_columns(prix_moyen=pl.lit("194333"))
+    frame, (applied,) = correct(fixed, [correction(**BOURG)])
+    assert frame.collect().equals(fixed.collect())
     assert applied.rows == 0
     assert f"{FILE} no longer has the error that corrections.toml expects in prix_moyen" in applied.text
     assert "remove the correction" in applied.text

@@ -18,7 +18,7 @@ from edu_pipeline.loading import writing
 from edu_pipeline.loading.difference import difference
 from edu_pipeline.table import Table
 from edu_pipeline_tests.loading.samples import Crimes, a_table, crimes
-from edu_pipeline_tests.serving_dagster import awaited
+from edu_pipeline_tests.waiting import awaited
 
 INDEXES = (
     "SELECT pg_get_indexdef(indexrelid), indisprimary, indisvalid, pg_get_constraintdef(c.oid), indexrelid::int "
@@ -148,7 +148,7 @@ def test_a_reader_sees_old_or_new_and_hardly_waits(database: Database, large: Ta
             begin = time.perf_counter()
             assert publish(database, large, crimes(200_000, nombre)) == "exchange"
             loads.append(time.perf_counter() - begin)
-            awaited(partial(contains, seen, (nombre, nombre)), 30, f"the reader to see {nombre}")
+            awaited(partial(contains, seen, (nombre, nombre)), f"the reader to see {nombre}")
     finally:
         stop.set()
         reader.join()

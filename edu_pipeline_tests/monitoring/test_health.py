@@ -13,7 +13,7 @@ from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database
 from edu_pipeline.errors import SchemaMissing
 from edu_pipeline.monitoring import status
 from edu_pipeline.monitoring.health import UNANSWERED, Health, ages_over_time, health
-from edu_pipeline.orchestration.data_freshness import shown
+from edu_pipeline.orchestration.data_freshness import health_metadata
 from edu_pipeline_tests.programs import run
 from edu_pipeline_tests.stand_in import SALES, StandIn, sale
 
@@ -112,7 +112,7 @@ def test_source_ages_until_its_next_release(loaded: StandIn) -> None:
 
 def test_dashboard_shows_every_source_and_table(loaded: StandIn) -> None:
     state = now(loaded)
-    metadata = shown(state)
+    metadata = health_metadata(state)
     assert metadata["state"] == "🟡 yellow"
     assert metadata["number_red"] == 0
     assert sum(metadata[f"number_{state}"] for state in ("green", "yellow", "red")) == len(state.entries)

@@ -1,20 +1,23 @@
-"""What runs by itself: which run the sensor asks for, what a run fetches, and when the schedules tick."""
+"""What runs without being asked: the run that the sensor requests, what a run fetches, when the schedules tick."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 
 from edu_pipeline.catalogue import catalogue
-from edu_pipeline.definitions import daily_refresh, defs
-from edu_pipeline.loading.lineage import downstream_of
+from edu_pipeline.database.views import views
+from edu_pipeline.definitions import defs
+from edu_pipeline.loading.lineage import downstream_of, used_sources
 from edu_pipeline.loading.releases import ask_publishers, fetch_if_new
 from edu_pipeline.orchestration.automation import release_sensor
 from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
+from edu_pipeline.table import tables
 from edu_pipeline_tests.stand_in import SALES, StandIn, sale
 
 COMMUNES = {"geo-api-communes", "geo-api-departements", "departement-academie", "insee-table-passage"}
@@ -34,30 +37,31 @@ def here(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def tick(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
     """What the sensor answers."""
     with dg.instance_for_test() as instance:
-        answer = release_sensor(daily_refresh)(dg.build_sensor_context(instance, cursor=cursor))
+        answer = release_sensor(dg.build_sensor_context(instance, cursor=cursor))
     assert isinstance(answer, dg.SensorResult | dg.SkipReason)
     return answer
 
 
 def selected(answer: dg.SensorResult | dg.SkipReason) -> list[str]:
-    """The assets of the one run that is asked for."""
+    """The assets of the one run that is requested."""
     assert isinstance(answer, dg.SensorResult) and answer.run_requests
     (run,) = answer.run_requests
     return [key.to_user_string() for key in run.asset_selection or []]
 
 
-def raw(sources: set[str]) -> set[str]:
+def raw(sources: Iterable[str]) -> set[str]:
+    """The raw assets of sources."""
     return {f"raw/{catalogue()[source].slug}" for source in sources}
 
 
-def test_new_releases_make_one_run_of_all_that_hangs_on_them(here: Settings, stand_in: StandIn) -> None:
+def test_new_releases_make_one_run_of_all_that_depends_on_them(here: Settings, stand_in: StandIn) -> None:
     first = tick(None)
     assets = selected(first)
     assert {name for name in assets if name.startswith("raw/")} == raw(COMMUNES)
-    assert len(assets) == len(set(assets)), "what hangs on several sources is there once"
+    assert len(assets) == len(set(assets)), "what depends on several sources is there once"
     assert {"info_communes", "ips_lycees", "commune_context_cache", "lycee_context_cache"} <= set(assets)
     assert isinstance(first, dg.SensorResult)
-    assert isinstance(tick(first.cursor), dg.SkipReason), "the run is asked for once, also if it fails"
+    assert isinstance(tick(first.cursor), dg.SkipReason), "the run is requested once, even if it fails"
 
     stand_in.put_sales([sale("01001")])
     second = tick(first.cursor)
@@ -67,7 +71,7 @@ def test_new_releases_make_one_run_of_all_that_hangs_on_them(here: Settings, sta
     assert first.run_requests[0].run_key != second.run_requests[0].run_key
 
 
-def test_a_release_that_is_withdrawn_has_a_run_of_its_own(here: Settings, stand_in: StandIn) -> None:
+def test_a_withdrawn_release_has_its_own_run(here: Settings, stand_in: StandIn) -> None:
     file = stand_in.folder / SALES / "communesdvf2024.csv"
     cursor: str | None = None
     keys: list[str | None] = []
@@ -82,39 +86,42 @@ def test_a_release_that_is_withdrawn_has_a_run_of_its_own(here: Settings, stand_
 
 def test_what_was_fetched_is_no_longer_new(here: Settings, stand_in: StandIn) -> None:
     archive = Archive(here.archive_root)
-    asked = ask_publishers(here, stand_in.database, archive)
-    assert {source for source, probed in asked.items() if probed.changed} == COMMUNES
+    answers = ask_publishers(here, stand_in.database, archive)
+    assert {source for source, answer in answers.items() if answer.changed} == COMMUNES
     for source in COMMUNES:
         assert fetch_if_new(catalogue()[source], here, stand_in.database, archive, datetime.now(UTC))
     assert isinstance(tick(None), dg.SkipReason)
 
 
-def test_a_run_fetches_what_its_probes_say_is_new_and_a_raw_asset_alone_always_asks(
-    here: Settings, stand_in: StandIn
-) -> None:
+def test_a_run_fetches_what_its_own_probes_found(here: Settings, stand_in: StandIn) -> None:
     stand_in.put_sales([sale("01001")])
     archive, began = Archive(here.archive_root), datetime.now(UTC)
     fetch_if_new(catalogue()[SALES], here, stand_in.database, archive, began)
     ask_publishers(here, stand_in.database, archive)
     stand_in.put_sales([sale("01001"), sale("01002")])
     in_the_run = fetch_if_new(catalogue()[SALES], here, stand_in.database, archive, began)
-    assert in_the_run and not in_the_run.new, "the probes of this run have said that there is nothing new"
-    alone = fetch_if_new(catalogue()[SALES], here, stand_in.database, archive, datetime.now(UTC))
-    assert alone and alone.new
+    assert in_the_run and not in_the_run.new, "the probes of this run found nothing new"
+    without_probes = fetch_if_new(catalogue()[SALES], here, stand_in.database, archive, datetime.now(UTC))
+    assert without_probes and without_probes.new, "a raw asset without probes in its run always asks"
 
 
-def test_what_hangs_on_a_source_is_in_the_order_of_loading() -> None:
+def test_what_depends_on_a_source_is_in_loading_order() -> None:
     assets = downstream_of(["geo-api-communes", SALES])
     assert assets.index("info_communes") < assets.index("mutations_immo_latest") < assets.index("commune_context_cache")
     assert len(assets) == len(set(assets))
     assert downstream_of([]) == []
 
 
-def test_the_daily_refresh_is_at_two_in_paris_and_loads_in_place() -> None:
+def test_the_daily_refresh_runs_at_two_in_paris() -> None:
     schedule = defs.resolve_schedule_def("every_night")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "Europe/Paris")
     assert schedule.job_name == "daily_refresh"
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_the_daily_refresh_loads_everything_in_place() -> None:
     job = defs.resolve_job_def("daily_refresh")
     names = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
-    assert "live_schema" not in names and {"probes", "raw/geo_dvf", "lycee_context_cache"} <= names | {"raw/geo_dvf"}
+    assert names == {"probes", *raw(used_sources()), *tables(), *views()}, "all but live_schema and the dashboard"
+    assert "raw/dvf_indicateurs_communes" in names
+    assert job.run_config is None or "rebuild" not in str(job.run_config), "in the live schema"

@@ -1,4 +1,4 @@
-"""The whole thing, from the publishers' real files to the views: by Dagster's job, and by the command line."""
+"""The whole pipeline, from the publishers' real files to the views: by Dagster's job, and by the command line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import pytest
 from psycopg import sql
 
 from edu_pipeline.database.cluster import Cluster
+from edu_pipeline.database.views import views
+from edu_pipeline.table import tables
 from edu_pipeline_tests.programs import run, status
 from edu_pipeline_tests.real_files import upstream
 
@@ -22,27 +24,34 @@ IVAL = "fr-en-indicateurs-de-resultat-des-lycees-gt_v2/fr-en-indicateurs-de-resu
 WORKBOOK = "fr-en-indicateurs-de-resultat-des-lycees-gt_v2/ival-2024-154664.xlsx"
 SALES = "dvf-indicateurs-communes/communesdvf2024.csv"
 WITHOUT_FILE = {
-    "activite_economique_2022", "etablissements_onisep", "logement_2021", "niveau_education_2021",
-    "onisep_details_formations_lycees", "population_evolution_age", "sections_internationales",
-    "sectorisation_segments", "sectorisation_zones", "data_quality_metrics",
-}  # fmt: skip
-"""Tables of which the real files at hand have none in its publisher's form, or no addresses."""
+    "activite_economique_2022",
+    "data_quality_metrics",
+    "etablissements_onisep",
+    "logement_2021",
+    "niveau_education_2021",
+    "onisep_details_formations_lycees",
+    "population_evolution_age",
+    "sections_internationales",
+    "sectorisation_segments",
+    "sectorisation_zones",
+}
+"""Tables for which the real files include none in the publisher's form, or no addresses."""
 
 UNKNOWN = ("02311", "16238", "42072", "71131", "72287")
-"""Communes of the sales that neither are in force nor lead to one by INSEE's files at hand."""
+"""Communes of the sales that are not in force, and for which INSEE's files name no successor."""
 
 MERGED = 32
-"""Rows of the sales that were added to that of the commune which theirs has been merged into."""
+"""Rows of the sales whose commune has merged, and which were added to the row of its successor."""
 
 EDITORIAL = {"anecdotes_communes", "ips_score"}
-"""Tables that an operator's files fill."""
+"""Tables that are filled from an operator's files."""
 
 INCOMES = "insee-filosofi-2021/cc_filosofi_2021_COM.csv"
 
 
 @pytest.fixture(scope="module")
 def filled(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A database that `edu-pipeline migrate` and `rebuild` filled from the real files; what `status --json` says."""
+    """A database that `edu-pipeline migrate` and `rebuild` have filled from the real files."""
     home = tmp_path_factory.mktemp("filled")
     name = f"filled_{os.getpid()}"
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
@@ -52,8 +61,8 @@ def filled(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFac
         patch.setenv("EDU_DATABASE_URL", cluster.url(name))
         patch.setenv("EDU_UPSTREAM", str(upstream()))
         for command in (["migrate"], ["rebuild"]):
-            done = run("edu-pipeline", *command)
-            assert done.returncode == 0, done.stderr
+            process = run("edu-pipeline", *command)
+            assert process.returncode == 0, process.stderr
         yield {"url": cluster.url(name), "home": str(home)}
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -79,9 +88,9 @@ def records(path: str, delimiter: str) -> list[dict[str, str]]:
 
 
 def test_every_figure_of_status_is_true(environment: dict[str, Any]) -> None:
-    found = status()
-    assert len([name for name in found if not name.endswith("_cache")]) == 36
-    for name, entry in found.items():
+    entries = status()
+    assert set(entries) == {*tables(), *views()}
+    for name, entry in entries.items():
         ((rows,),) = query(environment, sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name)))
         assert entry["rows"] == rows, name
         if name in WITHOUT_FILE:
@@ -95,20 +104,20 @@ def test_every_figure_of_status_is_true(environment: dict[str, Any]) -> None:
 
 
 def test_row_counts_are_those_of_the_files(environment: dict[str, Any]) -> None:
-    found = status()
+    entries = status()
     ivac = records(IVAC, ";")
-    assert len(ivac) == found["metrics_colleges"]["rows"] == 20_053
+    assert len(ivac) == entries["metrics_colleges"]["rows"] == 20_053
     sales = records(SALES, ",")
     without_code = [row for row in sales if row["INSEE_COM"] in ("", "NA")]
     assert (len(sales), len(without_code)) == (29_832, 1)
-    assert found["mutations_immo_latest"]["refused"] == 1 + len(UNKNOWN)
+    assert entries["mutations_immo_latest"]["refused"] == 1 + len(UNKNOWN)
     merged = query(
         environment,
         "SELECT coalesce(sum(cardinality(codes_anciens) - 1), 0) FROM mutations_immo_latest "
         "WHERE codes_anciens IS NOT NULL",
     )
     assert merged == [(MERGED,)]
-    assert found["mutations_immo_latest"]["rows"] == 29_831 - len(UNKNOWN) - MERGED
+    assert entries["mutations_immo_latest"]["rows"] == 29_831 - len(UNKNOWN) - MERGED
     sold = sum(int(row["nb_mutations"]) for row in sales if row["INSEE_COM"] not in ("NA", *UNKNOWN))
     assert query(environment, "SELECT sum(nb_mutations) FROM mutations_immo_latest") == [(sold,)]
     sheet = fastexcel.read_excel(upstream() / WORKBOOK).load_sheet("LGT", header_row=None)
@@ -116,10 +125,10 @@ def test_row_counts_are_those_of_the_files(environment: dict[str, Any]) -> None:
     in_2024 = "SELECT count(*) FROM aggregated_data_lycees_2024 WHERE annee = 2024"
     assert query(environment, in_2024) == [(2_331,)]
     other_sessions = {(row["uai"], row["annee"]) for row in records(IVAL, ";") if row["annee"] != "2024"}
-    assert found["aggregated_data_lycees_2024"]["rows"] == 2_331 + len(other_sessions)
+    assert entries["aggregated_data_lycees_2024"]["rows"] == 2_331 + len(other_sessions)
 
 
-def test_sales_without_a_commune_and_of_unknown_ones_are_in_quarantine(environment: dict[str, Any]) -> None:
+def test_sales_of_no_commune_or_an_unknown_one_are_refused(environment: dict[str, Any]) -> None:
     refused = query(
         environment,
         "SELECT reasons, row ->> 'nb_mutations' FROM edu_pipeline.refused_rows JOIN edu_pipeline.loads ON id = load_id "
@@ -149,7 +158,7 @@ def test_what_filosofi_hides_is_null(environment: dict[str, Any]) -> None:
     assert query(environment, zeros) == [(0,)]
 
 
-def test_the_views_have_a_row_for_every_establishment_of_the_latest_session(environment: dict[str, Any]) -> None:
+def test_the_lycee_view_has_every_lycee_of_the_latest_session(environment: dict[str, Any]) -> None:
     missing = (
         "SELECT count(*) FROM aggregated_data_lycees_2024 WHERE annee = (SELECT max(annee) FROM "
         "aggregated_data_lycees_2024) AND uai NOT IN (SELECT uai FROM lycee_context_cache)"
@@ -161,26 +170,26 @@ def test_the_views_have_a_row_for_every_establishment_of_the_latest_session(envi
 
 
 def test_a_second_refresh_writes_nothing(environment: dict[str, Any]) -> None:
-    # transactions of the target schema's own: Dagster's tables are not touched either, since no run is launched
+    # Dagster's tables are included: no run is launched.
     before = query(environment, "SELECT max(id), count(*) FROM edu_pipeline.loads")
     written = (
         "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables "
-        "WHERE relname <> 'probes' ORDER BY relid"  # when the publishers were asked is noted there
+        "WHERE relname <> 'probes' ORDER BY relid"  # `probes` records when the publishers were asked
     )
     query(environment, "SELECT pg_stat_force_next_flush()")
     counters = query(environment, written)
-    done = run("edu-pipeline", "refresh")
-    assert done.returncode == 0, done.stderr
-    assert "new releases: 0; tables and views to bring up to date: 0" in done.stderr
+    process = run("edu-pipeline", "refresh")
+    assert process.returncode == 0, process.stderr
+    assert "new releases: 0; tables and views to bring up to date: 0" in process.stderr
     assert query(environment, written) == counters
     assert query(environment, "SELECT max(id), count(*) FROM edu_pipeline.loads") == before
 
 
 def test_a_rebuild_of_the_same_files_by_dagster_changes_no_row(environment: dict[str, Any]) -> None:
-    done = run("dagster", "job", "execute", "-m", "edu_pipeline.definitions", "-j", "full_rebuild")
-    assert done.returncode == 0, done.stderr[-3000:]
-    done = run("edu-pipeline", "refresh", "ips_lycees", "--force")
-    assert done.returncode == 0, done.stderr
+    rebuild = run("dagster", "job", "execute", "-m", "edu_pipeline.definitions", "-j", "full_rebuild")
+    assert rebuild.returncode == 0, rebuild.stderr[-3000:]
+    refresh = run("edu-pipeline", "refresh", "ips_lycees", "--force")
+    assert refresh.returncode == 0, refresh.stderr
     entry = status()["ips_lycees"]
     assert (entry["added"], entry["changed"], entry["removed"]) == (0, 0, 0)
 
@@ -191,22 +200,22 @@ def test_the_run_is_on_postgresql_storage(environment: dict[str, Any]) -> None:
 
 
 def test_sources_say_what_was_used(environment: dict[str, Any]) -> None:
-    done = run("edu-pipeline", "sources", "--json")
-    found = {entry["source"]: entry for entry in json.loads(done.stdout)}
-    assert found["fr-en-indicateurs-valeur-ajoutee-colleges"]["tables"] == ["metrics_colleges"]
-    assert found["fr-en-indicateurs-valeur-ajoutee-colleges"]["bytes"] == (upstream() / IVAC).stat().st_size
-    assert found["insee-rp"]["release"] is None
+    process = run("edu-pipeline", "sources", "--json")
+    entries = {entry["source"]: entry for entry in json.loads(process.stdout)}
+    assert entries["fr-en-indicateurs-valeur-ajoutee-colleges"]["tables"] == ["metrics_colleges"]
+    assert entries["fr-en-indicateurs-valeur-ajoutee-colleges"]["bytes"] == (upstream() / IVAC).stat().st_size
+    assert entries["insee-rp"]["release"] is None
 
 
 def test_an_unknown_table_is_named(environment: dict[str, Any]) -> None:
-    done = run("edu-pipeline", "refresh", "ips_lycee")
-    assert done.returncode == 1
-    assert "SettingInvalid: argument TABLE: expected the name of a table" in done.stderr
-    assert "Traceback" not in done.stderr
+    process = run("edu-pipeline", "refresh", "ips_lycee")
+    assert process.returncode == 1
+    assert "SettingInvalid: argument TABLE: expected the name of a table" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_an_unreachable_database_is_one_text(environment: dict[str, Any]) -> None:
-    done = run("edu-pipeline", "status", EDU_DATABASE_URL="postgresql://edu:secret@127.0.0.1:1/evalLycee")
-    assert done.returncode == 1
-    assert "DatabaseUnreachable: database evalLycee on 127.0.0.1:1" in done.stderr
-    assert "secret" not in done.stderr and "Traceback" not in done.stderr
+    process = run("edu-pipeline", "status", EDU_DATABASE_URL="postgresql://edu:secret@127.0.0.1:1/evalLycee")
+    assert process.returncode == 1
+    assert "DatabaseUnreachable: database evalLycee on 127.0.0.1:1" in process.stderr
+    assert "secret" not in process.stderr and "Traceback" not in process.stderr

@@ -1,0 +1,165 @@
+"""What the project uses of Dagster (and of CPython) that is not public API, and why there is no public way.
+
+Belongs here: every import of ``dagster._...``, and calls of methods that Dagster does not document. Does not belong
+here: what the project does with them (``threaded_executor.py``, ``instance.py``, ``cli/runs.py``).
+
+Dagster may change these without notice. ``pyproject.toml`` therefore pins its version, and
+``edu_pipeline_tests/orchestration/test_dagster_internals.py`` names what an update has changed.
+
+- ``PlanOrchestrationContext``, ``ExecutionPlan``, ``RetryMode``: types in the signature of ``dg.Executor``, which is
+  public. ``PlanExecutionContext`` is what steps are made from.
+- ``ActiveExecution``: which steps may start now, which are skipped or retried. The public ``dg.in_process_executor``
+  uses it too, but runs one step at a time and cannot be extended.
+- ``step_events``: runs one step. Only executors do that, and Dagster exports no class to build one from.
+- ``CheckRunHealthResult``, ``WorkerStatus``: what a run launcher answers to Dagster's run monitoring. Launchers may be
+  subclassed (``dg.DefaultRunLauncher``), but these two types are not exported.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from functools import cache
+from threading import Thread
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import ExecuteRunWithPlanIterable, execute_run
+from dagster._core.execution.context.system import PlanExecutionContext, PlanOrchestrationContext
+from dagster._core.execution.context_creation_job import PlanExecutionContextManager
+from dagster._core.execution.plan.active import ActiveExecution
+from dagster._core.execution.plan.execute_plan import dagster_event_sequence_for_step as step_events
+from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
+from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.execution.retries import RetryMode
+from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster_postgres import DagsterPostgresStorage
+
+__all__ = [
+    "ActiveExecution",
+    "CheckRunHealthResult",
+    "ExecutionPlan",
+    "PlanExecutionContext",
+    "PlanOrchestrationContext",
+    "RetryMode",
+    "WorkerStatus",
+    "active_execution",
+    "captured_logs",
+    "plan_events",
+    "raise_in_thread",
+    "reuse_connections",
+    "run_job",
+    "step_events",
+]
+
+
+def run_job(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    listener: Callable[[dg.EventLogEntry], None],
+    *,
+    run_config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    asset_selection: Set[dg.AssetKey] | None = None,
+    raise_on_error: bool = False,
+) -> str:
+    """Run a job in this process, with its own executor.
+
+    The public functions do not fit: ``dg.execute_job`` chooses the run's id itself, so that nobody can listen to its
+    events; ``JobDefinition.execute_in_process`` and ``dg.materialize`` replace the executor by one that runs one step
+    at a time.
+
+    Args:
+        listener: called with every entry of the run's log, as soon as it is written.
+        tags: tags of the run, in addition to the job's.
+        asset_selection: the assets to run; None: all those of the job.
+        raise_on_error: whether the first error of a step is raised and ends the run.
+
+    Returns:
+        The id of the run, which has ended.
+    """
+    run_id = str(uuid.uuid4())
+    instance.add_event_listener(run_id, listener)
+    run = instance.create_run_for_job(
+        job,
+        run_id=run_id,
+        run_config=run_config,
+        tags={**job.run_tags, **(tags or {})},
+        asset_selection=asset_selection,
+    )
+    execute_run(InMemoryJob(job), run, instance, raise_on_error)
+    return run_id
+
+
+def plan_events(
+    plan_context: PlanOrchestrationContext,
+    plan: ExecutionPlan,
+    run_steps: Callable[[PlanExecutionContext, ExecutionPlan], Iterator[dg.DagsterEvent]],
+) -> Iterator[dg.DagsterEvent]:
+    """The events of a plan: its resources start, ``run_steps`` runs the steps, the resources end.
+
+    Signals are held back meanwhile: ``ActiveExecution.check_for_interrupts`` reports them. Every executor of Dagster
+    does this; none can be extended.
+    """
+    context = PlanExecutionContextManager(
+        job=plan_context.job,
+        retry_mode=plan_context.retry_mode,
+        execution_plan=plan,
+        run_config=plan_context.run_config,
+        dagster_run=plan_context.dagster_run,
+        instance=plan_context.instance,
+        raise_on_error=plan_context.raise_on_error,
+        output_capture=plan_context.output_capture,
+    )
+
+    def iterate(job_context: PlanExecutionContext, execution_plan: ExecutionPlan) -> Iterator[dg.DagsterEvent]:
+        return run_steps(job_context, execution_plan)
+
+    yield from ExecuteRunWithPlanIterable(plan, iterate, context)
+
+
+@contextmanager
+def captured_logs(job_context: PlanExecutionContext, plan: ExecutionPlan) -> Iterator[dg.DagsterEvent]:
+    """Keep what the process prints; gives the event by which the UI finds it. Only executors do this."""
+    manager = job_context.instance.compute_log_manager
+    key = manager.build_log_key_for_run(job_context.run_id, uuid.uuid4().hex)
+    with manager.capture_logs(key) as log:
+        yield dg.DagsterEvent.capture_logs(job_context, plan.step_keys_to_execute, key, log)
+
+
+@contextmanager
+def active_execution(
+    job_context: PlanExecutionContext, plan: ExecutionPlan, max_concurrent: int
+) -> Iterator[ActiveExecution]:
+    """The state of a plan's steps, which honours Dagster's concurrency pools. Only executors need it."""
+    with (
+        InstanceConcurrencyContext(job_context.instance, job_context.dagster_run) as pools,
+        plan.start(
+            job_context.retry_mode, max_concurrent=max_concurrent, instance_concurrency_context=pools
+        ) as execution,
+    ):
+        yield execution
+
+
+def reuse_connections(storage: DagsterPostgresStorage, statement_seconds: int) -> None:
+    """Let a storage keep its connections, and ask only once which tables and columns it has.
+
+    By default it connects for every event, which takes longer than the event, and looks up its tables each time. The
+    methods are Dagster's own, for its web server; there is no setting in ``dagster.yaml``.
+    """
+    for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
+        part.optimize_for_webserver(statement_seconds * 1000, pool_recycle=3600, max_overflow=20)
+    events: Any = storage.event_log_storage
+    events.has_table, events.has_asset_key_col = cache(events.has_table), cache(events.has_asset_key_col)
+
+
+def raise_in_thread(thread: Thread, exception: type[BaseException]) -> None:
+    """Raise an exception in another thread, as soon as that executes Python code again.
+
+    This is CPython's C API: ``threading`` has no way to interrupt a thread, and ``signal`` reaches only the main one.
+    Nothing happens in a thread that has ended.
+    """
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(exception))

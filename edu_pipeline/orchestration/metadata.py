@@ -1,0 +1,130 @@
+"""What the UI shows of assets, and of what they have loaded.
+
+Belongs here: owners, freshness, columns, code and sources of an asset; the release, the counts, the first rows and the
+plot of a materialization. Does not belong here: results of checks (``check_results.py``), how a table is laid out
+(``markdown.py``), drawing plots (``monitoring/plots.py``).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from datetime import timedelta
+from logging import Logger
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from edu_pipeline.catalogue import catalogue
+from edu_pipeline.contracts import spec
+from edu_pipeline.database.connection import Database
+from edu_pipeline.database.migrate import described_columns
+from edu_pipeline.loading.load import Outcome
+from edu_pipeline.monitoring.plots import as_markdown, plot
+from edu_pipeline.orchestration.markdown import markdown_list, markdown_table
+from edu_pipeline.settings import settings
+from edu_pipeline.sources.fetch import Fetched
+from edu_pipeline.table import Table
+
+OWNERS = ["team:data-engineering"]
+
+INVENTED = "INVENTED by the sample publisher: nothing of it is real"
+
+WARN_AFTER = 0.75
+"""An asset's freshness is a warning from this share of the age that its source may reach."""
+
+
+def freshness_policy(sources: Iterable[str]) -> dg.FreshnessPolicy:
+    """How old a materialization may get: as old as a release of the source that changes most often."""
+    days = min(catalogue()[source].max_age_days for source in sources)
+    return dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(days=days), warn_window=timedelta(days=WARN_AFTER * days)
+    )
+
+
+def source_tags(sources: Iterable[str]) -> dict[str, str]:
+    """Cadence and publisher of the first source, as tags; none without a source."""
+    source = next((catalogue()[name] for name in sources), None)
+    return {"cadence": source.cadence, "publisher": tag_value(source.publisher)} if source else {}
+
+
+def tag_value(text: str) -> str:
+    """A text as a tag may have it: at most 63 letters, digits, underscores, hyphens and dots."""
+    plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in text)
+    return plain.strip("_")[:63]
+
+
+def relation_metadata(name: str, path: Path) -> dict[str, Any]:
+    """Where the rows of a table or view are, and the file that declares it."""
+    with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
+        code = dg.LocalFileCodeReference(file_path=str(path), line_number=1)
+        references = dg.CodeReferencesMetadataValue(code_references=[code])
+    return {"dagster/table_name": f"{settings().target_schema}.{name}", "dagster/code_references": references}
+
+
+def table_metadata(table: Table) -> dict[str, Any]:
+    """Columns, sources, place and code of a table."""
+    links = [f"[{catalogue()[name].title}]({catalogue()[name].landing_page})" for name in table.sources]
+    return {
+        "dagster/column_schema": column_schema(table),
+        "sources": markdown_list(links) if links else dg.MetadataValue.md("derived from other tables"),
+        **relation_metadata(table.name, table.path),
+    }
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The columns of a table, with type, description and constraints."""
+    descriptions = described_columns(table)
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name,
+                spec(column).sql,
+                description=descriptions[name],
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=table.key == [name]),
+            )
+            for name, column in table.contract.columns().items()
+        ]
+    )
+
+
+def release_metadata(fetched: Fetched) -> dict[str, Any]:
+    """A release: where it is from, its files, when it was retrieved."""
+    release = fetched.release
+    return {
+        "release": release.id,
+        "new": fetched.new,
+        "data": INVENTED if release.invented else "the publisher's",
+        "sha256": release.sha256,
+        "bytes": sum(file.bytes for file in release.files),
+        "files": markdown_list(f"`{file.name}` from {file.url}" for file in release.files),
+        "retrieved_at": dg.MetadataValue.timestamp(release.retrieved_at),
+    }
+
+
+def load_metadata(outcome: Outcome) -> dict[str, Any]:
+    """A load of a table or a refresh of a view: counts, releases and the first rows."""
+    load = outcome.load
+    metadata: dict[str, Any] = {"skipped": outcome.skipped, "dagster/row_count": load.rows}
+    if load.invented:
+        metadata["data"] = INVENTED
+    if outcome.skipped:
+        return metadata
+    changes = {"rows_added": load.added, "rows_changed": load.changed, "rows_removed": load.removed}
+    metadata |= {name: count for name, count in changes.items() if count is not None}
+    metadata |= {"rows_refused": load.refused, "strategy": load.strategy, "releases": dict(load.releases)}
+    metadata["hidden_cells"] = dict(load.hidden)
+    if outcome.preview is not None:
+        metadata["preview"] = markdown_table(outcome.preview.columns, outcome.preview.rows())
+    return metadata
+
+
+def plot_metadata(name: str, database: Database, log: Logger) -> dict[str, Any]:
+    """The plot of a table, if it has one. An error costs no more than the plot: it is logged as a warning."""
+    try:
+        picture = plot(name, database)
+    except Exception as error:
+        log.warning(f"no plot of {name}: {type(error).__name__}: {error}")
+        return {}
+    return {"plot": dg.MetadataValue.md(as_markdown(picture, name))} if picture else {}

@@ -1,0 +1,72 @@
+"""Dagster's entry point: every tool finds the same module, and the definitions are whole."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from itertools import pairwise
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from edu_pipeline.catalogue import catalogue
+from edu_pipeline.database.views import views
+from edu_pipeline.definitions import defs
+from edu_pipeline.loading.lineage import used_sources
+from edu_pipeline.orchestration.table_assets import places_before
+from edu_pipeline.settings import PROJECT
+from edu_pipeline.table import LAYERS, tables
+from edu_pipeline_tests.programs import BIN, run
+
+
+@pytest.fixture(scope="module")
+def tool() -> dict[str, Any]:
+    """The sections ``tool`` of pyproject.toml."""
+    sections = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert isinstance(sections, dict)
+    return sections
+
+
+def test_dagster_dg_and_the_workspace_name_the_same_module(tool: dict[str, Any]) -> None:
+    project = tool["dg"]["project"]
+    workspace = (PROJECT / "workspace.yaml").read_text(encoding="utf-8").split()
+    assert tool["dg"]["directory_type"] == "project"
+    assert project["code_location_target_module"] == tool["dagster"]["module_name"]
+    locations = {name: value for name, value in pairwise(workspace) if name.endswith("_name:")}
+    assert locations == {
+        "module_name:": project["code_location_target_module"],
+        "location_name:": project["code_location_name"],
+    }
+    module = importlib.import_module(project["code_location_target_module"])
+    assert module.__name__.partition(".")[0] == project["root_module"]
+    assert [value for value in vars(module).values() if isinstance(value, dg.Definitions)] == [defs]
+
+
+@pytest.mark.skipif(not (BIN / "dg").exists(), reason="dagster-dg-cli is not installed")
+@pytest.mark.parametrize("command", ["check", "list"])
+def test_dg_loads_the_definitions(command: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    home = tmp_path_factory.mktemp("dagster")
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    process = run("dg", command, "defs", DAGSTER_HOME=str(home))
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+def test_there_is_an_asset_for_every_source_table_and_view() -> None:
+    keys = {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()}
+    raw = {f"raw/{catalogue()[source].slug}" for source in used_sources()}
+    assert keys == {"probes", "live_schema", "data_freshness", *raw, *tables(), *views()}
+
+
+def test_there_is_a_job_for_every_layer() -> None:
+    names = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
+    layers = {table.layer for table in tables().values()} | {"views"}
+    assert layers <= set(LAYERS)
+    assert names == {"full_rebuild", "daily_refresh", "check_all", "freshness", *(f"load_{name}" for name in layers)}
+
+
+def test_places_are_loaded_before_the_tables_checked_against_them() -> None:
+    assert places_before(tables()["info_communes"]) == []
+    assert places_before(tables()["departements"]) == [], "info_communes is made from it"
+    sales = tables()["mutations_immo_latest"]
+    assert {*sales.tables, *places_before(sales)} >= {"departements", "info_communes"}

@@ -1,0 +1,82 @@
+"""Errors as Dagster shows them: which are retried, which checks they turn red, and their text."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from edu_pipeline import errors
+from edu_pipeline.orchestration.check_results import failed_check_names, failed_checks
+from edu_pipeline.orchestration.failures import RETRIES, failure_or_retry, run_failure_text, step_failure_text
+
+BUSY = errors.TableBusy("table ips_lycees", "expected no other load, found one.", "Wait for it.")
+EMPTY = errors.NoRows("table ips_lycees", "expected rows, found none.", "Check the file.")
+
+
+def test_a_transient_error_is_retried_a_few_times() -> None:
+    assert isinstance(failure_or_retry(BUSY, 0), dg.RetryRequested)
+    assert isinstance(failure_or_retry(BUSY, RETRIES - 1), dg.RetryRequested)
+    assert isinstance(failure_or_retry(BUSY, RETRIES), dg.Failure)
+
+
+def test_any_other_error_fails_at_once_with_its_text() -> None:
+    failure = failure_or_retry(EMPTY, 0)
+    assert isinstance(failure, dg.Failure) and failure.allow_retries is False
+    assert failure.description == "NoRows: table ips_lycees: expected rows, found none. Check the file."
+    shown = {name: value.value for name, value in failure.metadata.items()}
+    assert shown == {"where": EMPTY.where, "found": EMPTY.problem, "what to do": EMPTY.remedy}
+
+
+def test_a_defect_fails_with_its_traceback() -> None:
+    try:
+        raise KeyError("code_postal")
+    except KeyError as error:
+        failure = failure_or_retry(error, 0)
+    assert isinstance(failure, dg.Failure) and failure.allow_retries is False
+    assert failure.description == "KeyError: 'code_postal'"
+    assert "test_failures.py" in str(failure.metadata["defect"].value)
+
+
+@pytest.mark.parametrize(
+    ("error", "names"),
+    [
+        (errors.UnknownReference("", "", ""), ["references"]),
+        (EMPTY, ["volume"]),
+        (errors.TableShrank("", "", ""), ["volume"]),
+        (errors.CheckRed("", "", "", ["years", "benchmark"]), ["years", "benchmark"]),
+        (errors.TooManyRefused("", "", ""), ["contract"]),
+        (KeyError("a defect"), ["contract"]),
+    ],
+)
+def test_a_failure_turns_its_checks_red(error: Exception, names: list[str]) -> None:
+    assert failed_check_names(error) == names
+    failure = dg.Failure("the text")
+    failure.__cause__ = error
+    results = list(failed_checks(failure))
+    assert [result.check_name for result in results] == names
+    assert all(not result.passed and result.description == "the text" for result in results)
+
+
+def failed_step(description: str | None, message: str | None) -> Any:
+    """An event of a failed step."""
+    user_failure = SimpleNamespace(description=description) if description else None
+    error = SimpleNamespace(message=message) if message else None
+    return SimpleNamespace(step_failure_data=SimpleNamespace(user_failure_data=user_failure, error=error))
+
+
+def test_the_text_of_a_failed_step() -> None:
+    assert step_failure_text(failed_step("NoRows: ...", "dagster.Failure\n")) == "NoRows: ..."
+    assert step_failure_text(failed_step(None, "ValueError: no\n")) == "ValueError: no"
+    assert step_failure_text(failed_step(None, None)) == "failed"
+
+
+def test_the_text_of_a_failed_run_is_the_first_cause() -> None:
+    cause = SimpleNamespace(message="DatabaseUnreachable: ...\n", cause=None)
+    error = SimpleNamespace(message="Error loading resources", cause=cause)
+    event: Any = SimpleNamespace(event_specific_data=SimpleNamespace(error=error), message="run failed")
+    assert run_failure_text(event) == "DatabaseUnreachable: ..."
+    without_error: Any = SimpleNamespace(event_specific_data=None, message="run failed")
+    assert run_failure_text(without_error) == "run failed"

@@ -1,0 +1,157 @@
+"""What the UI shows: tables in Markdown, tags, counts of a load, results of checks."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from edu_pipeline.checks import CheckResult
+from edu_pipeline.database.connection import Database
+from edu_pipeline.database.ledger import Load
+from edu_pipeline.loading.load import Outcome
+from edu_pipeline.orchestration import metadata
+from edu_pipeline.orchestration.agreement import names_by_table
+from edu_pipeline.orchestration.check_results import (
+    LOAD_CHECKS,
+    check_evaluation,
+    check_result,
+    loaded_checks,
+    table_check_specs,
+    waiting_checks,
+)
+from edu_pipeline.orchestration.markdown import markdown_list, markdown_table
+from edu_pipeline.orchestration.metadata import INVENTED, column_schema, load_metadata, plot_metadata, tag_value
+from edu_pipeline.orchestration.probes import probe_errors, probes_metadata
+from edu_pipeline.sources.probe import Probed
+from edu_pipeline.table import tables
+
+LOAD = Load(
+    target_schema="educational_data",
+    table_name="ips_lycees",
+    state="published",
+    started_at=datetime(2026, 11, 1, tzinfo=UTC),
+    releases={"fr-en-ips-lycees-ap2023": "2026-10-01"},
+    inputs_version="",
+    code_version="",
+    strategy="delta",
+    rows=3,
+    added=2,
+    changed=0,
+    removed=None,
+    refused=1,
+)
+
+
+def test_a_markdown_table_cuts_and_escapes_its_cells() -> None:
+    table = markdown_table(["name", "value"], [["a|b", None], ["two\nlines", "x" * 12]], max_length=10)
+    assert table.value == "| name | value |\n| --- | --- |\n| a\\|b |  |\n| two lines | xxxxxxx... |"
+
+
+def test_a_markdown_list_has_an_item_per_line() -> None:
+    assert markdown_list(["one", "two"]).value == "- one\n- two"
+
+
+def test_a_tag_has_only_characters_that_dagster_allows() -> None:
+    assert tag_value("Ministère de l'Éducation") == "Minist_re_de_l__ducation"
+    assert tag_value("(DVF)") == "DVF"
+    assert len(tag_value("x" * 100)) == 63
+
+
+def test_a_load_shows_its_counts_release_and_first_rows() -> None:
+    shown = load_metadata(Outcome(LOAD, skipped=False, preview=pl.DataFrame({"uai": ["0750001A"]})))
+    assert (shown["dagster/row_count"], shown["rows_added"], shown["rows_changed"]) == (3, 2, 0)
+    assert "rows_removed" not in shown and "data" not in shown
+    assert (shown["rows_refused"], shown["strategy"], shown["skipped"]) == (1, "delta", False)
+    assert shown["releases"] == {"fr-en-ips-lycees-ap2023": "2026-10-01"}
+    assert "0750001A" in shown["preview"].value
+
+
+def test_a_skipped_load_shows_only_what_is_still_true() -> None:
+    shown = load_metadata(Outcome(replace(LOAD, invented=True), skipped=True))
+    assert shown == {"skipped": True, "dagster/row_count": 3, "data": INVENTED}
+
+
+def test_without_a_plot_nothing_else_is_lost(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(name: str, database: Database) -> bytes:
+        raise ValueError("no font")
+
+    monkeypatch.setattr(metadata, "plot", broken)
+    nowhere = Database("postgresql://nowhere", "educational_data")
+    assert plot_metadata("ips_lycees", nowhere, logging.getLogger("test")) == {}
+    assert "no plot of ips_lycees: ValueError: no font" in caplog.text
+    monkeypatch.setattr(metadata, "plot", lambda name, database: None)
+    assert plot_metadata("ips_lycees", nowhere, logging.getLogger("test")) == {}
+    monkeypatch.setattr(metadata, "plot", lambda name, database: b"png")
+    assert set(plot_metadata("ips_lycees", nowhere, logging.getLogger("test"))) == {"plot"}
+
+
+@pytest.mark.parametrize("name", tables())
+def test_every_column_is_described(name: str) -> None:
+    table = tables()[name]
+    columns = {column.name: column for column in column_schema(table).columns}
+    assert list(columns) == list(table.contract.columns())
+    assert all(column.description for column in columns.values())
+    unique = [column for column in columns.values() if column.constraints.unique]
+    assert [column.name for column in unique] == (table.key if len(table.key) == 1 else [])
+
+
+@pytest.mark.parametrize("name", tables())
+def test_every_declared_check_is_reported(name: str) -> None:
+    table = tables()[name]
+    declared = [spec.name for spec in table_check_specs(table)]
+    waiting = list(waiting_checks(table, "a file"))
+    assert [result.check_name for result in waiting] == declared
+    assert {result.description for result in waiting} == {"It waits for a file."}
+    assert {result.severity for result in waiting} == {dg.AssetCheckSeverity.WARN}
+    own = {result.check_name for result in loaded_checks(table, Outcome(LOAD, skipped=False))}
+    assert set(LOAD_CHECKS) <= own <= set(declared)
+
+
+def test_a_load_says_why_it_refused_rows() -> None:
+    outcome = Outcome(LOAD, skipped=False, refused=[("0750001A", "uai: expected one row, found several")])
+    contract = next(iter(loaded_checks(tables()["ips_lycees"], outcome)))
+    assert contract.check_name == "contract" and contract.metadata["refused"].value == 1
+    assert "| 0750001A | uai: expected one row, found several |" in str(contract.metadata["quarantine"].value)
+
+
+def test_a_supplied_table_without_a_file_says_so() -> None:
+    table = tables()["anecdotes_communes"]
+    for releases, passed in ({}, False), ({"editorial": "2026-10-01"}, True):
+        results = loaded_checks(table, Outcome(replace(LOAD, releases=releases), skipped=False))
+        (supplied,) = [result for result in results if result.check_name == "supplied"]
+        assert supplied.passed is passed and supplied.severity == dg.AssetCheckSeverity.WARN
+        assert ("docs/editorial-files.md" in str(supplied.description)) is not passed
+
+
+def test_a_check_is_the_same_inside_a_step_and_outside() -> None:
+    result = CheckResult("ips_lycees", "years", False, "warn", "a year is missing", {"missing": [2021]})
+    inside, outside = check_result(result), check_evaluation(result)
+    for event in (inside, outside):
+        assert event.asset_key == dg.AssetKey("ips_lycees")
+        assert (event.check_name, event.passed, event.description) == ("years", False, "a year is missing")
+        assert event.severity == dg.AssetCheckSeverity.WARN
+        assert event.metadata["missing"].value == [2021]
+
+
+def test_selected_checks_are_grouped_by_table() -> None:
+    keys = [dg.AssetCheckKey(dg.AssetKey(table), name) for table, name in [("a", "x"), ("b", "x"), ("a", "y")]]
+    assert names_by_table(keys) == {"a": ["x", "y"], "b": ["x"]}
+
+
+def test_probes_show_what_is_new_and_what_failed() -> None:
+    moment = datetime(2026, 11, 1, tzinfo=UTC)
+    answers = {
+        "new": Probed("new", "2", True, moment),
+        "old": Probed("old", "1", False, moment),
+        "broken": Probed("broken", "1", False, moment, error="no answer"),
+    }
+    shown = probes_metadata(answers)
+    assert (shown["asked"], shown["new"], shown["failed"]) == (True, 1, 1)
+    assert "| new | new |  |  |" in shown["sources"].value
+    assert probe_errors(answers) == ["broken: no answer"]
+    assert probes_metadata(None) == {"asked": False}
