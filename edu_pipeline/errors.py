@@ -18,6 +18,27 @@ EXAMPLES = 20
 """How many examples a failure text shows at most."""
 
 
+LONGEST_VALUE = 200
+"""Most characters of a value that a text shows."""
+
+LONGEST_TEXT = 4_000
+"""Most characters of a failure text."""
+
+
+def shown(value: object, longest: int = LONGEST_VALUE) -> str:
+    """A value from a file as texts show it: on one line, control and formatting characters escaped, cut."""
+    text = str(value)
+    escaped = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[: longest + 1]
+    )
+    return cut(escaped, longest)
+
+
+def cut(text: str, longest: int = LONGEST_TEXT) -> str:
+    """A text of at most ``longest`` characters; three dots stand for the rest."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
 class EduError(Exception):
     """A failure that a person can act on.
 
@@ -34,7 +55,8 @@ class EduError(Exception):
         super().__init__(f"{where}: {problem} {remedy}")
 
     def __str__(self) -> str:
-        return f"{type(self).__name__}: {self.where}: {self.problem} {self.remedy}"
+        problem = cut(self.problem, LONGEST_TEXT - len(self.where) - len(self.remedy) - 50)
+        return f"{type(self).__name__}: {self.where}: {problem} {self.remedy}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A failure in another process is the same one here."""
