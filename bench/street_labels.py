@@ -18,7 +18,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from edu_pipeline.sectors import matching
+from edu_pipeline.sectors import likeness
 from edu_pipeline.sectors.labels import read
 
 PAIRS = Path(__file__).parent.parent / "edu_pipeline_tests" / "sectors" / "street_labels.csv"
@@ -54,7 +54,7 @@ def score(libelle_rue: str, nom_voie: str) -> float:
     """100 for an exact match, else how alike the words are that differ."""
     label, street = read(libelle_rue), read(nom_voie)
     exact = {label.spaced, label.glued, label.content} & {street.spaced, street.glued, street.content}
-    return 101.0 if exact and matching.same_number(label, street) else matching.likeness(label, street)
+    return 101.0 if exact and likeness.same_number(label, street) else likeness.likeness(label, street)
 
 
 def count(results: Iterable[tuple[bool, bool]]) -> Counts:
@@ -64,7 +64,7 @@ def count(results: Iterable[tuple[bool, bool]]) -> Counts:
 
 
 def counts(frame: pl.DataFrame, threshold: float) -> Counts:
-    """What comes out for the pairs with another threshold than ``matching.ALIKE``."""
+    """What comes out for the pairs with another threshold than ``likeness.ALIKE``."""
     rows = frame.select("libelle_rue", "nom_voie", "same").iter_rows()
     return count((same, score(label, name) >= threshold) for label, name, same in rows)
 
@@ -74,7 +74,7 @@ def main() -> None:
     grid = Table("part", "pairs", "right", "wrong", "missed", "precision", f"{PRECISION}", "recall", f"{RECALL}")
     for part, held_out in (("tuned on", False), ("held out", True), ("both", None)):
         frame = pairs(held_out)
-        result = counts(frame, matching.ALIKE)
+        result = counts(frame, likeness.ALIKE)
         grid.add_row(
             part, str(len(frame)), *map(str, result), f"{result.precision:.4f}",
             "yes" if result.precision >= PRECISION else "NO", f"{result.recall:.4f}",
@@ -84,13 +84,13 @@ def main() -> None:
     sweep = Table("likeness at least", "wrong", "missed", "precision", "recall", title="the part tuned on")
     for threshold in THRESHOLDS:
         result = counts(pairs(False), threshold)
-        mark = " (in force)" if threshold == matching.ALIKE else ""
+        mark = " (in force)" if threshold == likeness.ALIKE else ""
         figures = (str(result.wrong), str(result.missed), f"{result.precision:.4f}", f"{result.recall:.4f}")
         sweep.add_row(f"{threshold}{mark}", *figures)
     Console().print(sweep)
     if sys.argv[1:] == ["tuned"]:
         for label, name, same, _ in pairs(False).iter_rows():
-            if same != (score(label, name) >= matching.ALIKE):
+            if same != (score(label, name) >= likeness.ALIKE):
                 print("missed" if same else "wrong", label, name, sep=" | ")
 
 

@@ -24,7 +24,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from edu_pipeline.sectors.labels import TYPES
+from edu_pipeline.sectors.street_words import TYPES
 from edu_pipeline.sectors.placing import ADDRESS, SEGMENT, addresses_of, place
 
 DEPARTEMENTS = 96

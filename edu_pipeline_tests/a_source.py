@@ -1,4 +1,4 @@
-"""A source of the catalogue's kind that no publisher has, for tests of fetching and probing."""
+"""A source that no publisher has, for tests of fetching and probing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edu_pipeline.catalogue import File, Source
 
 
 def a_source(**files: dict[str, Any]) -> Source:
-    """A source whose parts are ``files``; what a part does not say is CSV of any name."""
+    """A source whose parts are ``files``; unless a part says otherwise, it is CSV with any name."""
     return Source(
         id="a-source",
         title="A source",

@@ -1,1 +1,1 @@
-"""School sectors: from lists of streets to lines and zones on the map. Pure: no database, no Dagster."""
+"""School sectors: from lists of streets to lines and zones on the map. No database, no Dagster."""

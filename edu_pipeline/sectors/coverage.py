@@ -1,11 +1,11 @@
 """The zones of all communes: from whole communes, segments and supplied zones to rows with a shape each.
 
-Belongs here: which of them a commune's zones are made of, and which contour and addresses go into them. Does not belong
-here: the lines themselves (``rules.py``), cutting a contour into zones (``zoning.py``).
+Belongs here: which of these a commune's zones are made from, and which contour and addresses go into them. Does not
+belong here: the lines themselves (``rules.py``), cutting a contour into zones (``zoning.py``).
 
-A commune's zones are of one kind, the first of these that it has: zones that an operator has supplied; lines that name
-lycées; collèges that a rule leads on from; collèges alone. Within a kind, a line about the whole commune comes before
-segments. Arrondissements have no contour: their city is shared out among them by the addresses.
+A commune's zones are of one kind, the first of these that it has: zones that an operator supplied; lines that name
+lycées; collèges from which a rule leads to lycées; collèges only. Within a kind, a line about the whole commune takes
+precedence over segments. Arrondissements have no contour: their city is divided among them by the addresses.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from edu_pipeline.vocabulary import arrondissements
 ATTRIBUTES = ("code_departement", "code_commune", "zone_name", "rule", "rentree_scolaire")
 LISTS = ("uai_colleges", "uai_lycees")
 COLUMNS = (*ATTRIBUTES, *LISTS, *rules.COLUMNS_OF_LYCEES)
-OF_SEGMENTS = (*dict.fromkeys((*COLUMNS, *placing.HOLDS)), "nom_voie", "motif")
+OF_SEGMENTS = (*dict.fromkeys((*COLUMNS, *placing.SELECTS)), "nom_voie", "motif")
 
 COMMUNE, PART, SUPPLIED = "commune", "partie", "fournie"
-"""Natures of a zone, by where its shape comes from: the commune's contour, its addresses, an operator."""
+"""The natures of a zone, by the origin of its shape: the commune's contour, its addresses, an operator."""
 
-ZONE, ZONE_TEXT, KIND, GIVEN = "zone", "zone_text", "kind", "given"
+ZONE, ZONE_TEXT, KIND, SUPPLIED_SHAPE = "zone", "zone_text", "kind", "supplied_shape"
 SHAPES = pl.Schema({ZONE: pl.Int64(), "geometry": pl.String(), "area": pl.Float64()})
 POINTS = pl.Schema({ZONE: pl.Int64(), "city": pl.String(), "lon": pl.Float64(), "lat": pl.Float64()})
 
@@ -45,15 +45,15 @@ def zones(
     """A row per polygon of every zone, and the rows that are refused.
 
     Args:
-        whole: of ``rules.whole_communes``.
+        whole: from ``rules.whole_communes``.
         segments: rows of the table sectorisation_segments, at least ``OF_SEGMENTS``; read twice.
-        supplied: of ``rules.supplied_zones``, with ``geometry`` as text, NULL for the whole commune.
+        supplied: from ``rules.supplied_zones``, with ``geometry`` as text, NULL for the whole commune.
         contours: code_commune, geometry.
         ban: the addresses by département.
 
     Returns:
-        ``COLUMNS``, nature, geometry (NULL if it has none: ``motif`` says why), id. lignes is at the largest of a
-        zone's polygons, NULL at the others.
+        ``COLUMNS``, nature, geometry (if NULL, ``motif`` says why), id, refused_because. lignes is in the row of a
+        zone's largest polygon, and NULL in its other rows.
     """
     candidates = pl.concat([_supplied(supplied), _whole(whole), _of_segments(segments)], how="diagonal_relaxed")
     chosen = _of_first_kind(candidates.filter(pl.col("refused_because").is_null()))
@@ -70,19 +70,19 @@ def zones(
     )
     rows = pl.concat([placed, candidates.drop_nulls("refused_because")], how="diagonal_relaxed")
     (rows,) = numbered([rows.with_columns(hashed(rows, ["nature", ZONE_TEXT]))])
-    return rows.drop(ZONE, ZONE_TEXT, KIND, GIVEN, "area")
+    return rows.drop(ZONE, ZONE_TEXT, KIND, SUPPLIED_SHAPE, "area")
 
 
 def _supplied(rows: pl.DataFrame) -> pl.DataFrame:
-    readable = pl.Series([text is None or bool(zoning.polygons(text)) for text in rows["geometry"]], dtype=pl.Boolean)
-    unreadable = pl.lit("geometry: expected a polygon as WKT, GeoJSON or EWKB, found something else")
+    is_readable = [text is None or bool(zoning.polygons(text)) for text in rows["geometry"]]
+    complaint = pl.lit("geometry: expected a polygon as WKT, GeoJSON or EWKB, found something else")
     return rows.select(
         *COLUMNS,
         "lignes",
-        pl.coalesce("refused_because", pl.when(~readable).then(unreadable)),
+        pl.coalesce("refused_because", pl.when(~pl.Series(is_readable, dtype=pl.Boolean)).then(complaint)),
         nature=pl.when(pl.col("geometry").is_null()).then(pl.lit(COMMUNE)).otherwise(pl.lit(SUPPLIED)),
         kind=pl.lit(0, pl.Int32),
-        given="geometry",
+        supplied_shape="geometry",
     ).with_columns(_zone_text())
 
 
@@ -99,7 +99,7 @@ def _of_segments(segments: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _zone_text() -> pl.Expr:
-    """What the segments, or the polygons, of a zone have in common."""
+    """The text that identifies a zone: what its segments, or its polygons, have in common."""
     schools = [pl.col(name).list.join(" ") for name in LISTS]
     values = [value.fill_null("") for value in (*map(pl.col, ATTRIBUTES), *schools)]
     return pl.concat_str(values, separator="|").alias(ZONE_TEXT)
@@ -107,14 +107,14 @@ def _zone_text() -> pl.Expr:
 
 def _of_first_kind(candidates: pl.DataFrame) -> pl.DataFrame:
     """The rows of the first kind that each commune has, numbered."""
-    first = candidates.filter(pl.col(KIND) == pl.col(KIND).min().over("code_commune"))
-    return first.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ZONE))
+    chosen = candidates.filter(pl.col(KIND) == pl.col(KIND).min().over("code_commune"))
+    return chosen.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ZONE))
 
 
 def _shapes(chosen: pl.DataFrame, contours: pl.DataFrame) -> pl.DataFrame:
-    """The polygons of supplied zones, and of the communes that have a contour of their own."""
-    given = chosen.filter(nature=SUPPLIED).select(ZONE, GIVEN).iter_rows()
-    supplied = [(zone, shape) for zone, text in given for shape in zoning.polygons(text)]
+    """The polygons of supplied zones, and of communes that have a contour of their own."""
+    texts = chosen.filter(nature=SUPPLIED).select(ZONE, SUPPLIED_SHAPE).iter_rows()
+    supplied = [(zone, shape) for zone, text in texts for shape in zoning.polygons(text)]
     whole = chosen.filter(nature=COMMUNE).join(contours, on="code_commune", maintain_order="left")
     polygons, row = shapely.get_parts(ewkb.decoded(whole["geometry"]), return_index=True)
     shapes = np.array([*(shape for _, shape in supplied), *polygons], dtype=object)
@@ -125,14 +125,14 @@ def _shapes(chosen: pl.DataFrame, contours: pl.DataFrame) -> pl.DataFrame:
 def _cut(
     chosen: pl.DataFrame, segments: pl.LazyFrame, contours: pl.DataFrame, ban: Mapping[str, pl.LazyFrame]
 ) -> Iterator[pl.DataFrame]:
-    """The polygons of zones that share a commune, or a city, by their addresses."""
+    """The polygons of zones that share a commune or a city, cut by their addresses."""
     shared = chosen.filter(
         (pl.col("nature") == PART)
         | ((pl.col("nature") == COMMUNE) & pl.col("code_commune").is_in(list(arrondissements.COMMUNES)))
     )
     of_parts = shared.filter(nature=PART).select(ZONE_TEXT, ZONE, "code_departement").lazy()
     streets = (
-        segments.select(*placing.HOLDS, _zone_text(), street="nom_voie")
+        segments.select(*placing.SELECTS, _zone_text(), street="nom_voie")
         .join(of_parts, on=ZONE_TEXT, maintain_order="left")
         .drop(ZONE_TEXT)
         .collect(engine="streaming")
@@ -141,53 +141,53 @@ def _cut(
     rows = pl.concat([whole, streets], how="diagonal")
 
     def parts() -> Iterator[_Part]:
-        for here, found in addresses.by_departement(rows.lazy(), ban):
-            for some, near in addresses.in_parts(here, found):
-                cities = some.select(pl.col("code_commune").replace(arrondissements.COMMUNES)).to_series().unique()
-                yield _Part(some, near, contours.filter(pl.col("code_commune").is_in(cities.implode())))
+        for rows_of_departement, addresses_of_departement in addresses.by_departement(rows.lazy(), ban):
+            for part, near in addresses.in_parts(rows_of_departement, addresses_of_departement):
+                cities = part.select(pl.col("code_commune").replace(arrondissements.COMMUNES)).to_series().unique()
+                yield _Part(part, near, contours.filter(pl.col("code_commune").is_in(cities.implode())))
 
     for polygons in piecewise.in_order(_cut_part, parts(), rows=rows.height):
         yield from polygons
 
 
 class _Part(NamedTuple):
-    """Some communes that several zones share.
+    """Some communes, each with several zones.
 
     Attributes:
-        rows: segments, as ``placing.addresses_of`` takes them, and their zone; and the arrondissements that are one
-            zone, whose ``whole`` is true.
-        found: the addresses.
-        contours: of their cities.
+        rows: segments, as ``placing.addresses_of`` takes them, and their zone; and arrondissements that are a single
+            zone, where ``whole`` is true.
+        near: the addresses of the communes.
+        contours: those of their cities.
     """
 
     rows: pl.DataFrame
-    found: pl.DataFrame
+    near: pl.DataFrame
     contours: pl.DataFrame
 
 
 def _cut_part(part: _Part) -> list[pl.DataFrame]:
-    rows, found, contours = part
+    rows, near, contours = part
     whole, streets = rows.filter("whole"), rows.filter(pl.col("whole").is_null())
     outlines = dict(contours.select("code_commune", "geometry").iter_rows())
-    cities = pl.concat([_all_of(whole, found), _held(streets, found)]).group_by("city", maintain_order=True)
+    points = pl.concat([_points_of_arrondissements(whole, near), _points_of_segments(streets, near)])
     return [
-        zoning.share_out(inside, shapely.from_wkb(outlines[str(city)]))
-        for (city,), inside in cities
+        zoning.divide(points_of_city, shapely.from_wkb(outlines[str(city)]))
+        for (city,), points_of_city in points.group_by("city", maintain_order=True)
         if str(city) in outlines
     ]
 
 
-def _all_of(arrondissement: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """All addresses of arrondissements that are one zone."""
-    points = found.join(arrondissement, left_on="code_insee", right_on="code_commune", maintain_order="left")
+def _points_of_arrondissements(whole: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
+    """All addresses of arrondissements that are a single zone."""
+    points = near.join(whole, left_on="code_insee", right_on="code_commune", maintain_order="left")
     return points.with_columns(city=pl.col("code_insee").replace(arrondissements.COMMUNES)).select(list(POINTS))
 
 
-def _held(streets: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """The addresses that segments hold, with the zones of these."""
+def _points_of_segments(streets: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
+    """The addresses of segments, with their zones."""
     zone = streets.select(ZONE, city=pl.col("code_commune").replace(arrondissements.COMMUNES)).with_row_index("segment")
-    held = placing.addresses_of(streets, found)
-    return held.join(zone, on="segment", maintain_order="left").select(list(POINTS))
+    points = placing.addresses_of(streets, near)
+    return points.join(zone, on="segment", maintain_order="left").select(list(POINTS))
 
 
 def _why_not(with_contour: pl.Series) -> pl.Expr:

@@ -1,10 +1,11 @@
-"""The vocabulary of ``labels.py`` as the SQL function ``rue_normalisee``, by which people's spellings find a street.
+"""The vocabulary of street labels as the SQL function ``rue_normalisee``, which finds a street however people spell it.
 
-Belongs here: the text of that function, which the migrations have (``python -m edu_pipeline.sectors.in_sql`` prints
-it). Does not belong here: the vocabulary itself, which is read off ``labels.read``.
+Belongs here: the text of that function, which a migration contains (``python -m edu_pipeline.sectors.in_sql`` prints
+it). Does not belong here: the vocabulary (``street_words.py``) and what words are read as (``labels.py``).
 
-The function reads word by word: types, titles, short forms, small words, numbers. What ``labels.read`` makes of several
-words (``VINGT ET UN``) it leaves apart. Both sides of a comparison go through it, so that a label always finds itself.
+The function reads word by word: types, titles, short forms, small words, numbers. Numbers of several words (``VINGT ET
+UN``), which ``labels.read`` puts together, stay apart. Both sides of a comparison go through it, so that a label always
+finds itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from psycopg import sql
 
-from edu_pipeline.sectors import labels
+from edu_pipeline.sectors import labels, street_words
 
 ACCENTED = "ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖÙÚÛÜÝŸàáâãäåçèéêëìíîïñòóôõöùúûüýÿ"
 LIGATURES = {"Œ": "OE", "œ": "OE", "Æ": "AE", "æ": "AE", "&": " ET "}
@@ -58,7 +59,7 @@ END;
 
 
 def function() -> str:
-    """The statement that makes the function."""
+    """The statement that creates the function."""
     bare = "".join(unicodedata.normalize("NFKD", letter)[0].upper() for letter in ACCENTED)
     return FUNCTION.format(
         letters=_replaced(sql.SQL("regexp_replace($1, {}, ' ', 'g')").format(BRACKETS), LIGATURES.items()),
@@ -74,33 +75,35 @@ def function() -> str:
 
 
 def first_words() -> dict[str, str]:
-    """What the first of several words is read as, where that is something else: types of street."""
-    return _other((word, labels.read(f"{word} YY").content.removesuffix("YY")) for word in [*labels.TYPES, "LE"])
+    """What the first of several words is read as, if not as itself: types of street."""
+    readings = ((word, labels.read(f"{word} YY").content.removesuffix("YY")) for word in [*street_words.TYPES, "LE"])
+    return _without_itself(readings)
 
 
 def last_words() -> dict[str, str]:
-    """The same of the last word: letters that are numbers there."""
-    return _other((word, labels.read(f"RUE YY {word}").content.removeprefix("RUEYY")) for word in ROMAN)
+    """What the last word is read as, if not as itself: Roman numerals."""
+    readings = ((word, labels.read(f"RUE YY {word}").content.removeprefix("RUEYY")) for word in ROMAN)
+    return _without_itself(readings)
 
 
 def words() -> dict[str, str]:
-    """The same of any word: titles, short forms, small words, numbers."""
-    plurals = [f"{title}S" for title in labels.TITLES]
-    ordinals = [f"{begin}IEME" for begin in labels.ORDINALS]
+    """What any word is read as, if not as itself: titles, short forms, small words, numbers."""
+    plurals = [f"{title}S" for title in street_words.TITLES]
+    ordinals = [f"{beginning}IEME" for beginning in street_words.ORDINALS]
     roman = [f"{number}{end}" for number in ROMAN for end in ("", "E", "ER", "ERE", "EME", "IEME")]
-    numbers = [*labels.NUMBERS, "PREMIER", "PREMIERE", *ordinals, *roman]
-    known = [*labels.TITLES, *plurals, *labels.SHORT, *sorted(labels.SMALL), *numbers]
-    read = ((word, labels.read(f"RUE YY {word} YY").content) for word in dict.fromkeys(known))
-    return _other((word, content.removeprefix("RUEYY").removesuffix("YY")) for word, content in read)
+    numbers = [*street_words.NUMBERS, "PREMIER", "PREMIERE", *ordinals, *roman]
+    known = [*street_words.TITLES, *plurals, *street_words.SHORT, *sorted(street_words.SMALL), *numbers]
+    contents = ((word, labels.read(f"RUE YY {word} YY").content) for word in dict.fromkeys(known))
+    return _without_itself((word, text.removeprefix("RUEYY").removesuffix("YY")) for word, text in contents)
 
 
 def _phrases() -> Iterator[tuple[str, str]]:
-    for written, meant in (*labels.SAME_TYPE.items(), *labels.PHRASES):
+    for written, meant in (*street_words.SAME_TYPE.items(), *street_words.PHRASES):
         yield f" {written} ", f" {meant} "
 
 
-def _other(read: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {word: meant for word, meant in read if word != meant}
+def _without_itself(readings: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {word: reading for word, reading in readings if word != reading}
 
 
 def _replaced(value: sql.Composable, replacements: Iterable[tuple[str, str]]) -> sql.Composable:

@@ -1,6 +1,6 @@
-"""Numbers for rows that have no number of their own, the same ones at every load.
+"""Numbers for rows that have none of their own, the same at every load.
 
-Belongs here: a number that follows from what a row is. Does not belong here: which columns tell rows apart.
+Belongs here: a number that is computed from a row's values. Does not belong here: which columns identify a row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 LARGEST = 2**31 - 1
-"""Of PostgreSQL's type integer."""
+"""The largest value of PostgreSQL's type integer."""
 
 SEPARATOR = "\x1f"
 
@@ -22,7 +22,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 def hashed(rows: pl.DataFrame, by: Sequence[str]) -> pl.Series:
-    """``hash`` (0 to 2^63 - 1): of the columns ``by``, and of the row's place among those that have the same ones."""
+    """``hash`` (0 to 2^63 - 1) of the columns ``by``, and of the row's place among rows with the same values there."""
     values = rows.select(value=pl.concat_str(pl.col(by).cast(pl.String).fill_null(""), separator=SEPARATOR))
     place = pl.col("value").cum_count().over("value") - 1
     names = values.select(pl.concat_str("value", place, separator=SEPARATOR)).to_series()
@@ -30,32 +30,32 @@ def hashed(rows: pl.DataFrame, by: Sequence[str]) -> pl.Series:
 
 
 def numbered(pieces: Iterable[pl.DataFrame], largest: int = LARGEST) -> Iterator[pl.DataFrame]:
-    """The pieces with ``id`` in the place of ``hash``: a different number from 1 to ``largest`` for each row of all.
+    """The pieces with ``id`` in place of ``hash``: a number from 1 to ``largest`` that no other row of any piece has.
 
-    It follows from the hash. Where a row before has that number already, which happens to some hundred of a million
-    rows, it is the next free one.
+    It is computed from the hash. If an earlier row already has that number, which happens to a few hundred of a million
+    rows, the row gets the next free one.
     """
     taken: Numbers = np.empty(0, dtype=np.int64)
     for piece in pieces:
         numbers: Numbers = piece["hash"].to_numpy() % largest + 1
         wanted, first = np.unique(numbers, return_index=True)
-        free = first[~_among(taken, wanted)]
-        taken = _with(taken, np.sort(numbers[free]))
+        free = first[~_is_taken(taken, wanted)]
+        taken = _with_numbers(taken, np.sort(numbers[free]))
         for row in np.setdiff1d(np.arange(len(numbers)), free):
             number = numbers[row]
-            while _among(taken, number):
+            while _is_taken(taken, number):
                 number = number % largest + 1
             numbers[row] = number
-            taken = _with(taken, number)
+            taken = _with_numbers(taken, number)
         yield piece.with_columns(id=pl.Series(numbers, dtype=pl.Int32)).drop("hash")
 
 
-def _among(taken: Numbers, numbers: Numbers | np.int64) -> Any:
-    """Whether the numbers, one or several, are among those ``taken``, which are sorted."""
+def _is_taken(taken: Numbers, numbers: Numbers | np.int64) -> Any:
+    """Whether each of the numbers is in ``taken``, which is sorted."""
     return np.searchsorted(taken, numbers, side="left") < np.searchsorted(taken, numbers, side="right")
 
 
-def _with(taken: Numbers, numbers: Numbers | np.int64) -> Numbers:
+def _with_numbers(taken: Numbers, numbers: Numbers | np.int64) -> Numbers:
     return np.insert(taken, np.searchsorted(taken, numbers), numbers)
 
 

@@ -1,9 +1,9 @@
-"""Frames made piece by piece: several pieces worked on at a time, given on in their order, none kept.
+"""Frames made piece by piece: several pieces are processed at a time, passed on in their order, and not kept.
 
-Belongs here: nothing else. What the pieces are (some communes) is said in ``addresses.py``.
+Belongs here: the processes and the order of the results. Does not belong here: what the pieces are (``addresses.py``).
 
-Work on many rows is done by processes, one per processor: half of it is Python's own, of which a process does one thing
-at a time. They end with the process that started them, however that ends.
+Many rows are processed by several processes, one per processor: half of the work is Python code, of which a process
+runs one thread at a time. They end with the process that started them, however that ends.
 """
 
 from __future__ import annotations
@@ -29,77 +29,81 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 FEW = 50_000
-"""Rows that one process has worked on before others have started."""
+"""The number of rows that one process can finish before others have started."""
 
 AHEAD = 2
-"""Items per process that are handed out before the result of the first is taken."""
+"""How many items per process are handed out before the first result is taken."""
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, rows: int) -> Iterator[Result]:
-    """What ``work`` makes of the items, in their order.
+    """The results of ``work`` for the items, in their order.
 
-    A few are under way per processor, so that a long one does not keep the others waiting.
+    A few items per processor are under way, so that a long one does not hold up the others.
 
     Args:
-        work: a function of a module; so are item, result and error pickled between processes.
-        rows: of all items; few are worked on here.
+        work: a function of a module, since it is pickled; so are items, results and errors.
+        rows: how many rows the items have together; if they are few, the work is done in this process.
 
     Raises:
-        ProcessKilled: a process was, for want of memory for example.
+        ProcessKilled: a process was killed, for example because memory ran out.
     """
-    processes = 1 if current_process().daemon else loky.cpu_count()  # a daemon, as Dask's workers are, may start none
+    # A daemon process, as Dask's workers are, must not start processes.
+    processes = 1 if current_process().daemon else loky.cpu_count()
     if rows < FEW or processes < 2:
         yield from map(work, items)
         return
-    begin, one_thread = (os.getpid(),), {"POLARS_MAX_THREADS": "1"}
-    with ProcessPoolExecutor(processes, initializer=_begin, initargs=begin, env=one_thread) as pool:
-        waiting: deque[Future[Result]] = deque()
+    arguments, one_thread = (os.getpid(),), {"POLARS_MAX_THREADS": "1"}
+    with ProcessPoolExecutor(processes, initializer=_start, initargs=arguments, env=one_thread) as pool:
+        pending: deque[Future[Result]] = deque()
         for item in items:
-            waiting.append(pool.submit(_kept_from_collection, work, item))
-            if len(waiting) > AHEAD * processes:
-                yield _made(waiting.popleft())
-        while waiting:
-            yield _made(waiting.popleft())
+            pending.append(pool.submit(_run_and_freeze, work, item))
+            if len(pending) > AHEAD * processes:
+                yield _result(pending.popleft())
+        while pending:
+            yield _result(pending.popleft())
 
 
-def _made(result: Future[Result]) -> Result:
+def _result(future: Future[Result]) -> Result:
     try:
-        return result.result()
+        return future.result()
     except TerminatedWorkerError as error:
         raise ProcessKilled(
             "processes of sectors/piecewise.py",
-            "expected each to work until all rows are done, found that one was killed, most often by the system for "
-            "want of memory.",
-            "Look at the system's log for it, give the machine or the container more memory, and run it again.",
+            "expected every process to finish its rows, found that one was killed, most often by the system because "
+            "memory ran out.",
+            "Check the system's log, give the machine or the container more memory, and run it again.",
         ) from error
 
 
-def _kept_from_collection(work: Callable[[Item], Result], item: Item) -> Result:
-    """What ``work`` makes of the item. loky looks for cycles once a second, of which rows have none, and goes through
-    all that is kept of the items before (a fifth of the time): so it is told to leave that alone."""
+def _run_and_freeze(work: Callable[[Item], Result], item: Item) -> Result:
+    """The result of ``work`` for the item; what exists after it is exempt from garbage collection.
+
+    Once a second loky collects cycles, of which rows have none. That would traverse everything cached by earlier items
+    and take a fifth of the time.
+    """
     result = work(item)
     gc.freeze()
     return result
 
 
-def _begin(parent: int) -> None:
-    """End with ``parent``, and look for no cycles between loky's searches, which takes another fifth of the time."""
+def _start(parent: int) -> None:
+    """End with ``parent``, and collect no cycles between loky's collections, which takes another fifth of the time."""
     gc.disable()
     Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
-    """End this process when ``parent`` is gone, which a killed one tells nobody."""
+    """End this process when ``parent`` has ended; a killed process tells nobody."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
 
 
 def lazily(pieces: Callable[[], Iterator[pl.DataFrame]], schema: pl.Schema) -> pl.LazyFrame:
-    """The frame whose rows are those of the pieces; they are made anew whenever it is collected.
+    """A frame with the rows of all pieces, which are made again whenever it is collected.
 
     Args:
-        schema: of the frame; a piece may have its columns in any order.
+        schema: that of the frame; a piece may have its columns in any order.
     """
 
     def source(

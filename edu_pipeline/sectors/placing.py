@@ -1,8 +1,8 @@
-"""Where a street segment lies: the addresses that it holds in the Base Adresse Nationale (BAN), and the line they make.
+"""Where a street segment is: its addresses in the Base Adresse Nationale (BAN), and the line through them.
 
-Belongs here: which addresses a segment holds (``addresses_of``), and its line in degrees (``place``). Does not belong
-here: which street a label means (``matching.py``), how addresses make a line (``lines.py``), the zones made of them
-(``zoning.py``).
+Belongs here: which addresses belong to a segment (``addresses_of``), and its line in degrees (``place``). Does not
+belong here: which street a label means (``matching.py``), how addresses make a line (``lines.py``), the zones made of
+them (``zoning.py``).
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from edu_pipeline.sectors.labels import read
 from edu_pipeline.sectors.matching import match
 
 SEGMENT = ("code_commune", "libelle_rue", "number_from", "number_to", "side")
-"""Columns of a segment; ``side`` is one of ``SIDES``, a bound that is NULL is none."""
+"""Columns of a segment; ``side`` is one of ``SIDES``, and a bound that is NULL does not exist."""
 
-HOLDS = ("code_commune", "number_from", "number_to", "side")
-"""Those that say, with its street in the BAN, which addresses it holds."""
+SELECTS = ("code_commune", "number_from", "number_to", "side")
+"""Columns that select, together with its street in the BAN, the addresses of a segment."""
 
 ADDRESS = ("code_insee", "numero", "rep", "nom_voie", "nom_afnor", "lon", "lat")
-"""Columns of an address, named as the BAN names them: ``numero`` an integer, ``lon`` and ``lat`` in degrees."""
+"""Columns of an address, with the BAN's names: ``numero`` is an integer, ``lon`` and ``lat`` are in degrees."""
 
 SIDES = ("pair", "impair", "tous")
 
 REPETITIONS = ("bis", "ter", "quater", "quinquies", "sexies", "septies", "octies", "nonies")
-"""What follows a number, in its order; elsewhere it is a letter."""
+"""What may follow a number, in order; other places use letters."""
 
 METRES_PER_DEGREE = 111_195.0
-"""Of a great circle on a sphere of 6,371 km."""
+"""Along a great circle on a sphere with a radius of 6,371 km."""
 
 DECIMALS = 7
-"""Of degrees, 1 cm."""
+"""Decimal places of degrees, about 1 cm."""
 
 
 class SideUnknown(EduError):
-    """A segment's side is none of ``SIDES``."""
+    """A segment's side is not one of ``SIDES``."""
 
 
 PLACED = dict.fromkeys(("street", "match_method", "placed", "geometry", "reason"), pl.String) | {
@@ -49,8 +49,8 @@ PLACED = dict.fromkeys(("street", "match_method", "placed", "geometry", "reason"
 }
 """The columns that ``place`` adds."""
 
-HELD = ("segment", "numero", "rep", "nom_voie", "lon", "lat")
-"""The columns that ``addresses_of`` gives."""
+ADDRESS_OF_SEGMENT = ("segment", "numero", "rep", "nom_voie", "lon", "lat")
+"""The columns that ``addresses_of`` returns."""
 
 
 def place(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
@@ -61,27 +61,27 @@ def place(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
         addresses: at least those of these communes, columns ``ADDRESS``.
 
     Returns:
-        ``street``: ``nom_voie`` of the street matched. ``match_method``: ``exact``, ``close`` or NULL.
-        ``match_score``: 0 to 100. ``placed``: ``addresses`` (its own), ``one address`` (a short line around it, or
-        around several in one place), ``whole street`` (it holds no address) or NULL. ``geometry``: a LineString as
-        contracts want it, or NULL. ``reason``: why ``geometry`` is NULL.
+        In addition ``street``: ``nom_voie`` of the street matched. ``match_method``: ``exact``, ``close`` or NULL.
+        ``match_score``: 0 to 100. ``placed``: ``addresses`` (through its own), ``one address`` (a short line around it,
+        or around several in one place), ``whole street`` (it has no address) or NULL. ``geometry``: a LineString in
+        EWKB, or NULL. ``reason``: why ``geometry`` is NULL.
 
     Raises:
-        SideUnknown: a ``side`` is none of ``SIDES``.
+        SideUnknown: a ``side`` is not one of ``SIDES``.
     """
     _check_sides(segments)
     located = _located(_near(segments, addresses))
     names = located.select("code_insee", "street", "nom_voie", "nom_afnor").unique(maintain_order=True)
-    names = names.sort("street", maintain_order=True)  # a reason names the first of equally close ones
-    found = segments.with_row_index("segment").join(
+    names = names.sort("street", maintain_order=True)  # of equally close streets a reason names the first
+    matched = segments.with_row_index("segment").join(
         match(segments, names), on=["code_commune", "libelle_rue"], how="left", nulls_equal=True, maintain_order="left"
     )
     street_names = names.group_by("street").agg(pl.coalesce("nom_voie", "nom_afnor").first().alias("street_name"))
-    drawn = _lines(found, _held(found, located), located)
-    found = found.join(street_names, on="street", how="left", maintain_order="left").join(
-        drawn, on="segment", how="left", maintain_order="left"
+    lines_of_segments = _lines(matched, _selected(matched, located), located)
+    placed = matched.join(street_names, on="street", how="left", maintain_order="left").join(
+        lines_of_segments, on="segment", how="left", maintain_order="left"
     )
-    return found.select(
+    return placed.select(
         *segments.columns,
         pl.col("street_name").alias("street"),
         *("match_method", "match_score", "placed", "geometry"),
@@ -93,25 +93,29 @@ def place(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
 
 
 def addresses_of(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
-    """One row per address that a segment holds; the first of two segments that hold one has it.
+    """One row per address of a segment; an address of several segments belongs to the first.
 
     Args:
-        segments: as ``place`` gives them: the columns ``HOLDS``, and ``street``.
+        segments: as ``place`` returns them: the columns ``SELECTS``, and ``street``.
         addresses: as ``place`` takes them.
 
     Returns:
         ``segment`` (UInt32): the position of the row in ``segments``; ``numero``, ``rep``, ``nom_voie``, ``lon``,
         ``lat``.
+
+    Raises:
+        SideUnknown: a ``side`` is not one of ``SIDES``.
     """
     _check_sides(segments)
     near = _near(segments, addresses)
     numbers = near.select("code_insee", "street", name=pl.coalesce("nom_voie", "nom_afnor")).unique()
-    found = (
+    numbered = (
         segments.with_row_index("segment")
         .rename({"street": "name"})
         .join(numbers, left_on=["code_commune", "name"], right_on=["code_insee", "name"], how="left")
     )
-    return _held(found, near).unique("address", keep="first", maintain_order=True).select(HELD)
+    selected = _selected(numbered, near)
+    return selected.unique("address", keep="first", maintain_order=True).select(ADDRESS_OF_SEGMENT)
 
 
 def _check_sides(segments: pl.DataFrame) -> None:
@@ -150,7 +154,7 @@ def _near(segments: pl.DataFrame, addresses: pl.DataFrame) -> pl.DataFrame:
 
 
 def _located(near: pl.DataFrame) -> pl.DataFrame:
-    """The addresses with where they are on their street's plane.
+    """The addresses with their positions on their street's plane.
 
     Returns:
         In addition ``rank`` (order among the same ``numero``), ``lon_0`` and ``lat_0`` (where the plane touches the
@@ -167,7 +171,7 @@ def _located(near: pl.DataFrame) -> pl.DataFrame:
 
 
 def _streets(addresses: pl.DataFrame) -> pl.DataFrame:
-    """A number for each street, that is for each name as it is read, in each commune; one row per spelling."""
+    """A number for each street, that is for each reading of a name in each commune; one row per spelling."""
     names = addresses.select("code_insee", "nom_voie", "nom_afnor").unique(maintain_order=True)
     spaced = [read(name).spaced for name in names.select(pl.coalesce("nom_voie", "nom_afnor")).to_series()]
     number = pl.struct("code_insee", pl.Series("spaced", spaced)).rank("dense").cast(pl.UInt32)
@@ -175,7 +179,7 @@ def _streets(addresses: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rank() -> pl.Expr:
-    """The order of the addresses of one number: 5, 5 bis or 5 A, 5 ter or 5 B; what is unknown last."""
+    """The order of the addresses with one number: 5, 5 bis or 5 A, 5 ter or 5 B; unknown ones come last."""
     order = {letter: place for place, letter in enumerate(ascii_lowercase, 1)}
     order |= {word: place for place, word in enumerate(REPETITIONS, 1)}
     rep = pl.col("rep").str.to_lowercase().str.strip_chars().fill_null("")
@@ -187,25 +191,27 @@ def _metres_of_lon() -> pl.Expr:
 
 
 def _directions(located: pl.DataFrame) -> pl.DataFrame:
-    """The street's direction at each ``address``, the unit vector ``dx``, ``dy``: from its neighbour before to that
-    behind, else the main axis."""
+    """The street's direction at each ``address``, as the unit vector ``dx``, ``dy``.
+
+    It goes from the previous address of the same side to the next; where these are in one place, it is the main axis.
+    """
     addresses = located.sort("street", "odd", "numero", "rank", "address")
     places = addresses.select("x", "y").to_numpy()
-    side, place = lines.runs(addresses, ["street", "odd"]), np.arange(addresses.height)
-    before = np.maximum(place - 1, np.searchsorted(side, side, side="left"))
-    behind = np.minimum(place + 1, np.searchsorted(side, side, side="right") - 1)
-    steps = places[behind] - places[before]
+    side, row = lines.group_numbers(addresses, ["street", "odd"]), np.arange(addresses.height)
+    previous = np.maximum(row - 1, np.searchsorted(side, side, side="left"))
+    following = np.minimum(row + 1, np.searchsorted(side, side, side="right") - 1)
+    steps = places[following] - places[previous]
     size = np.hypot(*steps.T)[:, None]
-    axis = lines.main_axis(places, lines.runs(addresses, ["street"]))
+    axis = lines.main_axis(places, lines.group_numbers(addresses, ["street"]))
     dx, dy = np.where(size > lines.SAME_PLACE, steps / np.maximum(size, lines.SAME_PLACE), axis).T
     return addresses.select("address", dx=pl.Series(dx), dy=pl.Series(dy))
 
 
-def _held(found: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
-    """One row per segment and address that it holds, in the order of both."""
+def _selected(matched: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
+    """One row per segment and address of it, in the order of both."""
     side = pl.col("side")
     return (
-        found.filter(pl.col("street").is_not_null(), ~_contradictory())
+        matched.filter(pl.col("street").is_not_null(), ~_contradictory())
         .select("segment", "street", "number_from", "number_to", "side")
         .join(located, on="street")
         .filter(
@@ -217,15 +223,15 @@ def _held(found: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _lines(found: pl.DataFrame, held: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
-    """``segment``, ``placed`` and ``geometry`` of all segments whose street is found."""
-    own = _geometries(held.rename({"segment": "line"}), located).select(
+def _lines(matched: pl.DataFrame, selected: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
+    """``segment``, ``placed`` and ``geometry`` of all segments whose street was found."""
+    own = _geometries(selected.rename({"segment": "line"}), located).select(
         pl.col("line").alias("segment"),
-        pl.when("alone").then(pl.lit("one address")).otherwise(pl.lit("addresses")).alias("placed"),
+        pl.when("single").then(pl.lit("one address")).otherwise(pl.lit("addresses")).alias("placed"),
         "geometry",
     )
     rest = (
-        found.filter(pl.col("street").is_not_null(), ~_contradictory())
+        matched.filter(pl.col("street").is_not_null(), ~_contradictory())
         .join(own, on="segment", how="anti")
         .select("segment", "street")
     )
@@ -235,20 +241,21 @@ def _lines(found: pl.DataFrame, held: pl.DataFrame, located: pl.DataFrame) -> pl
 
 
 def _geometries(points: pl.DataFrame, located: pl.DataFrame) -> pl.DataFrame:
-    """One row per ``line``: whether it is ``alone`` in one place, and its ``geometry`` in degrees."""
+    """One row per ``line``: whether it has a ``single`` vertex, and its ``geometry`` in degrees."""
     origins = points.group_by("line").agg(pl.first("lon_0", "lat_0"))
-    drawn = lines.vertices(points)
-    alone, others = (drawn.filter(pl.col("alone") == is_alone) for is_alone in (True, False))
-    streets = located.join(alone, on="address", how="semi").select("street")
+    vertices = lines.vertices(points)
+    single, several = (vertices.filter(pl.col("single") == is_single) for is_single in (True, False))
+    streets = located.join(single, on="address", how="semi").select("street")
     directions = _directions(located.join(streets, on="street", how="semi"))
+    directed = single.join(directions, on="address", how="left", maintain_order="left")
     degrees = (
-        pl.concat([others, lines.short(alone.join(directions, on="address", how="left", maintain_order="left"))])
+        pl.concat([several, lines.short(directed)])
         .join(origins, on="line", maintain_order="left")
         .with_columns(
             lon=(pl.col("lon_0") + pl.col("x") / _metres_of_lon()).round(DECIMALS),
             lat=(pl.col("lat_0") + pl.col("y") / METRES_PER_DEGREE).round(DECIMALS),
         )
     )
-    of_line = degrees["line"].rle_id().to_numpy()
-    shapes = shapely.linestrings(degrees["lon"].to_numpy(), degrees["lat"].to_numpy(), indices=of_line)
-    return degrees.filter(lines.begins(["line"])).select("line", "alone").with_columns(ewkb.encoded(shapes))
+    indices = degrees["line"].rle_id().to_numpy()
+    shapes = shapely.linestrings(degrees["lon"].to_numpy(), degrees["lat"].to_numpy(), indices=indices)
+    return degrees.filter(lines.starts(["line"])).select("line", "single").with_columns(ewkb.encoded(shapes))

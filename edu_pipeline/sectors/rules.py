@@ -1,13 +1,12 @@
-"""From the lines of the cartes scolaires to what they say: whose school a piece of a street, or a commune, belongs to.
+"""From the lines of the cartes scolaires to sectors: which schools a street, some of its numbers or a commune leads to.
 
-Belongs here: the form of each source's lines, lines that say the same place, lines that contradict each other, and
+Belongs here: the form of each source's lines, lines about the same addresses, lines that contradict each other, and
 lycées that are reached through a collège. Does not belong here: where a street is (``placing.py``), the shape of a zone
 (``zoning.py``).
 
-A line says of a street, of some of its numbers, or of a whole commune, which collèges or which lycées it leads to.
-Lines of one source about the same addresses are one sector shared by their schools. Lines about overlapping addresses
-that name other schools contradict each other, and none of them is taken; but what an operator has supplied prevails
-over a region's file, and this over the national one.
+Lines of one source about the same addresses are one sector, which their schools share. Lines about overlapping
+addresses that name different schools contradict each other, and all of them are refused; but what an operator supplied
+takes precedence over a region's file, and this over the national one.
 """
 
 from __future__ import annotations
@@ -24,31 +23,33 @@ SUPPLIED_ZONES = "editorial-sectorisation-zones"
 PARIS = "paris-affectation-lycees"
 
 PRECEDENCE = {SUPPLIED: 0, OCCITANIE: 1, COLLEGES: 2}
-"""The sources of lines, that which prevails first."""
+"""The sources of lines; the lowest number takes precedence."""
 
 NO_UPPER_BOUND = 9999
-"""This number and those above it are no bound: they become NULL here."""
+"""This number and those above it mean that there is no upper bound: they become NULL."""
 
 SIDES = {"impair": "^i$|impair", "pair": "^p$|pair", "tous": "^pi$|^tous"}
-"""Sides by how the sources write them, in lower case, the first that fits; of Occitanie's sentences only `Tous les N°,
-de` was seen."""
+"""Patterns by which the sources write sides, in lower case; the first that matches counts.
+
+Of Occitanie's sentences only `Tous les N°, de` has been seen so far.
+"""
 
 THROUGH = " > "
-"""Stands in a rule between the source of the collège and that of the lycées that it leads to."""
+"""Separates, in a rule, the source of the collège from that of the lycées that it leads to."""
 
 UAI = r"^\d{7}[A-Z]$"
 CODES = r"[^\s,;{}]+"
-"""Codes of schools, one or several, as a list or as PostgreSQL writes an array."""
+"""One code of a school, in a list of them or in an array as PostgreSQL writes it."""
 
 COLUMNS_OF_LYCEES = [f"uai_lycees_{rank}" for rank in range(1, 5)]
 ADDRESSES = ["code_commune", "lieu_dit", "label", "number_from", "number_to", "side"]
-"""What makes a line's addresses; ``label`` is the street's as ``labels.read`` reads it."""
+"""What identifies a line's addresses; ``label`` is the street's label as ``labels.read`` reads it."""
 
 OWN = [*ADDRESSES, "source", "level"]
-"""What tells segments apart; ``level`` is whether their lines name lycées."""
+"""What identifies a segment; ``level`` is whether its lines name lycées."""
 
 ZONE_COLUMNS = ("code_commune", "zone_name", *COLUMNS_OF_LYCEES, "uai_colleges", "rentree_scolaire", "rule", "geometry")
-"""What is read of the file of zones that an operator supplies."""
+"""The columns that are read from an operator's file of zones."""
 
 LINE, CODE_LIST = "line", pl.List(pl.String)
 
@@ -61,27 +62,27 @@ def lines(
     Args:
         colleges: the national file: code_commune, secteur_unique, uai_colleges.
         occitanie: code_commune, lieu_dit, libelle_rue (both NULL: the whole commune), type_etablissement,
-            uai_colleges (the school, whichever it is). Its collèges are taken where the national file has no line of
-            the commune.
+            uai_colleges (the school, of either type). Its collèges are used for communes of which the national file has
+            no line.
         supplied: code_commune, libelle_rue, uai_lycees_1 to 4, uai_colleges, rule.
 
     Returns:
-        The columns given, and source, rule, whole (whether it is of the whole commune; NULL: it does not say),
-        uai_colleges and uai_lycees (direct ones), both lists, empty where there is none.
+        The columns of the arguments, and source, rule, whole (whether the line is about the whole commune; NULL: it
+        does not say), uai_colleges and uai_lycees (those that the line names), both lists, empty if it names none.
     """
-    found = [_of_colleges(colleges)]
+    frames = [_of_colleges(colleges)]
     if occitanie is not None:
-        found.append(_of_occitanie(occitanie, colleges.select("code_commune")))
+        frames.append(_of_occitanie(occitanie, colleges.select("code_commune")))
     if supplied is not None:
-        found.append(_of_supplied(supplied, SUPPLIED))
-    return pl.concat(found, how="diagonal").with_columns(pl.col("rule").fill_null(pl.col("source")))
+        frames.append(_of_supplied(supplied, SUPPLIED))
+    return pl.concat(frames, how="diagonal").with_columns(pl.col("rule").fill_null(pl.col("source")))
 
 
 def lycees_of_colleges(paris: pl.LazyFrame | None) -> pl.DataFrame:
     """The lycées that a collège leads to: uai_college, uai_lycee, rang (1 to 3), rule.
 
     Args:
-        paris: reseau (the collège), uai (the lycée), secteur (1, 2, 3; anything else is no rule).
+        paris: reseau (the collège), uai (the lycée), secteur (1, 2, 3; other values are ignored).
     """
     if paris is None:
         return pl.DataFrame(
@@ -100,58 +101,63 @@ def segments(streets: pl.LazyFrame, lycees: pl.DataFrame) -> pl.DataFrame:
     """The segments that lines about streets make.
 
     Args:
-        streets: of ``lines``; with lieu_dit, libelle_rue, number_from, number_to, side as text.
-        lycees: of ``lycees_of_colleges``.
+        streets: from ``lines``; with lieu_dit, libelle_rue, number_from, number_to, side as text.
+        lycees: from ``lycees_of_colleges``.
 
     Returns:
         The lines' columns; number_from and number_to as Int32, NULL where there is no bound; side in one form;
-        zone_name; uai_lycees (in order) and uai_lycees_1 to 4, through the collèges where no line
-        names lycées, which ``rule`` says then; lignes, how many lines say so; refused_because; the columns ``OWN``.
+        zone_name; uai_lycees (in order) and uai_lycees_1 to 4, reached through the collèges if no line names lycées, as
+        ``rule`` then says; lignes, the number of lines; refused_because; the columns ``OWN``.
     """
     read = _with_label(_read(streets).collect()).with_row_index(LINE)
     wrong = read.filter(pl.col("refused_because").is_not_null()).with_columns(lignes=pl.lit(1, pl.UInt32))
     level = pl.col("uai_lycees").list.len() > 0
     shared = _shared(read.filter(pl.col("refused_because").is_null()).with_columns(level=level), [*ADDRESSES, "level"])
     shared = shared.join(_contradicted(shared), on=LINE, how="left", maintain_order="left")
-    found = pl.concat([_led_on(shared, lycees), wrong], how="diagonal_relaxed")
-    return _in_columns(found)
+    return _in_columns(pl.concat([_through_colleges(shared, lycees), wrong], how="diagonal_relaxed"))
 
 
 def whole_communes(lines: pl.LazyFrame, lycees: pl.DataFrame) -> pl.DataFrame:
-    """The communes that go whole to their schools: one row per commune, its collèges and its lycées.
+    """The communes that lead as a whole to their schools: one row per commune, with its collèges and lycées.
+
+    Args:
+        lines: from ``lines``.
+        lycees: from ``lycees_of_colleges``.
 
     Returns:
-        The columns that ``segments`` gives of the schools, rule, zone_name and lignes; refused_because.
+        The columns of ``segments`` about the schools, rule, zone_name and lignes; refused_because.
     """
     read = lines.filter("whole").with_columns(refused_because=_without_school()).collect().with_row_index(LINE)
     wrong = read.filter(pl.col("refused_because").is_not_null()).with_columns(lignes=pl.lit(1, pl.UInt32))
     right = read.filter(pl.col("refused_because").is_null())
-    right = right.sort(pl.col("uai_lycees").list.len() == 0, maintain_order=True)  # the rule is that of the lycées
-    led = _led_on(_shared(right, ["code_commune"], by_source=False), lycees)
-    return _in_columns(pl.concat([led, wrong], how="diagonal_relaxed"))
+    # The first line's rule is the commune's, so lines that name lycées come first.
+    right = right.sort(pl.col("uai_lycees").list.len() == 0, maintain_order=True)
+    communes = _through_colleges(_shared(right, ["code_commune"], by_source=False), lycees)
+    return _in_columns(pl.concat([communes, wrong], how="diagonal_relaxed"))
 
 
 def supplied_zones(frame: pl.LazyFrame | None, lycees: pl.DataFrame) -> pl.DataFrame:
-    """The zones that an operator has supplied: their rows, with the columns that ``whole_communes`` gives.
+    """The zones that an operator supplied: their rows, with the columns that ``whole_communes`` returns.
 
     Args:
         frame: ``ZONE_COLUMNS``; None: there is no such file.
+        lycees: from ``lycees_of_colleges``.
     """
     if frame is None:
         frame = pl.LazyFrame(schema=dict.fromkeys(ZONE_COLUMNS, pl.String))
     read = _of_supplied(frame, SUPPLIED_ZONES).with_columns(refused_because=_without_school())
     read = read.with_columns(pl.col("rule").fill_null(pl.col("source")), lignes=pl.lit(1, pl.UInt32))
-    return _in_columns(_led_on(read.collect().with_row_index(LINE), lycees))
+    return _in_columns(_through_colleges(read.collect().with_row_index(LINE), lycees))
 
 
 def priority() -> pl.Expr:
-    """How much a rule says of lycées: 1 names them, 2 reaches them through the collège, 3 knows the collège alone."""
+    """How a rule knows the lycées: 1 it names them, 2 through the collège, 3 it only knows the collège."""
     through = pl.col("rule").str.contains(THROUGH, literal=True)
     return pl.when(pl.col("uai_lycees").is_null()).then(3).when(through).then(2).otherwise(1)
 
 
 def are_codes(column: str) -> pl.Expr:
-    """Whether all elements of a list are codes of schools (UAI) with their check letter; NULL is fine."""
+    """Whether all elements of a list are codes of schools (UAI) with a right check letter; NULL is fine."""
     code = pl.element()
     return (
         pl.col(column)
@@ -164,19 +170,20 @@ def are_codes(column: str) -> pl.Expr:
 def _of_colleges(frame: pl.LazyFrame) -> pl.LazyFrame:
     whole = pl.col("secteur_unique").replace_strict({"O": True, "N": False}, default=None, return_dtype=pl.Boolean)
     return frame.with_columns(
-        source=pl.lit(COLLEGES), rule=pl.lit(None, pl.String), whole=whole, uai_colleges=_codes("uai_colleges"),
+        source=pl.lit(COLLEGES),
+        rule=pl.lit(None, pl.String),
+        whole=whole,
+        uai_colleges=_codes("uai_colleges"),
         uai_lycees=pl.lit([], CODE_LIST),
-    )  # fmt: skip
+    )
 
 
 def _of_occitanie(frame: pl.LazyFrame, covered: pl.LazyFrame) -> pl.LazyFrame:
     is_lycee = (pl.col("type_etablissement") == "LYCEE").fill_null(False)
     codes, nothing = _codes("uai_colleges"), pl.lit([], CODE_LIST)
-    taken = pl.concat([
-        frame.filter(is_lycee),
-        frame.filter(~is_lycee).join(covered, on="code_commune", how="anti", maintain_order="left"),
-    ])  # fmt: skip
-    return taken.with_columns(
+    lycees = frame.filter(is_lycee)
+    colleges = frame.filter(~is_lycee).join(covered, on="code_commune", how="anti", maintain_order="left")
+    return pl.concat([lycees, colleges]).with_columns(
         source=pl.lit(OCCITANIE),
         rule=pl.lit(None, pl.String),
         whole=pl.col("libelle_rue").is_null() & pl.col("lieu_dit").is_null(),
@@ -204,30 +211,29 @@ def _without_school() -> pl.Expr:
 
 
 def _read(streets: pl.LazyFrame) -> pl.LazyFrame:
-    """Numbers and sides as values, and what is wrong with a line by itself."""
+    """Numbers and sides as values, and what is wrong with a line on its own."""
     street = pl.coalesce("libelle_rue", "lieu_dit")
     numbers = {name: pl.col(name).cast(pl.Float64, strict=False) for name in ("number_from", "number_to")}
-    no_number = {name: pl.col(name).is_not_null() & (number != number.floor()).fill_null(True)
-                 for name, number in numbers.items()}  # fmt: skip
+    is_no_number = {
+        name: pl.col(name).is_not_null() & (number != number.floor()).fill_null(True)
+        for name, number in numbers.items()
+    }
     written = pl.col("side").str.to_lowercase().fill_null("tous")
-    side = pl.coalesce(pl.when(written.str.contains(form)).then(pl.lit(name)) for name, form in SIDES.items())
-    expected = "expected {}, found {}"
+    side = pl.coalesce(pl.when(written.str.contains(pattern)).then(pl.lit(name)) for name, pattern in SIDES.items())
+    unique, both = pl.col("secteur_unique").fill_null("nothing"), pl.format("{}, {}", "number_from", "number_to")
     complaints = [
-        pl.when(pl.col("whole").is_null()).then(
-            pl.format("secteur_unique: " + expected, pl.lit("O or N"), pl.col("secteur_unique").fill_null("nothing"))
-        ),
+        _complaint("secteur_unique", "O or N", unique, pl.col("whole").is_null()),
         pl.when(street.is_null()).then(pl.lit("libelle_rue: expected a street, since it is not of the whole commune")),
-        *(
-            pl.when(wrong).then(pl.format("{}: " + expected, pl.lit(name), pl.lit("a house number"), name))
-            for name, wrong in no_number.items()
-        ),
-        pl.when(side.is_null()).then(pl.format("side: " + expected, pl.lit("a side of the street"), "side")),
-        pl.when(numbers["number_from"] > numbers["number_to"]).then(
-            pl.format("number_from, number_to: " + expected, pl.lit("the lower one first"),
-                      pl.format("{}, {}", "number_from", "number_to"))
+        *(_complaint(name, "a house number", pl.col(name), is_wrong) for name, is_wrong in is_no_number.items()),
+        _complaint("side", "a side of the street", pl.col("side"), side.is_null()),
+        _complaint(
+            "number_from, number_to",
+            "the lower one first",
+            both,
+            numbers["number_from"] > numbers["number_to"],
         ),
         _without_school(),
-    ]  # fmt: skip
+    ]
     upper = numbers["number_to"].cast(pl.Int32, strict=False)
     return streets.with_columns(
         libelle_rue=street,
@@ -239,6 +245,11 @@ def _read(streets: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
+def _complaint(columns: str, expected: str, found: pl.Expr, is_wrong: pl.Expr) -> pl.Expr:
+    """The text that a line is refused with if ``is_wrong``."""
+    return pl.when(is_wrong).then(pl.format("{}: expected {}, found {}", pl.lit(columns), pl.lit(expected), found))
+
+
 def _with_label(read: pl.DataFrame) -> pl.DataFrame:
     written = read.select("libelle_rue").drop_nulls().unique()
     spaced = written["libelle_rue"].map_elements(lambda label: labels.read(label).spaced, pl.String)
@@ -246,9 +257,9 @@ def _with_label(read: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shared(right: pl.DataFrame, key: list[str], *, by_source: bool = True) -> pl.DataFrame:
-    """One row for the lines with the same key, with the schools of all; the rest, ``LINE`` too, is the first's.
+    """One row for the lines with the same key, with the schools of all; other columns, ``LINE`` too, are the first's.
 
-    Collèges, and the lycées of several lines, are in the order of their codes: that of the lines means nothing.
+    Collèges, and the lycées of several lines, are sorted by code: the order of the lines means nothing.
     """
     colleges, lycees = (
         pl.col(name).list.explode(keep_nulls=False, empty_as_null=False).unique(maintain_order=True)
@@ -265,30 +276,27 @@ def _shared(right: pl.DataFrame, key: list[str], *, by_source: bool = True) -> p
 
 
 def _contradicted(shared: pl.DataFrame) -> pl.DataFrame:
-    """LINE and refused_because of the rows that another one, about some of the same addresses, contradicts."""
+    """LINE and refused_because of the rows that are contradicted by another one about some of the same addresses."""
     street = ["level", *ADDRESSES[:3]]
     schools = pl.concat_list("uai_colleges", "uai_lycees").list.join(" ")
     rank = pl.col("source").replace_strict(PRECEDENCE, return_dtype=pl.Int8)
-    several = shared.filter(pl.struct(street).is_duplicated()).select(
+    candidates = shared.filter(pl.struct(street).is_duplicated()).select(
         LINE, *street, "number_from", "number_to", "side", schools=schools, rank=rank
     )
-    pairs = several.join(several, on=street, suffix="_other", nulls_equal=True).filter(
+    pairs = candidates.join(candidates, on=street, suffix="_other", nulls_equal=True).filter(
         pl.col(LINE) != pl.col(f"{LINE}_other"),
         (pl.col("rank") > pl.col("rank_other"))
         | ((pl.col("rank") == pl.col("rank_other")) & (pl.col("schools") != pl.col("schools_other"))),
         _overlap(),
     )
-    other = pl.format(
-        "numbers {} to {}, {}, {}",
-        *(pl.col(f"{name}_other").cast(pl.String).fill_null("") for name in ("number_from", "number_to")),
-        "side_other", "schools_other",
-    )  # fmt: skip
+    bounds = (pl.col(f"{name}_other").cast(pl.String).fill_null("") for name in ("number_from", "number_to"))
+    other = pl.format("numbers {} to {}, {}, {}", *bounds, "side_other", "schools_other")
     reason = pl.format("expected no other line about the same addresses, found one: {}", other)
     return pairs.sort(LINE, f"{LINE}_other").group_by(LINE, maintain_order=True).agg(refused_because=reason.first())
 
 
 def _overlap() -> pl.Expr:
-    """Whether a house number is in both of two ranges, on both of their sides."""
+    """Whether two ranges of house numbers, each on its side or sides, have a number in common."""
     sides = [pl.col("side"), pl.col("side_other")]
     even, odd = (pl.any_horizontal(side == name for side in sides) for name in ("pair", "impair"))
     first = pl.max_horizontal("number_from", "number_from_other").fill_null(0)
@@ -297,8 +305,8 @@ def _overlap() -> pl.Expr:
     return ~(even & odd) & (first + step <= last)
 
 
-def _led_on(shared: pl.DataFrame, lycees: pl.DataFrame) -> pl.DataFrame:
-    """The lycées of the collèges, where no line names lycées."""
+def _through_colleges(shared: pl.DataFrame, lycees: pl.DataFrame) -> pl.DataFrame:
+    """The rows, with the lycées of their collèges where no line names lycées."""
     through = (
         shared.filter(pl.col("uai_lycees").list.len() == 0)
         .select(LINE, uai_college="uai_colleges")
@@ -318,13 +326,13 @@ def _led_on(shared: pl.DataFrame, lycees: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _in_columns(found: pl.DataFrame) -> pl.DataFrame:
+def _in_columns(rows: pl.DataFrame) -> pl.DataFrame:
     """Empty lists as NULL, the first four lycées in columns of their own, the département, a name for the zone."""
-    found = found.with_columns(
+    rows = rows.with_columns(
         pl.when(pl.col(name).list.len() > 0).then(name).alias(name) for name in ("uai_colleges", "uai_lycees")
     )
-    absent = [name for name in ("zone_name", "rentree_scolaire") if name not in found.columns]
-    return found.with_columns(pl.lit(None, pl.String).alias(name) for name in absent).with_columns(
+    absent = [name for name in ("zone_name", "rentree_scolaire") if name not in rows.columns]
+    return rows.with_columns(pl.lit(None, pl.String).alias(name) for name in absent).with_columns(
         *(
             pl.col("uai_lycees").list.get(rank, null_on_oob=True).alias(name)
             for rank, name in enumerate(COLUMNS_OF_LYCEES)

@@ -1,7 +1,7 @@
 """The street segments of all communes: from the lines of the cartes scolaires to rows with a place on the map.
 
-Belongs here: the way of the lines, some communes after the others. Does not belong here: what the lines
-say (``rules.py``), where a segment lies (``placing.py``).
+Belongs here: taking the lines through the steps, some communes at a time. Does not belong here: what the lines say
+(``rules.py``), where a segment is (``placing.py``).
 """
 
 from __future__ import annotations
@@ -17,34 +17,41 @@ from edu_pipeline.sectors.numbering import hashed, numbered
 
 
 def segments(streets: pl.LazyFrame, lycees: pl.DataFrame, ban: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
-    """A row per segment: what ``rules.segments`` gives and what ``placing.place`` adds (``placing.PLACED``), which is
-    NULL of those that are refused; and id.
+    """A row per segment.
 
     Args:
         streets: as ``rules.segments`` takes them.
-        lycees: of ``rules.lycees_of_colleges``.
+        lycees: from ``rules.lycees_of_colleges``.
         ban: the addresses by département.
+
+    Returns:
+        The columns of ``rules.segments``; those that ``placing.place`` adds (``placing.PLACED``), which are NULL in
+        refused rows; and id.
     """
-    work = partial(_of_communes, lycees)
+    work = partial(_segments_of_communes, lycees)
     lines = streets.with_columns(code_departement=rules.departement(pl.col("code_commune")))
 
     def pieces() -> Iterator[pl.DataFrame]:
-        packed = io.BytesIO()  # the lines in a tenth of the memory
+        packed = io.BytesIO()  # takes a tenth of the memory
         lines.sink_parquet(packed)
         unpacked = pl.scan_parquet(packed.getvalue())
         departements = addresses.by_departement(unpacked, ban)
-        parts = (part for here, found in departements for part in addresses.in_parts(here, found))
+        parts = (part for rows, near in departements for part in addresses.in_parts(rows, near))
         yield from numbered(piecewise.in_order(work, parts, rows=unpacked.select(pl.len()).collect().item()))
 
-    (empty,) = numbered([work((lines.head(0).collect(), addresses.NONE))])
+    (empty,) = numbered([work((lines.head(0).collect(), addresses.NO_ADDRESSES))])
     return piecewise.lazily(pieces, empty.schema)
 
 
-def _of_communes(lycees: pl.DataFrame, part: tuple[pl.DataFrame, pl.DataFrame]) -> pl.DataFrame:
-    """The segments that the lines about some communes make, given the addresses of these."""
-    lines, found = part
-    made = rules.segments(lines.lazy(), lycees)
-    made = made.with_columns(hashed(made, rules.OWN))
-    taken, refused = (made.filter(pl.col("refused_because").is_null() == right) for right in (True, False))
-    nowhere = [pl.lit(None, kind).alias(name) for name, kind in placing.PLACED.items()]
-    return pl.concat([placing.place(taken, found), refused.with_columns(nowhere)], how="diagonal")
+def _segments_of_communes(lycees: pl.DataFrame, part: tuple[pl.DataFrame, pl.DataFrame]) -> pl.DataFrame:
+    """The segments from the lines about some communes.
+
+    Args:
+        part: the lines, and the addresses of their communes.
+    """
+    lines, near = part
+    segments = rules.segments(lines.lazy(), lycees)
+    segments = segments.with_columns(hashed(segments, rules.OWN))
+    good, refused = (segments.filter(pl.col("refused_because").is_null() == is_good) for is_good in (True, False))
+    not_placed = [pl.lit(None, dtype).alias(name) for name, dtype in placing.PLACED.items()]
+    return pl.concat([placing.place(good, near), refused.with_columns(not_placed)], how="diagonal")

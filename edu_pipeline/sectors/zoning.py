@@ -1,12 +1,12 @@
-"""Zones on the map: a commune shared out among its zones by where their addresses are.
+"""Zones on the map: a commune divided among its zones by their addresses.
 
-Belongs here: the planar partition of a contour by Voronoi cells, and the polygons of a text that somebody supplies.
-Does not belong here: which address is of which zone (``placing.py``), which zones there are (``rules.py``).
+Belongs here: the partition of a contour by Voronoi cells, and the polygons of a text that somebody supplied. Does not
+belong here: which address belongs to which zone (``placing.py``), which zones there are (``coverage.py``).
 
 Every point of a commune belongs to the zone of the nearest address. The cells' edges between two zones and the contour
-are noded together and the faces between them made anew: neighbours share their vertices, so that zones neither overlap
-nor leave gaps. A face without an address is what the contour has cut off a cell: it goes to the neighbour with
-which it has the longest edge in common.
+are noded together, and the faces between them polygonised again: neighbours share their vertices, so zones neither
+overlap nor leave gaps. A face without an address is a part of a cell that the contour cut off: it goes to the neighbour
+with the longest common edge.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from edu_pipeline import ewkb
 from edu_pipeline.ewkb import Shapes
 
 GRID = 1e-7
-"""Degrees, a centimetre, to which coordinates are rounded: what is narrower is nothing."""
+"""Degrees, about a centimetre, to which coordinates are rounded; narrower shapes vanish."""
 
 
-def share_out(points: pl.DataFrame, contour: Geometry) -> pl.DataFrame:
+def divide(points: pl.DataFrame, contour: Geometry) -> pl.DataFrame:
     """The zones of a commune.
 
     Args:
-        points: zone (any whole number), lon, lat; one per address. Of several addresses in one place the first counts.
-        contour: the commune, valid, in degrees.
+        points: zone (any integer), lon, lat; one per address. Of several addresses in one place the first counts.
+        contour: the commune's contour, valid, in degrees.
 
     Returns:
-        zone, geometry (Polygon, EWKB in hexadecimal), area (square degrees, equal-area in no sense): a row per polygon,
-        the zones in order, the largest polygon of a zone first. They cover the contour and do not overlap.
+        zone, geometry (Polygon, EWKB in hexadecimal), area (square degrees, not equal-area): a row per polygon, the
+        zones in order, the largest polygon of a zone first. They cover the contour and do not overlap.
     """
     places = points.unique(["lon", "lat"], keep="first", maintain_order=True)
     zones = places["zone"].to_numpy()
@@ -45,16 +45,15 @@ def share_out(points: pl.DataFrame, contour: Geometry) -> pl.DataFrame:
     positions = shapely.points(places["lon"].to_numpy(), places["lat"].to_numpy())
     faces = _faces(positions, zones, contour)
     owners = _owners(faces, positions, zones)
-    return _rows([
-        (int(zone), part)
-        for zone in np.unique(owners)
-        for part in shapely.get_parts(shapely.coverage_union_all(faces[owners == zone]))
-    ])  # fmt: skip
+    united = {int(zone): shapely.coverage_union_all(faces[owners == zone]) for zone in np.unique(owners)}
+    return _rows([(zone, part) for zone, shape in united.items() for part in shapely.get_parts(shape)])
 
 
 def polygons(text: str | None) -> list[Geometry]:
-    """The valid polygons that a text describes: WKT, GeoJSON, or (E)WKB in hexadecimal, degrees; none, if it is none
-    of these or has no area."""
+    """The valid polygons that a text describes, in degrees: WKT, GeoJSON, or (E)WKB in hexadecimal.
+
+    The list is empty if the text is something else, or has no area.
+    """
     if not text:
         return []
     read: Any = shapely.from_wkb if text[:2] in ("00", "01") else shapely.from_wkt
@@ -66,7 +65,7 @@ def polygons(text: str | None) -> list[Geometry]:
 def _faces(positions: Shapes, zones: npt.NDArray[Any], contour: Geometry) -> Shapes:
     """The pieces into which the edges between zones cut the contour.
 
-    The edges of all zones but the one with the most addresses are all edges there are, each of them once or twice.
+    Every edge is between two zones, so the edges of all zones except the one with the most addresses are enough.
     """
     scale = np.array([np.cos(np.radians(shapely.get_y(shapely.centroid(contour)))), 1.0])
     plane = shapely.multipoints(shapely.get_coordinates(positions) * scale)
@@ -84,34 +83,36 @@ def _faces(positions: Shapes, zones: npt.NDArray[Any], contour: Geometry) -> Sha
 
 
 def _owners(faces: Shapes, positions: Shapes, zones: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The zone of each face: that of an address in it, else that of the neighbour with the longest common edge; of a
-    face without neighbours, an island, that of the nearest address."""
+    """The zone of each face: of an address in it, else of the neighbour with the longest common edge.
+
+    A face without neighbours, an island, gets the zone of the nearest address.
+    """
     face, place = shapely.STRtree(positions).query(faces, predicate="intersects")
     backwards = np.argsort(-place)
     owners = np.full(len(faces), -1, dtype=np.int64)
     owners[face[backwards]] = zones[place[backwards]]  # the first address decides
     empty = np.flatnonzero(owners == -1)
-    one, other = shapely.STRtree(faces).query(faces[empty], predicate="touches")
-    one = empty[one]
-    common = shapely.length(shapely.intersection(faces[one], faces[other]))
-    while (without := owners == -1).any():
-        usable = np.flatnonzero(without[one] & ~without[other] & (common > 0))
+    touching, neighbour = shapely.STRtree(faces).query(faces[empty], predicate="touches")
+    touching = empty[touching]
+    common = shapely.length(shapely.intersection(faces[touching], faces[neighbour]))
+    while (unowned := owners == -1).any():
+        usable = np.flatnonzero(unowned[touching] & ~unowned[neighbour] & (common > 0))
         if not len(usable):
             break
-        best = usable[np.lexsort((other[usable], -common[usable]))]
-        face, first = np.unique(one[best], return_index=True)
-        owners[face] = owners[other[best[first]]]
-    alone = np.flatnonzero(owners == -1)
-    nearest = shapely.STRtree(positions).nearest(shapely.point_on_surface(faces[alone]))
-    owners[alone] = zones[nearest]
+        best = usable[np.lexsort((neighbour[usable], -common[usable]))]
+        face, first = np.unique(touching[best], return_index=True)
+        owners[face] = owners[neighbour[best[first]]]
+    islands = np.flatnonzero(owners == -1)
+    nearest = shapely.STRtree(positions).nearest(shapely.point_on_surface(faces[islands]))
+    owners[islands] = zones[nearest]
     return owners
 
 
-def _rows(found: list[tuple[int, Geometry]]) -> pl.DataFrame:
-    shapes = shapely.orient_polygons(np.array([shape for _, shape in found], dtype=object))
+def _rows(parts: list[tuple[int, Geometry]]) -> pl.DataFrame:
+    shapes = shapely.orient_polygons(np.array([shape for _, shape in parts], dtype=object))
     shapes = shapely.normalize(shapes)
     frame = pl.DataFrame(
-        {"zone": [zone for zone, _ in found], "geometry": ewkb.encoded(shapes), "area": shapely.area(shapes)},
+        {"zone": [zone for zone, _ in parts], "geometry": ewkb.encoded(shapes), "area": shapely.area(shapes)},
         schema={"zone": pl.Int64, "geometry": pl.String, "area": pl.Float64},
     )
     return frame.sort("zone", "area", "geometry", descending=[False, True, False])

@@ -1,1 +1,1 @@
-"""From the publishers to frames: the catalogue of sources, downloading, the archive of releases, reading."""
+"""From the publishers to frames: probing, downloading, the archive of releases, reading."""

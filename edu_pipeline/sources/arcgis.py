@@ -1,7 +1,7 @@
 """A layer of an ArcGIS service as one GeoJSON file, although its features come in pages.
 
-Belongs here: the layer's query, what the service says of the layer, putting the pages together, errors in answers of
-status 200. Does not belong here: HTTP (``download.py``), when a layer is fetched (``fetch.py``).
+Belongs here: the layer's query, the state of a layer, joining the pages, errors in answers of status 200. Does not
+belong here: HTTP (``download.py``), when a layer is downloaded (``publishers.py``).
 """
 
 from __future__ import annotations
@@ -9,60 +9,74 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from edu_pipeline.errors import DownloadFailed, DownloadRefused, FileInvalid, PublisherUnavailable
-from edu_pipeline.sources.download import Downloaded, Policy, download, shown
+from edu_pipeline.errors import DownloadFailed, FileInvalid, PublisherUnavailable
+from edu_pipeline.sources.download import Downloaded, download, too_large
+from edu_pipeline.sources.policy import Policy
+from edu_pipeline.sources.texts import CATALOGUE, without_secrets
 
 PAGE = 1000
-"""Features asked for at a time; a service may give fewer."""
+"""Features requested at a time; a service may send fewer."""
 
 GEOJSON = "geojson"
 
 
-def query_of(layer: str, said: Mapping[str, Any]) -> str:
-    """The query for all features of a layer, in the order of their ids, so that no page has what another had.
+def query_of(layer: str, description: Mapping[str, Any]) -> str:
+    """The query for all features of a layer, in the order of their ids, so that no two pages share a feature.
 
     Args:
         layer: URL of the layer.
-        said: the layer's own description.
+        description: the layer's own description.
     """
-    order = f"&orderByFields={quote(said['objectIdField'])}" if said.get("objectIdField") else ""
+    identifier = description.get("objectIdField")
+    order = f"&orderByFields={quote(identifier)}" if identifier else ""
     return f"{layer}/query?where=1%3D1&outFields=%2A&outSR=4326{order}&f={GEOJSON}"
 
 
-def told_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells one state of a layer from another: lastEditDate (ms since 1970), last_modified (the same), fields."""
-    edited = (said.get("editingInfo") or {}).get("lastEditDate")
+def layer_state(description: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells one state of a layer from another.
+
+    Args:
+        description: the layer's own description.
+
+    Returns:
+        ``lastEditDate`` (ms since 1970), ``last_modified`` (the same in ISO 8601), ``fields``.
+    """
+    edited = (description.get("editingInfo") or {}).get("lastEditDate")
     return {
         "lastEditDate": edited,
         "last_modified": datetime.fromtimestamp(edited / 1000, UTC).isoformat() if edited is not None else None,
-        "fields": [field.get("name") for field in said.get("fields") or []],
+        "fields": [field.get("name") for field in description.get("fields") or []],
     }
 
 
 def check_answer(answer: Mapping[str, Any], url: str, where: str) -> None:
-    """Check that an answer is none of the errors that come with status 200.
+    """Check that an answer is not one of the errors that come with status 200.
 
     Raises:
         PublisherUnavailable: 5xx or 429.
-        DownloadFailed: any other, as 499, a token is required; its ``status`` is the error's code.
+        DownloadFailed: any other, for example 499 (a token is required); its ``status`` is the error's code.
     """
     error = answer.get("error")
     if error is None:
         return
     code = error.get("code") if isinstance(error, dict) else None
-    problem = f"expected a layer's answer from {shown(url)}; found the error {json.dumps(error, ensure_ascii=False)}."
+    problem = (
+        f"expected a layer's answer from {without_secrets(url)}, "
+        f"found the error {json.dumps(error, ensure_ascii=False)}."
+    )
     if isinstance(code, int) and (code >= 500 or code == 429):
         raise PublisherUnavailable(where, problem, "Nothing was changed; fetch it again later.")
     failed = DownloadFailed(
         where,
         problem,
-        "Open the layer's page in a browser: if it has moved, put its URL into edu_pipeline/sources/catalogue.toml; if "
-        "it is no longer open to all, hand the file in under EDU_UPSTREAM.",
+        f"Open the layer's page in a browser: if it has moved, put its URL into {CATALOGUE}; if it is no longer open "
+        "to all, hand the file in under EDU_UPSTREAM.",
     )
     failed.status = code if isinstance(code, int) else None
     raise failed
@@ -72,60 +86,55 @@ def download_layer(query: str, into: Path, *, max_bytes: int, policy: Policy, wh
     """Write all features to ``into``, one GeoJSON collection; whatever happens, no partial file stays.
 
     Args:
-        query: as of ``query_of``.
-        max_bytes: more than that is refused.
+        query: as ``query_of`` returns it.
+        max_bytes: a larger file is refused.
+        where: source and part, for the failure texts.
 
     Raises:
         DownloadFailed, DownloadRefused, PublisherUnavailable: see ``download`` and ``check_answer``.
-        FileInvalid: an answer is not what was asked for, or the features are fewer or more than the layer has.
+        FileInvalid: an answer is not what was requested, or there are fewer or more features than the layer has.
     """
     page = into.with_name(f"{into.name}.page")
 
     def ask(url: str) -> tuple[Downloaded, dict[str, Any]]:
-        got = download(url, page, max_bytes=max_bytes, policy=policy, where=where)
-        assert isinstance(got, Downloaded)
-        return got, _parsed(page, url, where)
+        downloaded = download(url, page, max_bytes=max_bytes, policy=policy, where=where)
+        assert isinstance(downloaded, Downloaded)
+        return downloaded, _parsed(page, url, where)
 
     partial = into.with_name(f"{into.name}.part")
     count = 0
     try:
         with partial.open("w", encoding="utf-8") as out:
             out.write('{"type":"FeatureCollection","features":[')
-            more = True
-            while more:
-                got, answer = ask(f"{query}&resultOffset={count}&resultRecordCount={PAGE}")
+            has_more = True
+            while has_more:
+                downloaded, answer = ask(f"{query}&resultOffset={count}&resultRecordCount={PAGE}")
                 features = _features(answer, query, where)
                 for feature in features:
                     out.write(("," if count else "") + json.dumps(feature, ensure_ascii=False, separators=(",", ":")))
                     count += 1
                 if out.tell() > max_bytes:
-                    raise DownloadRefused(
-                        where,
-                        f"expected at most {max_bytes:,} bytes from {shown(query)}; found {out.tell():,} and more.",
-                        "If the layer has really grown so much, raise max_bytes of the source in "
-                        "edu_pipeline/sources/catalogue.toml.",
-                    )
-                more = bool(features) and _is_cut(answer)
+                    raise too_large(query, f"{out.tell():,} and more", max_bytes, where)
+                has_more = bool(features) and _is_cut(answer)
             out.write("]}")
         _, counted = ask(f"{query.removesuffix(GEOJSON)}json&returnCountOnly=true")
         if counted.get("count") != count:
-            raise _invalid(where, f"{counted.get('count')} features, as many as {shown(query)} counts", f"{count}")
+            expected = f"{counted.get('count')} features, as many as {without_secrets(query)} counts"
+            raise _invalid(where, expected, f"{count}")
         partial.replace(into)
     finally:
         partial.unlink(missing_ok=True)
         page.unlink(missing_ok=True)
     with into.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Downloaded(
+    return replace(
+        downloaded,
         path=into,
-        url=shown(query),
-        final_url=got.final_url,
-        file_name=got.file_name,
+        url=without_secrets(query),
         bytes=into.stat().st_size,
         sha256=sha256,
         etag=None,
         last_modified=None,
-        invented=got.invented,
     )
 
 
@@ -136,7 +145,8 @@ def _parsed(path: Path, url: str, where: str) -> dict[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise _invalid(where, f"a JSON object from {shown(url)}", f"{len(raw):,} bytes that begin with {raw[:60]!r}")
+        expected = f"a JSON object from {without_secrets(url)}"
+        raise _invalid(where, expected, f"{len(raw):,} bytes that begin with {raw[:60]!r}")
     check_answer(answer, url, where)
     return answer
 
@@ -144,9 +154,8 @@ def _parsed(path: Path, url: str, where: str) -> dict[str, Any]:
 def _features(answer: Mapping[str, Any], query: str, where: str) -> list[Any]:
     features = answer.get("features")
     if answer.get("type") != "FeatureCollection" or not isinstance(features, list):
-        raise _invalid(
-            where, f"a FeatureCollection from {shown(query)}", f"an object of {', '.join(answer) or 'nothing'}"
-        )
+        expected = f"a FeatureCollection from {without_secrets(query)}"
+        raise _invalid(where, expected, f"an object of {', '.join(answer) or 'nothing'}")
     return features
 
 
@@ -158,6 +167,6 @@ def _is_cut(page: Mapping[str, Any]) -> bool:
 def _invalid(where: str, expected: str, found: str) -> FileInvalid:
     return FileInvalid(
         where,
-        f"expected {expected}; found {found}.",
-        "Fetch it again later (the layer may have been edited meanwhile); if it lasts, look at the layer's page.",
+        f"expected {expected}, found {found}.",
+        "Fetch it again later (the layer may have been edited meanwhile); if it fails again, see the layer's page.",
     )

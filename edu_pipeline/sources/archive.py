@@ -1,12 +1,12 @@
 """The archive of releases: the files as received, one immutable folder per release.
 
-Belongs here: the folders ``<archive>/<source id>/<UTC time>-<sha256, 12>/``, their ``release.json``, storing
-one whole or not at all, finding one, giving out its files verified. Does not belong here: where the files
+Belongs here: the folders ``<archive>/<source id>/<UTC time>-<sha256, 12>/``, storing one whole or not at all, finding
+one, handing out its files verified. Does not belong here: what is known of a release (``release.py``), where the files
 come from (``fetch.py``), what is in them (``readers.py``).
 
-What makes a folder a release is its ``release.json``, which is written last. In an archive on a local disk
-the whole folder is prepared under another name and renamed; a bucket cannot rename, there the files are put
-in place first and ``release.json`` after them, in one request.
+A folder is a release if it has a ``release.json``, which is written last. In an archive on a local disk the whole
+folder is prepared under another name and renamed. A bucket cannot rename: there the files are put in place first, and
+``release.json`` after them, in one request.
 """
 
 from __future__ import annotations
@@ -20,16 +20,26 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from upath import UPath
 
 from edu_pipeline.errors import ArchiveUnusable, ReleaseDamaged
+from edu_pipeline.sources.release import (
+    Incoming,
+    ReceivedFile,
+    Release,
+    from_json,
+    sha256_by_part,
+    sha256_of_all,
+    to_json,
+)
+
+__all__ = ["Archive", "Incoming", "ReceivedFile", "Release"]
 
 log = logging.getLogger(__name__)
 
@@ -38,105 +48,19 @@ SEEN_JSON = ".seen.json"
 INCOMING = ".incoming-"
 RELEASE_ID = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{12}")
 LEFT_OVER = timedelta(days=1)
-"""From this age on, a folder that never became a release is the left-over of a dead process."""
+"""From this age on, a folder that never became a release was left behind by a dead process."""
 
 _verified: dict[Path, tuple[int, int]] = {}
-"""Files whose SHA-256 this process has seen to be right, with the size and the mtime they had then."""
-
-
-@dataclass(frozen=True)
-class ReceivedFile:
-    """A file as received.
-
-    Attributes:
-        name: its name in the release's folder.
-        url: what was asked for, the publisher's own address even if a mirror answered.
-        final_url: what answered, after redirects.
-        publisher: what the publisher's interface says of the data (``data_processed``, ``records_count``, ...).
-        mirror: the mirror that answered in the publisher's place.
-        invented: whether it is of the sample publisher.
-    """
-
-    name: str
-    url: str
-    final_url: str
-    bytes: int
-    sha256: str
-    etag: str | None = None
-    last_modified: str | None = None
-    publisher: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    mirror: str | None = None
-    invented: bool = False
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """What ``Archive.store`` makes a release of.
-
-    Attributes:
-        files: every received file by the local path where it lies; it is moved away from there.
-        parts: for every part of the source that there is, the name of its file.
-        published_at: the publisher's own processing date.
-        retrieved_at: the time of the download, in UTC.
-    """
-
-    files: Mapping[Path, ReceivedFile]
-    parts: Mapping[str, str]
-    published_at: datetime | None = None
-    retrieved_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
-@dataclass(frozen=True)
-class Release:
-    """One state of a source, as received at one time; it never changes.
-
-    Attributes:
-        id: the folder's name, ``<UTC time>-<first 12 of sha256>``.
-        retrieved_at: the time of the download, in UTC.
-        published_at: the publisher's own processing date, where there is one.
-        sha256: of the one file; for several see ``sha256_of_all``.
-        parts: for every part of the source that there is, the name of its file.
-    """
-
-    source: str
-    id: str
-    folder: UPath
-    retrieved_at: datetime
-    published_at: datetime | None
-    sha256: str
-    files: tuple[ReceivedFile, ...]
-    parts: Mapping[str, str] = field(hash=False)
-
-    @property
-    def label(self) -> str:
-        """What messages call it: ``2026-11-23 a1b2c3d4e5f6``."""
-        return f"{self.retrieved_at:%Y-%m-%d} {self.sha256[:12]}"
-
-    @property
-    def invented(self) -> bool:
-        """Whether a file of it is of the sample publisher."""
-        return any(file.invented for file in self.files)
-
-    def file(self, part: str) -> ReceivedFile | None:
-        """The file that holds ``part``; None if this release has none."""
-        return next((file for file in self.files if file.name == self.parts.get(part)), None)
-
-
-def sha256_of_all(files: list[ReceivedFile]) -> str:
-    """The SHA-256 of a release: of its only file, else of the sorted lines ``<name> <sha256>`` of its files."""
-    if len(files) == 1:
-        return files[0].sha256
-    lines = sorted(f"{file.name} {file.sha256}\n" for file in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+"""Files whose SHA-256 this process has verified, with the size and the mtime that they had then."""
 
 
 class Archive:
     """All releases of all sources, under a folder or in a bucket.
 
     Args:
-        root: where; anything that universal-pathlib knows.
-        as_of: the newest release is by default that of this day (until its end, in UTC) or time (in UTC if it names no
-            zone); None: of now.
+        root: a folder, or whatever else universal-pathlib supports.
+        as_of: the newest release is by default the newest as of this day (its end, in UTC) or time (in UTC if it has no
+            zone); None: as of now.
     """
 
     def __init__(self, root: UPath, as_of: date | datetime | None = None) -> None:
@@ -147,19 +71,19 @@ class Archive:
         return f"Archive({str(self.root)!r})"
 
     def releases(self, source: str) -> list[Release]:
-        """Every release of ``source``, oldest first; folders without a readable ``release.json`` are none.
+        """Every release of ``source``, oldest first; a folder without a readable ``release.json`` is not a release.
 
         Raises:
             ArchiveUnusable: the archive cannot be read.
         """
-        found = (self._read(source, name) for name in self._names(source) if RELEASE_ID.fullmatch(name))
-        return sorted((release for release in found if release), key=lambda release: (release.retrieved_at, release.id))
+        releases = (self._read(source, name) for name in self._names(source) if RELEASE_ID.fullmatch(name))
+        return sorted(filter(None, releases), key=lambda release: (release.retrieved_at, release.id))
 
     def newest(self, source: str, as_of: date | datetime | None = None) -> Release | None:
         """The newest release of ``source``, or the newest that the archive held at ``as_of``.
 
         Args:
-            as_of: a day or a time, as for the whole archive, and by default that.
+            as_of: a day or a time, as for the whole archive, whose own is the default.
 
         Raises:
             ArchiveUnusable: the archive cannot be read.
@@ -167,21 +91,21 @@ class Archive:
         as_of = as_of if as_of is not None else self.as_of
         limit = _end(as_of) if as_of is not None else None
         names = sorted(filter(RELEASE_ID.fullmatch, self._names(source)), reverse=True)
-        for _, of_one_second in groupby(names, key=lambda name: name.partition("-")[0]):
-            found = [release for name in of_one_second if (release := self._read(source, name))]
-            found = [release for release in found if limit is None or release.retrieved_at <= limit]
-            if found:
-                return max(found, key=lambda release: release.retrieved_at)
+        for _, names_of_second in groupby(names, key=lambda name: name.partition("-")[0]):
+            releases = [release for name in names_of_second if (release := self._read(source, name))]
+            releases = [release for release in releases if limit is None or release.retrieved_at <= limit]
+            if releases:
+                return max(releases, key=lambda release: release.retrieved_at)
         return None
 
     @contextmanager
     def workspace(self, source: str) -> Iterator[Path]:
         """A local folder for the files of a release under way; it is removed at the end.
 
-        In an archive on a local disk it lies inside it, so that storing the files is a rename.
+        If the archive is on a local disk, the folder is inside it, so that storing the files is a rename.
 
         Raises:
-            ArchiveUnusable: the folder cannot be made.
+            ArchiveUnusable: the folder cannot be created.
         """
         if self._is_local:
             folder = Path((self.root / source).path) / f"{INCOMING}{uuid.uuid4().hex}"
@@ -205,7 +129,11 @@ class Archive:
         files = sorted(incoming.files.values(), key=lambda file: file.name)
         sha256 = sha256_of_all(files)
         newest = self.newest(source)
-        if newest and newest.sha256 == sha256 and _held(newest.files, newest.parts) == _held(files, incoming.parts):
+        if (
+            newest
+            and newest.sha256 == sha256
+            and sha256_by_part(newest.files, newest.parts) == sha256_by_part(files, incoming.parts)
+        ):
             return newest
         name = f"{incoming.retrieved_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{sha256[:12]}"
         if stored := self._read(source, name):
@@ -232,26 +160,25 @@ class Archive:
         with self.workspace(release.source) as folder:
             for path, file in files.items():
                 shutil.move(path, folder / file.name)
-            (folder / RELEASE_JSON).write_text(_to_json(release), encoding="utf-8")
+            (folder / RELEASE_JSON).write_text(to_json(release), encoding="utf-8")
             try:
                 folder.rename(final)
             except OSError:
-                # Another process has stored the same since; what it stored stays.
+                # Another process may have stored the same meanwhile; then its release stays.
                 if self._read(release.source, release.id) is None:
                     raise
 
     def _put_into_place(self, release: Release, files: Mapping[Path, ReceivedFile]) -> None:
         for path, file in files.items():
             release.folder.fs.put_file(str(path), (release.folder / file.name).path)
-        release.folder.fs.pipe_file((release.folder / RELEASE_JSON).path, _to_json(release).encode())
+        release.folder.fs.pipe_file((release.folder / RELEASE_JSON).path, to_json(release).encode())
 
     def sweep(self, source: str) -> list[str]:
         """Remove what dead processes left behind, and return the names of the folders removed.
 
         That is a ``.incoming-*`` folder, or in a bucket a folder without ``release.json``, in which nothing was
-        written for a day. Its age decides, not its process: several machines may share the archive, and a
-        process number says nothing about another machine. Call it at the start of a fetch; until then such
-        a folder costs space and nothing else.
+        written for a day. Age decides, not the process: several machines may share the archive, and a process number
+        means nothing on another machine. Call it at the start of a fetch; until then such a folder only costs space.
 
         Raises:
             ArchiveUnusable: the archive cannot be read or written.
@@ -263,23 +190,23 @@ class Archive:
                 if not name.startswith(INCOMING) and not self._is_half_put(folder):
                     continue
                 if _last_written(folder) < datetime.now(UTC) - LEFT_OVER:
-                    with suppress(FileNotFoundError):  # another process sweeps as well
+                    with suppress(FileNotFoundError):  # another process may sweep too
                         folder.fs.rm(folder.path, recursive=True)
                     removed.append(name)
         return removed
 
     def _is_half_put(self, folder: UPath) -> bool:
-        """Whether ``folder`` is in a bucket and was to become a release."""
+        """Whether ``folder`` is in a bucket and never became a release."""
         return not self._is_local and bool(RELEASE_ID.fullmatch(folder.name)) and not (folder / RELEASE_JSON).exists()
 
     def local(self, release: Release, file: ReceivedFile, verify: bool = True) -> Path:
-        """A local path of a stored file: its own if the archive is local, else a copy.
+        """A local path of a stored file: its own if the archive is local, else that of a copy.
 
-        A copy lives as long as this process, since polars reads lazily. A file is hashed once per process, and
-        again if its size or its mtime has changed since.
+        A copy lives as long as this process, since polars reads lazily. A file is hashed once per process, and again if
+        its size or its mtime has changed.
 
         Raises:
-            ReleaseDamaged: the file is gone or no longer has the SHA-256 it was stored with.
+            ReleaseDamaged: the file is missing, or no longer has the SHA-256 that it was stored with.
             ArchiveUnusable: the archive cannot be read.
         """
         stored = release.folder / file.name
@@ -296,19 +223,19 @@ class Archive:
                 raise _damaged(release, file, "no such file") from None
             if verify and _verified.get(path) != (state.st_size, state.st_mtime_ns):
                 with path.open("rb") as stream:
-                    found = hashlib.file_digest(stream, "sha256").hexdigest()
-                if found != file.sha256:
+                    sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+                if sha256 != file.sha256:
                     if not self._is_local:
                         path.unlink()
-                    raise _damaged(release, file, f"{found} ({state.st_size:,} bytes)")
+                    raise _damaged(release, file, f"{sha256} ({state.st_size:,} bytes)")
                 _verified[path] = (state.st_size, state.st_mtime_ns)
         return path
 
     def remember(self, release: Release, files: list[ReceivedFile]) -> None:
-        """Note that the publisher has since offered the same content under other ETags, dates or addresses.
+        """Note that the publisher now offers the same content under other ETags, dates or addresses.
 
-        A release never changes, so this goes to a file beside it; without it, the same would be downloaded
-        again at every fetch.
+        A release never changes, so this goes into a file next to it; without it, the same content would be downloaded
+        at every fetch.
 
         Raises:
             ArchiveUnusable: the archive cannot be written.
@@ -326,7 +253,7 @@ class Archive:
                 target.fs.pipe_file(target.path, text.encode())
 
     def as_last_seen(self, release: Release) -> tuple[ReceivedFile, ...]:
-        """The files of ``release`` with the addresses, ETags and dates under which they were last seen."""
+        """The files of ``release``, with the addresses, ETags and dates under which they were last seen."""
         try:
             seen = json.loads((self.root / release.source / SEEN_JSON).read_text(encoding="utf-8"))
             if seen["release"] != release.id:
@@ -344,7 +271,7 @@ class Archive:
         return Path(_scratch().name) / hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
 
     def _names(self, source: str) -> list[str]:
-        """The names of what is in the folder of ``source``."""
+        """The names of everything in the folder of ``source``."""
         folder = self.root / source
         with self._usable(source):
             folder.fs.invalidate_cache()
@@ -353,21 +280,11 @@ class Archive:
             return sorted(path.name for path in folder.iterdir())
 
     def _read(self, source: str, name: str) -> Release | None:
-        """The release in folder ``name``, None if it is no release."""
+        """The release in folder ``name``, None if it is not a release."""
         folder = self.root / source / name
         with self._usable(source):
             try:
-                entry = json.loads((folder / RELEASE_JSON).read_text(encoding="utf-8"))
-                return Release(
-                    source=source,
-                    id=name,
-                    folder=folder,
-                    retrieved_at=datetime.fromisoformat(entry["retrieved_at"]),
-                    published_at=datetime.fromisoformat(entry["published_at"]) if entry["published_at"] else None,
-                    sha256=entry["sha256"],
-                    files=tuple(ReceivedFile(**file) for file in entry["files"]),
-                    parts=entry["parts"],
-                )
+                return from_json((folder / RELEASE_JSON).read_text(encoding="utf-8"), source, folder)
             except (FileNotFoundError, NotADirectoryError):
                 return None
             except (ValueError, KeyError, TypeError) as error:
@@ -381,38 +298,20 @@ class Archive:
         except OSError as error:
             raise ArchiveUnusable(
                 source,
-                f"expected to read and write the archive {self.root}; found {type(error).__name__}: {error}.",
-                "Mend that (space, permissions, the bucket's credentials), or set EDU_ARCHIVE to another folder.",
+                f"expected to read and write the archive {self.root}, found {type(error).__name__}: {error}.",
+                "Fix the cause (disk space, permissions, the bucket's credentials), or set EDU_ARCHIVE to another one.",
             ) from error
 
 
-def _to_json(release: Release) -> str:
-    entry = {
-        "source": release.source,
-        "id": release.id,
-        "retrieved_at": release.retrieved_at.isoformat(),
-        "published_at": release.published_at.isoformat() if release.published_at else None,
-        "sha256": release.sha256,
-        "parts": dict(release.parts),
-        "files": [asdict(file) for file in release.files],
-    }
-    return json.dumps(entry, ensure_ascii=False, indent=1) + "\n"
-
-
-def _held(files: tuple[ReceivedFile, ...] | list[ReceivedFile], parts: Mapping[str, str]) -> dict[str, str]:
-    """The SHA-256 of every part."""
-    by_name = {file.name: file.sha256 for file in files}
-    return {part: by_name[name] for part, name in parts.items()}
-
-
 def _end(as_of: date | datetime) -> datetime:
+    """The last moment, in UTC, of a day; a time is its own."""
     if not isinstance(as_of, datetime):
         return datetime.combine(as_of, time.max, UTC)
     return as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
 
 
 def _last_written(folder: UPath) -> datetime:
-    """The newest time in ``folder``; now, if the file system does not tell."""
+    """The time of the newest file in ``folder``; now, if the file system does not know."""
     paths = [*folder.fs.find(folder.path), folder.path]
     times = []
     for path in paths:
@@ -432,7 +331,7 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
 def _damaged(release: Release, file: ReceivedFile, found: str) -> ReleaseDamaged:
     return ReleaseDamaged(
         f"{release.source} {release.label}",
-        f"{release.folder / file.name}: expected the SHA-256 {file.sha256} ({file.bytes:,} bytes) it was stored with; "
-        f"found {found}.",
+        f"{release.folder / file.name}: expected the SHA-256 {file.sha256} ({file.bytes:,} bytes) that it was stored "
+        f"with, found {found}.",
         f"Restore the file from a backup, or delete the folder {release.folder} and fetch the source again.",
     )

@@ -1,8 +1,10 @@
-"""The Parquet copies of the archive's large files: what the reader gave, kept so that it is unpacked and parsed once.
+"""The Parquet copies of the archive's large files, so that each is unpacked and parsed once.
 
 Belongs here: when there is a copy, where, and that it is of this file and this reader. Does not belong here: reading
-(``readers.py``). A copy is beside the releases of its source, one for each part of it; it may be deleted at any time
-but while a load reads it. Of an archive in a bucket it is beside the local copy of the file, as long as this process.
+(``readers.py``).
+
+A copy is next to the releases of its source, one for each part of it; it may be deleted at any time except while a load
+reads it. If the archive is in a bucket, it is next to the local copy of the file, and lives as long as this process.
 """
 
 from __future__ import annotations
@@ -20,16 +22,22 @@ from edu_pipeline.sources import readers
 from edu_pipeline.sources.archive import INCOMING, Archive, ReceivedFile, Release
 
 LARGE = 256 << 10
-"""Bytes of a file, as received, from which a copy is kept."""
+"""The size in bytes, as received, from which a file gets a copy."""
 
 
 def read(
     archive: Archive, release: Release, received: ReceivedFile, file: File, scratch: Path, where: str
 ) -> pl.LazyFrame:
-    """The rows of a file of the archive, as ``readers.read`` gives them; of a large CSV file from its copy.
+    """The rows of a file of the archive, as ``readers.read`` returns them; a large CSV file is read from its copy.
+
+    Args:
+        received: the file, one of ``release``.
+        file: its entry in the catalogue.
+        scratch: folder for unpacked files; it must live as long as the frame is used.
+        where: source and release, for the failure texts.
 
     Raises:
-        FileInvalid: the file is not of its format.
+        FileInvalid: the file does not have its format.
         MemberMissing: the zip archive has no member of the expected name.
         ReleaseDamaged: the file is not the one that was stored.
         ArchiveUnusable: the archive cannot be read.
@@ -43,16 +51,16 @@ def read(
         partial = folder / f"{INCOMING}{uuid.uuid4().hex}"
         try:
             readers.read(path, file, scratch, where).sink_parquet(partial)
-            partial.rename(copy)  # in the place of one that another load has made meanwhile, and may be reading
-            for former in folder.glob(f".{file.part}-*.parquet"):
-                if former != copy:
-                    former.unlink(missing_ok=True)
+            partial.rename(copy)  # replaces a copy that another load may have made meanwhile, and be reading
+            for old_copy in folder.glob(f".{file.part}-*.parquet"):
+                if old_copy != copy:
+                    old_copy.unlink(missing_ok=True)
         finally:
             partial.unlink(missing_ok=True)
     return pl.scan_parquet(copy)
 
 
 def _reading(file: File) -> str:
-    """Hash of all that the rows depend on beside the file: its entry in the catalogue, the code that reads."""
+    """Hash of what the rows depend on besides the file: its entry in the catalogue, the code that reads."""
     parts = (file.model_dump_json(), inspect.getsource(readers), inspect.getsource(normalise), pl.__version__)
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]

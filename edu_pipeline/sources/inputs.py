@@ -1,4 +1,4 @@
-"""What the rows of a table are made from, as far as it is there: releases of the archive, and tables that were loaded.
+"""What a table is made from, and what of it is missing: releases of the archive, and tables that were loaded.
 
 Belongs here: which releases a table reads, and what it waits for. Does not belong here: reading files
 (``loading/rows.py``), whether they are newer than what is loaded (``loading/versions.py``), and what follows from
@@ -17,10 +17,10 @@ from edu_pipeline.table import Table
 
 @dataclass(frozen=True)
 class Awaited:
-    """What a table waits for before it can be loaded; false if that is nothing.
+    """What a table waits for before it can be loaded; false if it waits for nothing.
 
     Attributes:
-        files: the files that no release of the archive has; of a source in parts the first of them.
+        files: the files that no release of the archive has; for a source in parts the first of its files.
         tables: the tables that it is made from and that were never loaded.
     """
 
@@ -42,13 +42,13 @@ class Awaited:
 
 
 def releases_of(table: Table, archive: Archive) -> dict[str, Release]:
-    """The newest release of every source that the table reads, as far as the archive has one."""
+    """The newest release of every source that the table reads; sources without a release are left out."""
     newest = {source: archive.newest(source) for source in table.sources}
     return {source: release for source, release in newest.items() if release is not None}
 
 
 def awaited(table: Table, releases: Mapping[str, Release], loaded: Collection[str]) -> Awaited:
-    """What ``table`` waits for; of a source in parts one part is enough.
+    """What ``table`` waits for; one part of a source in parts is enough.
 
     Args:
         releases: source to the release that would be read.
@@ -56,9 +56,9 @@ def awaited(table: Table, releases: Mapping[str, Release], loaded: Collection[st
     """
     needed = [[file] for parameter, file in table.files.items() if not table.parameters[parameter]]
     needed += [list(source.files.values()) for name, source in table.in_parts.items() if not table.parameters[name]]
-    files = tuple(files[0] for files in needed if not any(_is_there(file, releases) for file in files))
-    return Awaited(files, tuple(name for name in table.input_tables if name not in loaded))
+    missing = tuple(files[0] for files in needed if not any(_has_file(file, releases) for file in files))
+    return Awaited(missing, tuple(name for name in table.input_tables if name not in loaded))
 
 
-def _is_there(file: File, releases: Mapping[str, Release]) -> bool:
+def _has_file(file: File, releases: Mapping[str, Release]) -> bool:
     return file.source in releases and releases[file.source].file(file.part) is not None

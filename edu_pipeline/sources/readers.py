@@ -1,9 +1,10 @@
-"""Reading a publisher's file into a lazy frame of text, whatever its form.
+"""Reading a publisher's file into a lazy frame of text, whatever its format.
 
-Belongs here: CSV (any delimiter, BOM, windows-1252, quoted), gzip, a member of a zip found by pattern,
-Parquet, JSON, GeoJSON, xlsx. Every reader gives the same thing: columns named by the slug of the header,
-scalar cells as text (NULL where empty), nested ones (lists, structs) as they are, geometries as EWKB in
-hexadecimal. Does not belong here: what the columns mean (``intake.py``).
+Belongs here: CSV (any delimiter, BOM, windows-1252, quoted), gzip, a member of a zip found by pattern, Parquet, JSON,
+GeoJSON, xlsx. Does not belong here: what the columns mean (``loading/intake.py``).
+
+All readers return the same kind of frame: columns named by the slug of the header, scalar cells as text (NULL where
+empty), nested ones (lists, structs) unchanged, geometries as EWKB in hexadecimal.
 """
 
 from __future__ import annotations
@@ -35,30 +36,31 @@ def read(path: Path, file: File, scratch: Path, where: str) -> pl.LazyFrame:
         where: source and release, for the failure texts.
 
     Raises:
-        FileInvalid: the file is not of its format.
+        FileInvalid: the file does not have its format.
         MemberMissing: the zip archive has no member of the expected name.
     """
     plain = _unpacked(path, file, scratch, where)
     try:
-        frame = _READERS[_form(plain, file)](plain, file, scratch)
+        return _READERS[_format(plain, file)](plain, file, scratch)
     except (pl.exceptions.PolarsError, ValueError, OSError, RuntimeError) as error:
         raise FileInvalid(
             f"{where}, file {path.name}",
             f"expected {file.format} ({file.encoding}), found something that does not parse: {_first_line(error)}.",
-            "Look at the file in the archive; if the publisher changed its form, change the source's entry in "
-            "catalogue.toml.",
+            "Look at the file in the archive; if the publisher changed its format, change the source's entry in "
+            "edu_pipeline/catalogue.toml.",
         ) from error
-    return frame
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
 
 
-def _form(path: Path, file: File) -> str:
-    """The form by the content where that shows it, since a publisher's table also comes converted: a workbook is a
-    zip with a workbook in it, Parquet has a magic number; what is neither where one was expected is CSV, and so is what
-    is called so."""
+def _format(path: Path, file: File) -> str:
+    """The format of the content, since publishers' tables also come converted.
+
+    A workbook is a zip with a workbook in it, and Parquet has a magic number. A file that is neither where one of them
+    was expected is CSV, and so is a file that is named like CSV.
+    """
     if _is_workbook(path):
         return "xlsx"
     if _magic(path) == PARQUET:
@@ -80,8 +82,10 @@ def _is_workbook(path: Path) -> bool:
 
 
 def _unpacked(path: Path, file: File, scratch: Path, where: str) -> Path:
-    """The file itself, or what is in it if it is gzip or zip; a workbook is left alone, and so is CSV in gzip, which
-    polars unpacks as it reads it."""
+    """The file itself, or the file in it if it is gzip or zip.
+
+    A workbook is left alone, and so is CSV in gzip, which polars unpacks while it reads.
+    """
     magic = _magic(path)
     if magic.startswith(GZIP):
         if path.name.lower().endswith(".csv.gz") and file.encoding == "utf-8":
@@ -93,7 +97,8 @@ def _unpacked(path: Path, file: File, scratch: Path, where: str) -> Path:
         except (EOFError, gzip.BadGzipFile) as error:
             raise FileInvalid(
                 f"{where}, file {path.name}",
-                f"expected a whole gzip file, found {path.stat().st_size:,} bytes, cut off or damaged ({error}).",
+                f"expected a whole gzip file, found {path.stat().st_size:,} bytes that are cut off or damaged "
+                f"({error}).",
                 "Fetch the source again.",
             ) from error
         return target
@@ -106,21 +111,21 @@ def _member(path: Path, file: File, scratch: Path, where: str) -> Path:
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
         pattern = file.member or ".*"
-        found = sorted(name for name in names if re.fullmatch(pattern, Path(name).name, re.IGNORECASE))
-        if not found:
+        matching = sorted(name for name in names if re.fullmatch(pattern, Path(name).name, re.IGNORECASE))
+        if not matching:
             raise MemberMissing(
                 f"{where}, file {path.name}",
                 f"expected a member that matches {pattern!r}, found {', '.join(names[:EXAMPLES]) or 'none'}.",
-                f"Change `member` of {file.source} in catalogue.toml if the publisher renamed it.",
+                f"If the publisher renamed it, change `member` of {file.source} in edu_pipeline/catalogue.toml.",
             )
-        target = scratch / f"{path.stem}-{Path(found[-1]).name}"
-        with archive.open(found[-1]) as packed, target.open("wb") as out:
+        target = scratch / f"{path.stem}-{Path(matching[-1]).name}"
+        with archive.open(matching[-1]) as packed, target.open("wb") as out:
             shutil.copyfileobj(packed, out, 1 << 20)
     return target
 
 
 def _csv(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
-    """``skip_rows`` and ``header_rows`` are of workbooks: a table converted to CSV has its one header on top."""
+    """Read CSV. ``skip_rows`` and ``header_rows`` concern workbooks: a table converted to CSV has one header on top."""
     if file.encoding != "utf-8":
         path = _as_utf8(path, file.encoding, scratch)
     if path.stat().st_size == 0:
@@ -143,7 +148,7 @@ def _as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
 
 
 def sniff_delimiter(path: Path) -> str:
-    """The delimiter of a CSV file: the one of ``; , tab |`` that its header has most of, outside quotes."""
+    """The delimiter of a CSV file: whichever of ``; , tab |`` is most frequent in its header, outside quotes."""
     with gzip.open(path) if _magic(path).startswith(GZIP) else path.open("rb") as stream:
         header = stream.readline(1 << 20).decode("utf-8-sig", errors="replace")
     bare = re.sub(r'"[^"]*"', "", header)
@@ -163,7 +168,7 @@ def _json(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
 
 def _geojson(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
     """Properties as text, ``geometry`` as EWKB (WGS 84) in hexadecimal."""
-    import geopandas  # noqa: PLC0415 - half a second, with pandas, which most processes have no use for
+    import geopandas  # noqa: PLC0415 - with pandas half a second, which most processes need not spend
 
     features = geopandas.read_file(path, engine="pyogrio").to_crs(4326)
     properties = pl.from_pandas(features.drop(columns="geometry"))
@@ -181,12 +186,12 @@ def _xlsx(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
 
 
 def _header_texts(cells: pl.DataFrame, header_rows: int) -> list[list[str]]:
-    """Per column the texts of its header rows; a merged cell of an upper row stands for all columns below it."""
+    """The texts of the header rows of each column; a merged cell of an upper row counts for all columns below it."""
     upper: list[str] = [""] * header_rows
     columns = []
     for name in cells.columns:
-        own = [text or "" for text in cells[name][:header_rows].to_list()]
-        upper = [text or (upper[row] if row < header_rows - 1 else "") for row, text in enumerate(own)]
+        texts = [text or "" for text in cells[name][:header_rows].to_list()]
+        upper = [text or (upper[row] if row < header_rows - 1 else "") for row, text in enumerate(texts)]
         columns.append(upper)
     return columns
 
@@ -201,16 +206,13 @@ _READERS: dict[str, Callable[[Path, File, Path], pl.LazyFrame]] = {
 
 
 def _unique_slugs(names: list[str]) -> list[str]:
-    """Slugs of the names, the second of two equal ones with ``_2`` behind it."""
+    """Slugs of the names; the second of two equal ones gets ``_2`` at its end."""
     taken: set[str] = set()
     unique = []
     for name in names:
         base = slug(name.removeprefix("\ufeff")) or "column"
-        chosen = next(
-            candidate
-            for candidate in (base if number == 1 else f"{base}_{number}" for number in count(1))
-            if candidate not in taken
-        )
+        candidates = (base if number == 1 else f"{base}_{number}" for number in count(1))
+        chosen = next(candidate for candidate in candidates if candidate not in taken)
         taken.add(chosen)
         unique.append(chosen)
     return unique

@@ -1,8 +1,7 @@
-"""Whether a file is a file of its kind, before it becomes a release.
+"""Whether a file is whole and of the right kind, before it becomes a release.
 
-Belongs here: the cheap checks that tell a truncated or exchanged file (an HTML page, an error in JSON) from
-the real one. Does not belong here: reading its rows (``readers.py``), what columns it has to have
-(``intake.py``).
+Belongs here: the cheap checks that tell a truncated file or another one (an HTML page, an error in JSON) from the real
+one. Does not belong here: reading its rows (``readers.py``), which columns it must have (``loading/intake.py``).
 """
 
 from __future__ import annotations
@@ -16,10 +15,11 @@ from typing import NoReturn
 
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import FileInvalid
+from edu_pipeline.sources.texts import CATALOGUE
 
 CHUNK = 1 << 20
 ENDS = 4096
-"""How many bytes of the beginning and of the end are looked at."""
+"""How many bytes of the beginning and of the end are inspected."""
 
 KINDS = {"csv", "parquet", "json", "geojson", "xlsx", "zip"}
 GZIP = b"\x1f\x8b"
@@ -29,29 +29,29 @@ HTML = re.compile(rb"(<\?xml[^>]*>\s*)?<(!doctype\s+html|html)\b", re.IGNORECASE
 
 
 def check_sound(path: Path, file: File, where: str, name: str | None = None) -> None:
-    """Check that ``path`` is whole and of its kind: that of its name's suffix, else of the catalogue's format.
+    """Check that ``path`` is whole and of the right kind: that of its name's suffix, else of the catalogue's format.
 
-    The suffix counts first because a publisher's table also comes converted (a workbook as CSV), which the
-    readers allow. A gzip file is decompressed and every member of a zip archive read, so that a truncated one
-    is found now and not in the middle of a load. What is inside a gzip file is checked like a plain file; what
-    is inside a zip archive is left to the readers, which know the member.
+    The suffix takes precedence because publishers' tables also come converted (a workbook as CSV), which the readers
+    allow. A gzip file is decompressed and every member of a zip archive read, so that truncation is noticed now and not
+    in the middle of a load. The content of a gzip file is checked like a plain file; the content of a zip archive is
+    left to the readers, which know the member.
 
     Args:
         where: source and part, for the failure text.
-        name: the name that the publisher gives the file; that of ``path`` if unset.
+        name: the name that the publisher gives the file; the name of ``path`` if unset.
 
     Raises:
-        FileInvalid: empty, truncated, an HTML page or another format; the text shows the first bytes.
+        FileInvalid: it is empty, truncated, an HTML page or of another format; the text shows the first bytes.
     """
     suffix = PurePath((name or path.name).lower().removesuffix(".gz")).suffix.removeprefix(".")
     kind = suffix if suffix in KINDS else file.format
     head, tail = _ends(path)
     if not head:
-        _refuse(where, f"a {kind} file; found an empty one (0 bytes)", head)
+        _refuse(where, f"a {kind} file", "an empty one (0 bytes)", head)
     if head.startswith(ZIP):
         _check_zip(path, kind, where)
     elif kind in ("zip", "xlsx"):
-        _refuse(where, f"a {kind} file, which begins with PK; found {_guess(head)} ({_size(path)})", head)
+        _refuse(where, f"a {kind} file that begins with PK", f"{_guess(head)} ({_size(path)})", head)
     elif head.startswith(GZIP):
         _check_content(*_gzip_ends(path, kind, where), kind, f"a {kind} file in the gzip file", where)
     else:
@@ -74,11 +74,8 @@ def _gzip_ends(path: Path, kind: str, where: str) -> tuple[bytes, bytes]:
                 head += chunk[: ENDS - len(head)]
                 tail = (tail + chunk)[-ENDS:]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        _refuse(
-            where,
-            f"a {kind} file in a whole gzip file; found one of {_size(path)}, cut off or damaged ({error})",
-            _ends(path)[0],
-        )
+        found = f"a gzip file of {_size(path)} that is cut off or damaged ({error})"
+        _refuse(where, f"a {kind} file in a whole gzip file", found, _ends(path)[0])
     return head, tail
 
 
@@ -91,16 +88,17 @@ def _check_zip(path: Path, kind: str, where: str) -> None:
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
         _refuse(
             where,
-            f"a {kind} file, whole and readable; found a zip archive of {_size(path)} that is cut off, damaged, "
-            f"encrypted or compressed in an unknown way ({error})",
+            f"a whole and readable {kind} file",
+            f"a zip archive of {_size(path)} that is cut off, damaged, encrypted or compressed in an unknown way "
+            f"({error})",
             head,
         )
     if damaged is not None:
-        _refuse(where, f"a {kind} file; found a zip archive whose member {damaged!r} does not have its checksum", head)
+        _refuse(where, f"a {kind} file", f"a zip archive whose member {damaged!r} does not have its checksum", head)
     if not names:
-        _refuse(where, f"a {kind} file; found a zip archive without members", head)
+        _refuse(where, f"a {kind} file", "a zip archive without members", head)
     if kind == "xlsx" and "[Content_Types].xml" not in names:
-        _refuse(where, f"a workbook; found a zip archive that is none, with {', '.join(names[:5])}", head)
+        _refuse(where, "a workbook", f"a zip archive that is not a workbook, with {', '.join(names[:5])}", head)
 
 
 def _check_content(head: bytes, tail: bytes, kind: str, expected: str, where: str) -> None:
@@ -117,15 +115,15 @@ def _check_content(head: bytes, tail: bytes, kind: str, expected: str, where: st
         if not start.startswith((b"[", b"{")):
             found = f"{_guess(head)}, which begins with neither [ nor {{"
         elif not tail.rstrip().endswith((b"]", b"}")):
-            found = "one that is cut off: it ends with neither ] nor }"
+            found = "one that is cut off (it ends with neither ] nor })"
     elif head.startswith(PARQUET) or b"\0" in head or start.startswith((b"<?xml", b"%PDF", b'{"', b"[{")):
         found = _guess(head)
     if found:
-        _refuse(where, f"{expected}; found {found}", head)
+        _refuse(where, expected, found, head)
 
 
 def _text(head: bytes) -> bytes:
-    """``head`` without byte order mark and leading blanks."""
+    """``head`` without its byte order mark and leading blanks."""
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
@@ -152,11 +150,11 @@ def _size(path: Path) -> str:
     return f"{path.stat().st_size:,} bytes"
 
 
-def _refuse(where: str, problem: str, head: bytes) -> NoReturn:
-    shown = f"; first bytes: {head[:60]!r}" if head else ""
+def _refuse(where: str, expected: str, found: str, head: bytes) -> NoReturn:
+    first_bytes = f"; first bytes: {head[:60]!r}" if head else ""
     raise FileInvalid(
         where,
-        f"expected {problem}{shown}.",
+        f"expected {expected}, found {found}{first_bytes}.",
         "Open the source's landing page: if the publisher has moved or changed the file, change the source's entry in "
-        "edu_pipeline/sources/catalogue.toml; else fetch it again. The previous release stays in use.",
+        f"{CATALOGUE}; else fetch it again. The previous release stays in use.",
     )

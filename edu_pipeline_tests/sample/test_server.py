@@ -41,8 +41,8 @@ from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline.sample.world import World
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.sources.download import Policy
 from edu_pipeline.sources.fetch import Fetched, fetch
+from edu_pipeline.sources.policy import Policy
 
 ANNUAIRE, LYCEES = "fr-en-annuaire-education", "fr-en-ips-lycees-ap2023"
 SALES, CRIME, COMMUNES, EQUIPMENT = "dvf-indicateurs-communes", "ssmsi-communale", "geo-api-communes", "insee-bpe"

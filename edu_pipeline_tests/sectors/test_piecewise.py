@@ -1,4 +1,4 @@
-"""Frames made piece by piece: in order, only as far as they are asked for, and failing as their pieces do."""
+"""Frames made piece by piece: in order, only as far as they are needed, and failing where a piece fails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from edu_pipeline.errors import EduError, InputMissing, ProcessKilled
 from edu_pipeline.sectors.piecewise import AHEAD, FEW, in_order, lazily
 
 SCHEMA = pl.Schema({"number": pl.Int64, "name": pl.String})
+HANGS = 300.0
+"""Seconds after which a wait is given up."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +35,7 @@ def slow_at_first(number: int) -> tuple[int, int]:
 
 def six_over(number: int) -> float:
     if number == 0:
-        raise InputMissing("piece 0", "expected another number, found 0.", "Give one.", "a table")
+        raise InputMissing("piece 0", "expected another number, found 0.", "Choose one.", "a table")
     return 6 / number
 
 
@@ -43,42 +45,36 @@ def killed(number: int) -> int:
     return number
 
 
-def sleepy(seconds: float) -> int:
-    Path(f"{os.environ['PIDS']}/{os.getpid()}").touch()
-    time.sleep(seconds)
-    return os.getpid()
+CACHED: list[list[int]] = []
 
 
-KEPT: list[list[int]] = []
+def traversed(number: int) -> int:
+    """How many of the cached objects a collection of cycles would traverse."""
+    count = sum(any(item is cached for cached in CACHED) for item in gc.get_objects()) if CACHED else 0
+    CACHED.append([number])
+    return count
 
 
-def looked_through(number: int) -> int:
-    """How many objects a search for cycles would go through, of those that are kept."""
-    looked = sum(any(one is kept for kept in KEPT) for one in gc.get_objects()) if KEPT else 0
-    KEPT.append([number])
-    return looked
-
-
-def test_what_a_process_keeps_of_its_items_is_not_looked_through() -> None:
-    results = list(in_order(looked_through, range(12), rows=FEW))
+def test_what_a_process_caches_is_exempt_from_collection() -> None:
+    results = list(in_order(traversed, range(12), rows=FEW))
     assert results == [0] * 12
     for number in range(3):
-        looked_through(number)
-    assert looked_through(3) == 3  # what is kept here is
+        traversed(number)
+    assert traversed(3) == 3  # in this process it is not exempt
 
 
 @pytest.mark.parametrize(("rows", "processes"), [(FEW, 3), (FEW - 1, 1)])
-def test_results_come_in_the_order_of_the_items_and_few_wait(rows: int, processes: int) -> None:
-    begun: list[int] = []
+def test_results_are_in_order_and_few_items_are_ahead(rows: int, processes: int) -> None:
+    started: list[int] = []
 
     def items() -> Iterator[int]:
         for number in range(20):
-            begun.append(number)
+            started.append(number)
             yield number
 
     results = in_order(slow_at_first, items(), rows=rows)
     first, _ = next(results)
-    assert first == 0 and len(begun) == (AHEAD * processes + 1 if processes > 1 else 1)
+    assert first == 0 and len(started) == (AHEAD * processes + 1 if processes > 1 else 1)
     rest = list(results)
     assert [value for value, _ in rest] == [10 * number for number in range(1, 20)]
     assert ({process for _, process in rest} == {os.getpid()}) == (processes == 1)
@@ -93,45 +89,48 @@ def test_an_error_is_raised_where_its_result_would_be(rows: int) -> None:
     assert isinstance(caught.value, InputMissing) and caught.value.awaited == "a table"
 
 
-def test_a_process_that_is_killed_is_a_failure_that_says_so() -> None:
-    with pytest.raises(ProcessKilled, match="one was killed, most often by the system for want of memory"):
+def test_a_killed_process_is_a_failure_that_says_so() -> None:
+    with pytest.raises(ProcessKilled, match="one was killed, most often by the system because memory ran out"):
         list(in_order(killed, range(9), rows=FEW))
 
 
-def test_the_processes_end_after_the_one_that_started_them_was_killed(tmp_path: Path) -> None:
+def test_processes_end_after_their_parent_was_killed(tmp_path: Path) -> None:
     program = (
-        "from edu_pipeline_tests.sectors.test_piecewise import sleepy\n"
+        "from edu_pipeline_tests.sectors.workers import sleepy\n"
         "from edu_pipeline.sectors.piecewise import FEW, in_order\n"
         "import loky; loky.cpu_count = lambda: 2\n"
-        "list(in_order(sleepy, 100 * [60], rows=FEW))\n"
+        f"list(in_order(sleepy, 100 * [{10 * HANGS}], rows=FEW))\n"
     )
-    started = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"PIDS": str(tmp_path)})
-    until = time.monotonic() + 60
-    while len(list(tmp_path.iterdir())) < 2:
-        assert started.poll() is None and time.monotonic() < until
-        time.sleep(0.1)
-    os.kill(started.pid, signal.SIGKILL)
-    started.wait()
-    until = time.monotonic() + 30
-    while any(Path(f"/proc/{pid.name}").exists() for pid in tmp_path.iterdir()):
-        assert time.monotonic() < until
+    parent = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"PIDS": str(tmp_path)})
+    wait_until(lambda: parent.poll() is not None or len(list(tmp_path.iterdir())) == 2)
+    assert parent.poll() is None
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    wait_until(lambda: not any(Path(f"/proc/{pid.name}").exists() for pid in tmp_path.iterdir()))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for an event; its bound is for a test that hangs, not for a slow machine."""
+    deadline = time.monotonic() + HANGS
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
-def test_in_a_process_that_may_start_none_the_work_is_done_there(tmp_path: Path) -> None:
-    process = get_context("spawn").Process(target=_work_and_tell, args=(tmp_path / "pids",), daemon=True)
+def test_a_daemon_process_does_the_work_itself(tmp_path: Path) -> None:
+    process = get_context("spawn").Process(target=_write_pids, args=(tmp_path / "pids",), daemon=True)
     process.start()
-    process.join(60)
+    process.join(HANGS)
     assert (tmp_path / "pids").read_text() == str({process.pid})
 
 
-def _work_and_tell(told: Path) -> None:
-    told.write_text(str({pid for _, pid in in_order(slow_at_first, range(9), rows=FEW)}))
+def _write_pids(path: Path) -> None:
+    path.write_text(str({pid for _, pid in in_order(slow_at_first, range(9), rows=FEW)}))
 
 
 def pieces() -> Iterator[pl.DataFrame]:
-    for begin in (0, 3, 6):
-        numbers = pl.int_range(begin, begin + 3, eager=True)
+    for start in (0, 3, 6):
+        numbers = pl.int_range(start, start + 3, eager=True)
         yield pl.DataFrame({"name": numbers.cast(pl.String), "number": numbers})
 
 
@@ -146,7 +145,7 @@ def test_a_lazy_frame_of_pieces() -> None:
     assert pl.concat(batches)["nom"].to_list() == [str(number) for number in range(9)]
 
 
-def test_only_as_many_pieces_are_made_as_are_asked_for() -> None:
+def test_only_as_many_pieces_are_made_as_are_needed() -> None:
     made = []
 
     def counted() -> Iterator[pl.DataFrame]:

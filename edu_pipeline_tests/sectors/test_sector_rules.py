@@ -14,22 +14,26 @@ from edu_pipeline.sectors.numbering import LARGEST, hashed, numbered
 A, B, C = "0350967L", "0350762N", "0350896J"
 LYCEE, OTHER_LYCEE, THIRD_LYCEE = "0310036W", "0310047H", "0310044E"
 
-NATIONAL = (
-    "code_commune", "lieu_dit", "libelle_rue", "number_from", "number_to", "side", "uai_colleges", "secteur_unique",
-)  # fmt: skip
-OCCITANIE = (*NATIONAL[:-1], "type_etablissement")
-SUPPLIED = (*NATIONAL[:-1], *rules.COLUMNS_OF_LYCEES, "zone_name", "rentree_scolaire", "rule")
+ADDRESSES = ("code_commune", "lieu_dit", "libelle_rue", "number_from", "number_to", "side")
+NATIONAL = (*ADDRESSES, "uai_colleges", "secteur_unique")
+OCCITANIE = (*ADDRESSES, "uai_colleges", "type_etablissement")
+SUPPLIED = (*ADDRESSES, "uai_colleges", *rules.COLUMNS_OF_LYCEES, "zone_name", "rentree_scolaire", "rule")
 
 STREET = {
-    "code_commune": "35115", "libelle_rue": "RUE DE PARIS", "number_from": "1", "number_to": "9999", "side": "PI",
-    "uai_colleges": A, "secteur_unique": "N",
-}  # fmt: skip
+    "code_commune": "35115",
+    "libelle_rue": "RUE DE PARIS",
+    "number_from": "1",
+    "number_to": "9999",
+    "side": "PI",
+    "uai_colleges": A,
+    "secteur_unique": "N",
+}
 WHOLE = {"code_commune": "35001", "uai_colleges": A, "secteur_unique": "O"}
-NONE = rules.lycees_of_colleges(None)
+NO_LYCEES = rules.lycees_of_colleges(None)
 
 
 def frame(columns: tuple[str, ...], *rows: dict[str, Any]) -> pl.LazyFrame:
-    """Rows as the intake gives them, all text."""
+    """Rows as the intake delivers them, all text."""
     return pl.LazyFrame(
         [{name: row.get(name) for name in columns} for row in rows], schema=dict.fromkeys(columns, pl.String)
     )
@@ -39,40 +43,58 @@ def national(*rows: dict[str, Any]) -> pl.LazyFrame:
     return frame(NATIONAL, *rows)
 
 
-def segments(lines: pl.LazyFrame, lycees: pl.DataFrame = NONE) -> tuple[pl.DataFrame, pl.DataFrame]:
+def segments(lines: pl.LazyFrame, lycees: pl.DataFrame = NO_LYCEES) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The segments that lines about streets make, and those that are refused."""
-    made = rules.segments(lines.filter(~pl.col("whole").fill_null(False)), lycees)
-    return made.filter(pl.col("refused_because").is_null()), made.drop_nulls("refused_because")
+    rows = rules.segments(lines.filter(~pl.col("whole").fill_null(False)), lycees)
+    return rows.filter(pl.col("refused_because").is_null()), rows.drop_nulls("refused_because")
 
 
-def of(*rows: dict[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def segments_of(*rows: dict[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame]:
     return segments(rules.lines(national(*rows)))
 
 
 def test_a_street_of_the_national_file() -> None:
-    good, refused = of(STREET)
+    good, refused = segments_of(STREET)
     assert refused.is_empty()
     row = good.row(0, named=True)
     expected = {
-        "code_departement": "35", "code_commune": "35115", "libelle_rue": "RUE DE PARIS", "number_from": 1,
-        "number_to": None, "side": "tous", "uai_colleges": [A], "uai_lycees": None, "uai_lycees_1": None,
-        "zone_name": A, "rule": rules.COLLEGES, "lignes": 1,
-    }  # fmt: skip
+        "code_departement": "35",
+        "code_commune": "35115",
+        "libelle_rue": "RUE DE PARIS",
+        "number_from": 1,
+        "number_to": None,
+        "side": "tous",
+        "uai_colleges": [A],
+        "uai_lycees": None,
+        "uai_lycees_1": None,
+        "zone_name": A,
+        "rule": rules.COLLEGES,
+        "lignes": 1,
+    }
     assert {name: row[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(
     ("written", "side"),
-    [("PI", "tous"), (None, "tous"), ("P", "pair"), ("I", "impair"), ("pair", "pair"), ("impair", "impair"),
-     ("Tous les N°, de", "tous"), ("N° pairs, de", "pair"), ("Les N° impairs, de", "impair")],
-)  # fmt: skip
+    [
+        ("PI", "tous"),
+        (None, "tous"),
+        ("P", "pair"),
+        ("I", "impair"),
+        ("pair", "pair"),
+        ("impair", "impair"),
+        ("Tous les N°, de", "tous"),
+        ("N° pairs, de", "pair"),
+        ("Les N° impairs, de", "impair"),
+    ],
+)
 def test_sides(written: str | None, side: str) -> None:
-    good, _ = of(STREET | {"side": written})
+    good, _ = segments_of(STREET | {"side": written})
     assert good["side"].to_list() == [side]
 
 
 def test_numbers_of_either_year() -> None:
-    good, _ = of(
+    good, _ = segments_of(
         STREET | {"number_from": "12.0", "number_to": "28.0"}, STREET | {"number_from": "30", "number_to": None}
     )
     assert good.select("number_from", "number_to").rows() == [(12, 28), (30, None)]
@@ -94,22 +116,22 @@ def test_numbers_of_either_year() -> None:
     ],
 )
 def test_a_wrong_line_is_refused_with_the_reason(changed: dict[str, Any], reason: str) -> None:
-    good, refused = of(STREET | changed, STREET | {"libelle_rue": "RUE DU BAC"})
+    good, refused = segments_of(STREET | changed, STREET | {"libelle_rue": "RUE DU BAC"})
     assert good["libelle_rue"].to_list() == ["RUE DU BAC"]
     assert reason in refused["refused_because"].item()
     assert refused["lignes"].item() == 1
 
 
-def test_a_place_name_stands_in_for_a_street() -> None:
-    good, _ = of(STREET | {"libelle_rue": None, "lieu_dit": "LA CROIX"}, STREET | {"lieu_dit": "TRESSE"})
+def test_a_lieu_dit_stands_in_for_a_missing_street() -> None:
+    good, _ = segments_of(STREET | {"libelle_rue": None, "lieu_dit": "LA CROIX"}, STREET | {"lieu_dit": "TRESSE"})
     assert good.select("libelle_rue", "lieu_dit").rows() == [("LA CROIX", None), ("RUE DE PARIS", "TRESSE")]
 
 
-def test_lines_about_the_same_addresses_are_a_sector_that_their_schools_share() -> None:
-    """As 450 streets of Rennes, each of which the file has three times. The order of the lines means nothing."""
+def test_lines_about_the_same_addresses_are_one_shared_sector() -> None:
+    """Like 450 streets of Rennes, each of which is three times in the file. The order of the lines means nothing."""
     other = STREET | {"libelle_rue": "RUE DU BAC"}
     lines = [STREET | {"uai_colleges": code} for code in (B, A)] + [other | {"uai_colleges": code} for code in (A, B)]
-    good, refused = of(*lines)
+    good, refused = segments_of(*lines)
     assert refused.is_empty()
     assert good["uai_colleges"].to_list() == [[B, A], [B, A]]
     assert good["zone_name"].to_list() == [f"{B} + {A}"] * 2
@@ -117,7 +139,7 @@ def test_lines_about_the_same_addresses_are_a_sector_that_their_schools_share() 
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "contradict"),
+    ("numbers", "other_numbers", "contradict"),
     [
         (("1", "20", "PI"), ("10", "30", "PI"), True),
         (("1", "20", "PI"), ("21", "30", "PI"), False),
@@ -130,22 +152,22 @@ def test_lines_about_the_same_addresses_are_a_sector_that_their_schools_share() 
     ],
 )
 def test_other_schools_for_some_of_the_same_addresses(
-    one: tuple[str, str, str], other: tuple[str, str, str], contradict: bool
+    numbers: tuple[str, str, str], other_numbers: tuple[str, str, str], contradict: bool
 ) -> None:
     names = ("number_from", "number_to", "side")
-    lines = [STREET | dict(zip(names, one, strict=True)), STREET | dict(zip(names, other, strict=True))]
-    good, refused = of(lines[0], lines[1] | {"uai_colleges": B})
+    line, other = (STREET | dict(zip(names, values, strict=True)) for values in (numbers, other_numbers))
+    good, refused = segments_of(line, other | {"uai_colleges": B})
     assert (good.height, refused.height) == ((0, 2) if contradict else (2, 0))
     assert all(code in reason for code, reason in zip((B, A), refused["refused_because"], strict=False))
-    assert of(lines[0], lines[1])[0].height == 2, "the same school twice is no contradiction"
+    assert segments_of(line, other)[0].height == 2, "the same school twice is not a contradiction"
 
 
 def test_streets_of_one_name_in_two_places_do_not_contradict() -> None:
-    good, _ = of(STREET | {"lieu_dit": "TRESSE"}, STREET | {"lieu_dit": "LANHELIN", "uai_colleges": B})
+    good, _ = segments_of(STREET | {"lieu_dit": "TRESSE"}, STREET | {"lieu_dit": "LANHELIN", "uai_colleges": B})
     assert good.height == 2
 
 
-def test_occitanie_names_lycees_and_fills_in_where_the_national_file_has_no_line() -> None:
+def test_occitanie_names_lycees_and_colleges_that_are_missing() -> None:
     lycee = STREET | {"code_commune": "31555", "uai_colleges": LYCEE, "type_etablissement": "LYCEE"}
     college = lycee | {"uai_colleges": A, "type_etablissement": "COLLEGE"}
     both = rules.lines(
@@ -154,16 +176,15 @@ def test_occitanie_names_lycees_and_fills_in_where_the_national_file_has_no_line
     )
     good, refused = segments(both)
     assert refused.is_empty()
-    assert good.sort("code_commune", "uai_lycees_1").select(
-        "code_commune", "uai_colleges", "uai_lycees_1", "rule"
-    ).rows() == [
+    rows = good.sort("code_commune", "uai_lycees_1").select("code_commune", "uai_colleges", "uai_lycees_1", "rule")
+    assert rows.rows() == [
         ("31069", [A], None, rules.COLLEGES),
         ("31555", [A], None, rules.OCCITANIE),
         ("31555", None, LYCEE, rules.OCCITANIE),
-    ]  # fmt: skip
+    ]
 
 
-def test_a_college_leads_on_to_the_lycees_of_its_rule_in_order() -> None:
+def test_a_college_leads_to_the_lycees_of_its_rule_in_order() -> None:
     paris = frame(
         ("reseau", "uai", "secteur"),
         {"reseau": A, "uai": OTHER_LYCEE, "secteur": "2"},
@@ -182,11 +203,17 @@ def test_a_college_leads_on_to_the_lycees_of_its_rule_in_order() -> None:
     assert good.select(rules.priority()).to_series().to_list() == [2, 3]
 
 
-def test_what_an_operator_supplies_prevails() -> None:
+def test_lines_from_an_operator_take_precedence() -> None:
     supplied = {
-        "code_commune": "35115", "libelle_rue": "Rue de Paris", "number_from": "2", "number_to": "10", "side": "pair",
-        "uai_colleges": f"{{{B},{C}}}", "zone_name": "Centre", "rentree_scolaire": "2026-2027",
-    }  # fmt: skip
+        "code_commune": "35115",
+        "libelle_rue": "Rue de Paris",
+        "number_from": "2",
+        "number_to": "10",
+        "side": "pair",
+        "uai_colleges": f"{{{B},{C}}}",
+        "zone_name": "Centre",
+        "rentree_scolaire": "2026-2027",
+    }
     good, refused = segments(rules.lines(national(STREET), None, frame(SUPPLIED, supplied)))
     row = good.row(0, named=True)
     assert (row["uai_colleges"], row["zone_name"], row["rule"]) == ([B, C], "Centre", rules.SUPPLIED)
@@ -194,29 +221,29 @@ def test_what_an_operator_supplies_prevails() -> None:
     assert refused["rule"].to_list() == [rules.COLLEGES]
     direct = supplied | {"uai_colleges": None, "uai_lycees_1": OTHER_LYCEE, "uai_lycees_2": LYCEE, "rule": "Arrêté 12"}
     good, refused = segments(rules.lines(national(STREET), None, frame(SUPPLIED, direct)))
-    assert refused.is_empty(), "the one names the lycées, the other the collège"
+    assert refused.is_empty(), "one line names the lycées, the other one the collège"
     assert good.filter(pl.col("uai_lycees").is_not_null()).select("uai_lycees", "rule", "uai_lycees_2").rows() == [
         ([OTHER_LYCEE, LYCEE], "Arrêté 12", LYCEE)
     ]
 
 
-def test_communes_that_go_whole() -> None:
+def test_communes_that_are_one_sector() -> None:
     occitanie = frame(OCCITANIE, {"code_commune": "35001", "uai_colleges": LYCEE, "type_etablissement": "LYCEE"})
     lines = rules.lines(national(WHOLE, WHOLE | {"uai_colleges": B}, STREET, WHOLE | {"uai_colleges": None}), occitanie)
-    found = rules.whole_communes(lines, NONE)
-    good, refused = found.filter(pl.col("refused_because").is_null()), found.drop_nulls("refused_because")
+    communes = rules.whole_communes(lines, NO_LYCEES)
+    good, refused = communes.filter(pl.col("refused_because").is_null()), communes.drop_nulls("refused_because")
     assert good.select("code_commune", "uai_colleges", "uai_lycees", "rule", "lignes").rows() == [
         ("35001", [B, A], [LYCEE], rules.OCCITANIE, 3)
     ]
     assert refused["refused_because"].to_list() == ["expected the code of a school (UAI), found none"]
 
 
-def test_codes_with_a_wrong_check_letter_are_seen() -> None:
+def test_codes_with_a_wrong_check_letter_are_noticed() -> None:
     codes = pl.DataFrame({"codes": [[A, B], [A, "0350762A"], None, []]}, schema={"codes": pl.List(pl.String)})
     assert codes.select(rules.are_codes("codes")).to_series().to_list() == [True, False, True, True]
 
 
-def test_numbers_follow_from_what_a_row_is() -> None:
+def test_the_number_of_a_row_depends_on_its_values_only() -> None:
     rows = pl.DataFrame({"street": ["a", "b", "a", None], "from": [1, 2, 1, 1]})
     (numbers,) = numbers_of(rows)
     assert len(set(numbers)) == 4 and min(numbers) >= 1 and max(numbers) <= LARGEST
@@ -225,13 +252,13 @@ def test_numbers_follow_from_what_a_row_is() -> None:
     assert after == numbers == numbers_of(other, rows)[1]
 
 
-def test_rows_with_one_number_get_several_in_one_piece_and_in_two() -> None:
+def test_rows_with_the_same_hash_get_different_numbers() -> None:
     pieces = [pl.DataFrame({"street": list(streets), "from": 1}) for streets in ("abc", "", "de", "f")]
-    found = numbers_of(*pieces, largest=6)
-    assert [len(numbers) for numbers in found] == [3, 0, 2, 1]
-    assert sorted(itertools.chain(*found)) == [1, 2, 3, 4, 5, 6]
+    results = numbers_of(*pieces, largest=6)
+    assert [len(numbers) for numbers in results] == [3, 0, 2, 1]
+    assert sorted(itertools.chain(*results)) == [1, 2, 3, 4, 5, 6]
 
 
 def numbers_of(*pieces: pl.DataFrame, largest: int = LARGEST) -> list[list[int]]:
-    by_what_they_are = (piece.with_columns(hashed(piece, ["street", "from"])) for piece in pieces)
-    return [piece["id"].to_list() for piece in numbered(by_what_they_are, largest)]
+    hashed_pieces = (piece.with_columns(hashed(piece, ["street", "from"])) for piece in pieces)
+    return [piece["id"].to_list() for piece in numbered(hashed_pieces, largest)]

@@ -1,4 +1,4 @@
-"""The segments of all communes: the same rows, however they are parted and by however many processes they are made."""
+"""The segments of all communes: the same rows, however they are divided among pieces and processes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from edu_pipeline.sectors import addresses, piecewise, rules
 from edu_pipeline.sectors.placing import PLACED
 from edu_pipeline.sectors.segments import segments
 
-NATIONAL = ("code_commune", "lieu_dit", "libelle_rue", "number_from", "number_to", "side", "secteur_unique",
-            "uai_colleges")  # fmt: skip
+ADDRESSES = ("code_commune", "lieu_dit", "libelle_rue", "number_from", "number_to", "side")
+NATIONAL = (*ADDRESSES, "secteur_unique", "uai_colleges")
 NO_LYCEES = rules.lycees_of_colleges(None)
 SCHOOLS = ["0350001A", "0350002B"]
 
@@ -35,10 +35,10 @@ def lines() -> pl.LazyFrame:
 
 
 def ban() -> dict[str, pl.LazyFrame]:
-    """Addresses on both sides of every second street, of two of the départements."""
+    """Addresses on both sides of every second street of two of the départements."""
     places = lines().select("code_commune", "libelle_rue").unique(maintain_order=True).drop_nulls().collect()
     houses = places.with_row_index().gather_every(2).join(pl.DataFrame({"number": range(1, 30, 3)}), how="cross")
-    found = houses.select(
+    addresses = houses.select(
         code_insee="code_commune",
         numero=pl.col("number").cast(pl.String),
         rep=pl.lit(None, pl.String),
@@ -47,10 +47,10 @@ def ban() -> dict[str, pl.LazyFrame]:
         lon=(1.5 + pl.col("index") * 0.01 + pl.col("number") * 0.0002).cast(pl.String),
         lat=(48 + pl.col("number") % 2 * 0.0001).cast(pl.String),
     )
-    return {code: found.filter(pl.col("code_insee").str.starts_with(code)).lazy() for code in ("01", "35")}
+    return {code: addresses.filter(pl.col("code_insee").str.starts_with(code)).lazy() for code in ("01", "35")}
 
 
-def test_rows_are_the_same_in_parts_and_by_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_the_same_in_pieces_and_by_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = segments(lines(), NO_LYCEES, ban())
     schema = whole.collect_schema()
     at_once = whole.collect()
@@ -58,12 +58,12 @@ def test_rows_are_the_same_in_parts_and_by_several_processes(monkeypatch: pytest
     assert at_once["id"].n_unique() == at_once.height
     assert set(at_once["placed"]) == {"addresses", None} and at_once["reason"].n_unique() > 10
     assert at_once["refused_because"].is_not_null().sum() > 2
-    asked: list[int] = []
+    communes: list[int] = []
     in_parts = addresses.in_parts
 
-    def counted(rows: pl.DataFrame, found: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for part, near in in_parts(rows, found):
-            asked.append(part["code_commune"].n_unique())
+    def counted(rows: pl.DataFrame, ban: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        for part, near in in_parts(rows, ban):
+            communes.append(part["code_commune"].n_unique())
             yield part, near
 
     monkeypatch.setattr(addresses, "in_parts", counted)
@@ -71,7 +71,7 @@ def test_rows_are_the_same_in_parts_and_by_several_processes(monkeypatch: pytest
     monkeypatch.setattr(piecewise, "FEW", 0)
     monkeypatch.setattr("loky.cpu_count", lambda: 2)
     in_pieces = segments(lines(), NO_LYCEES, ban()).collect()
-    assert len(asked) > 4 and max(asked) < 10
+    assert len(communes) > 4 and max(communes) < 10
     without_lines = pl.exclude(rules.LINE)
     assert in_pieces.select(without_lines).sort("id").equals(at_once.select(without_lines).sort("id"))
 

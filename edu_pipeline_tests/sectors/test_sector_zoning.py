@@ -38,39 +38,39 @@ def scattered(count: int, zones: int, seed: int = 1) -> pl.DataFrame:
     return pl.DataFrame({"zone": zone, "lon": lon, "lat": lat}).with_columns(pl.col("zone").cast(pl.Int64))
 
 
-def shapes(found: pl.DataFrame) -> Any:
-    return shapely.from_wkb(found["geometry"].to_list())
+def shapes(result: pl.DataFrame) -> Any:
+    return shapely.from_wkb(result["geometry"].to_list())
 
 
 @pytest.mark.parametrize("contour", [SQUARE, HOLED, ISLANDS])
 @pytest.mark.parametrize(("count", "zones"), [(2, 2), (40, 3), (3000, 5)])
 def test_zones_are_valid_do_not_overlap_and_cover(contour: Geometry, count: int, zones: int) -> None:
-    found = zoning.share_out(scattered(count, zones), contour)
-    parts = shapes(found)
+    result = zoning.divide(scattered(count, zones), contour)
+    parts = shapes(result)
     assert set(shapely.get_type_id(parts)) == {shapely.GeometryType.POLYGON}
     assert shapely.is_valid(parts).all()
     assert shapely.coverage_is_valid(parts)
-    one, other = shapely.STRtree(parts).query(parts, predicate="intersects")
-    assert shapely.area(shapely.intersection(parts[one], parts[other]))[one != other].max(initial=0) == 0
+    part, other = shapely.STRtree(parts).query(parts, predicate="intersects")
+    assert shapely.area(shapely.intersection(parts[part], parts[other]))[part != other].max(initial=0) == 0
     difference = shapely.symmetric_difference(shapely.union_all(parts), contour)
     assert shapely.area(difference) < CENTIMETRE * shapely.length(contour)
 
 
 def test_every_address_within_the_contour_is_in_its_zone() -> None:
-    given = scattered(2000, 4).unique(["lon", "lat"], keep="first", maintain_order=True)
-    found = zoning.share_out(given, SQUARE)
-    zone_of = {zone: shapely.union_all(shapes(part)) for (zone,), part in found.group_by("zone")}
-    inside = given.filter(pl.col("lon").is_between(2.0, 2.1), pl.col("lat").is_between(45.0, 45.1))
+    addresses = scattered(2000, 4).unique(["lon", "lat"], keep="first", maintain_order=True)
+    result = zoning.divide(addresses, SQUARE)
+    zone_of = {zone: shapely.union_all(shapes(part)) for (zone,), part in result.group_by("zone")}
+    inside = addresses.filter(pl.col("lon").is_between(2.0, 2.1), pl.col("lat").is_between(45.0, 45.1))
     assert inside.height > 1000
     assert all(shapely.intersects(zone_of[zone], shapely.Point(lon, lat)) for zone, lon, lat in inside.iter_rows())
 
 
 def test_the_border_is_half_way_on_the_ground() -> None:
-    found = zoning.share_out(points((1, 2.02, 45.05), (2, 2.06, 45.05)), SQUARE)
-    west, east = shapes(found.sort("zone"))
+    result = zoning.divide(points((1, 2.02, 45.05), (2, 2.06, 45.05)), SQUARE)
+    west, east = shapes(result.sort("zone"))
     assert west.bounds == pytest.approx((2.0, 45.0, 2.04, 45.1))
     assert east.bounds == pytest.approx((2.04, 45.0, 2.1, 45.1))
-    slanted = zoning.share_out(points((1, 2.04, 45.04), (2, 2.06, 45.06)), SQUARE)
+    slanted = zoning.divide(points((1, 2.04, 45.04), (2, 2.06, 45.06)), SQUARE)
     border = shapely.intersection(*(shape.exterior for shape in shapes(slanted)))
     for x, y in shapely.get_coordinates(border):
         distances = [
@@ -79,27 +79,27 @@ def test_the_border_is_half_way_on_the_ground() -> None:
         assert distances[0] == pytest.approx(distances[1], abs=1e-6)
 
 
-def test_what_the_contour_cuts_off_a_cell_goes_to_the_neighbour() -> None:
-    """Across the bay the tip of the western arm is nearest to an address of the eastern one, and holds none itself."""
+def test_a_part_cut_off_a_cell_goes_to_the_neighbour() -> None:
+    """The tip of the western arm has no address, and the nearest one is across the bay, on the eastern arm."""
     arms = [shapely.box(2.0, 45.0, 2.01, 45.1), shapely.box(2.05, 45.0, 2.06, 45.1)]
     bay = shapely.union_all([*arms, shapely.box(2.0, 45.0, 2.06, 45.01)])
-    found = zoning.share_out(points((1, 2.005, 45.02), (1, 2.005, 45.005), (2, 2.055, 45.09)), bay)
-    assert found["zone"].to_list() == [1, 2]
-    west, _ = shapes(found)
+    result = zoning.divide(points((1, 2.005, 45.02), (1, 2.005, 45.005), (2, 2.055, 45.09)), bay)
+    assert result["zone"].to_list() == [1, 2]
+    west, _ = shapes(result)
     assert west.bounds[3] == pytest.approx(45.1)
 
 
-def test_an_address_that_two_zones_claim_is_the_first_ones() -> None:
+def test_an_address_of_two_zones_belongs_to_the_first() -> None:
     twice = points((1, 2.05, 45.05), (2, 2.05, 45.05))
-    assert zoning.share_out(twice, SQUARE)["zone"].to_list() == [1]
+    assert zoning.divide(twice, SQUARE)["zone"].to_list() == [1]
     with_another = points((2, 2.05, 45.05), (1, 2.05, 45.05), (1, 2.01, 45.01))
-    assert sorted(zoning.share_out(with_another, SQUARE)["zone"]) == [1, 2]
+    assert sorted(zoning.divide(with_another, SQUARE)["zone"]) == [1, 2]
 
 
 def test_the_order_of_the_addresses_changes_nothing() -> None:
-    given = scattered(500, 4).unique(["lon", "lat"], keep="first", maintain_order=True)
-    assert zoning.share_out(given, HOLED).equals(
-        zoning.share_out(given.sample(fraction=1, shuffle=True, seed=2), HOLED)
+    addresses = scattered(500, 4).unique(["lon", "lat"], keep="first", maintain_order=True)
+    assert zoning.divide(addresses, HOLED).equals(
+        zoning.divide(addresses.sample(fraction=1, shuffle=True, seed=2), HOLED)
     )
 
 
@@ -118,9 +118,9 @@ def test_the_order_of_the_addresses_changes_nothing() -> None:
     ],
 )
 def test_polygons_in_any_form(text: str | None, parts: int) -> None:
-    found = zoning.polygons(text)
-    assert len(found) == parts
-    assert all(shape.is_valid and shape.geom_type == "Polygon" for shape in found)
+    result = zoning.polygons(text)
+    assert len(result) == parts
+    assert all(shape.is_valid and shape.geom_type == "Polygon" for shape in result)
 
 
 # ------------------------------------------------------------------------------------------------- all communes
@@ -147,27 +147,37 @@ def whole(commune: str, college: str = A, lycees: list[str] | None = None) -> di
 
 def attributes(commune: str, colleges: list[str] | None, lycees: list[str] | None) -> dict[str, Any]:
     return {
-        "code_departement": commune[:2], "code_commune": commune, "zone_name": " + ".join(colleges or lycees or ()),
-        "rule": "a rule", "rentree_scolaire": None, "uai_colleges": colleges, "uai_lycees": lycees,
+        "code_departement": commune[:2],
+        "code_commune": commune,
+        "zone_name": " + ".join(colleges or lycees or ()),
+        "rule": "a rule",
+        "rentree_scolaire": None,
+        "uai_colleges": colleges,
+        "uai_lycees": lycees,
         "refused_because": None,
-    }  # fmt: skip
+    }
 
 
 def street(commune: str, name: str, college: str | None, lycees: list[str] | None = None) -> dict[str, Any]:
     return attributes(commune, [college] if college else None, lycees) | {
-        "libelle_rue": name, "nom_voie": name, "number_from": None, "number_to": None, "side": "tous", "motif": None,
-    }  # fmt: skip
+        "libelle_rue": name,
+        "nom_voie": name,
+        "number_from": None,
+        "number_to": None,
+        "side": "tous",
+        "motif": None,
+    }
 
 
-def rows_of(rows: list[dict[str, Any]], **more: pl.DataType) -> pl.DataFrame:
+def frame_of(rows: list[dict[str, Any]], **more: pl.DataType) -> pl.DataFrame:
     lists = dict.fromkeys(coverage.LISTS, pl.List(pl.String))
     texts = dict.fromkeys((*coverage.ATTRIBUTES, "refused_because"), pl.String())
-    found = pl.DataFrame(rows, schema={**texts, **lists, "lignes": pl.UInt32(), **more}, infer_schema_length=None)
+    result = pl.DataFrame(rows, schema={**texts, **lists, "lignes": pl.UInt32(), **more}, infer_schema_length=None)
     first = (pl.col("uai_lycees").list.get(rank, null_on_oob=True) for rank in range(4))
-    return found.with_columns(value.alias(name) for value, name in zip(first, rules.COLUMNS_OF_LYCEES, strict=True))
+    return result.with_columns(value.alias(name) for value, name in zip(first, rules.COLUMNS_OF_LYCEES, strict=True))
 
 
-def made(
+def zones_of(
     *,
     whole: list[dict[str, Any]] | None = None,
     segments: list[dict[str, Any]] | None = None,
@@ -175,7 +185,7 @@ def made(
     contours: Mapping[str, Geometry],
     addresses: list[tuple[str, ...]] | None = None,
 ) -> pl.DataFrame:
-    """The zones of the given rows, with shapes."""
+    """The zones made from rows, with shapes."""
     streets = dict.fromkeys(("libelle_rue", "nom_voie"), pl.String()) | {
         "number_from": pl.Int32(),
         "number_to": pl.Int32(),
@@ -185,43 +195,50 @@ def made(
     for row in addresses or []:
         by_departement.setdefault(row[0][:2], []).append(row)
     return coverage.zones(
-        rows_of(whole or []),
-        rows_of(segments or [], motif=pl.String(), **streets).lazy(),
-        rows_of(supplied or [], geometry=pl.String()),
+        frame_of(whole or []),
+        frame_of(segments or [], motif=pl.String(), **streets).lazy(),
+        frame_of(supplied or [], geometry=pl.String()),
         pl.DataFrame({"code_commune": list(contours), "geometry": ewkb.encoded(list(contours.values()))}),
         {departement: ban(*rows) for departement, rows in by_departement.items()},
     )
 
 
-def test_a_commune_that_goes_whole_is_its_contour() -> None:
-    found = made(whole=[whole("35001")], contours={"35001": ISLANDS})
-    assert found["nature"].to_list() == ["commune", "commune"]
-    assert found["lignes"].to_list() == [1, None], "the line is counted at the larger island"
-    assert shapely.equals(shapely.union_all(shapes(found)), ISLANDS)
-    assert found["id"].n_unique() == 2
+def test_a_commune_that_is_one_sector_has_its_contour() -> None:
+    result = zones_of(whole=[whole("35001")], contours={"35001": ISLANDS})
+    assert result["nature"].to_list() == ["commune", "commune"]
+    assert result["lignes"].to_list() == [1, None], "the line is counted at the larger island"
+    assert shapely.equals(shapely.union_all(shapes(result)), ISLANDS)
+    assert result["id"].n_unique() == 2
 
 
-def test_a_commune_shared_out_by_its_streets() -> None:
+def test_a_commune_is_divided_by_its_streets() -> None:
     segments = [street("35001", "RUE A", A), street("35001", "RUE B", B)]
-    found = made(segments=segments, contours={"35001": SQUARE}, addresses=houses("35001")).sort("zone_name")
-    assert found.select("zone_name", "nature", "uai_colleges", "lignes").rows() == [
-        (B, "partie", [B], None), (A, "partie", [A], None),
-    ]  # fmt: skip
-    east, west = shapes(found)
+    result = zones_of(segments=segments, contours={"35001": SQUARE}, addresses=houses("35001")).sort("zone_name")
+    assert result.select("zone_name", "nature", "uai_colleges", "lignes").rows() == [
+        (B, "partie", [B], None),
+        (A, "partie", [A], None),
+    ]
+    east, west = shapes(result)
     assert (west.bounds[2], east.bounds[0]) == pytest.approx((2.05, 2.05))
 
 
-def test_rules_of_lycees_come_before_those_of_colleges_and_whole_communes_before_streets() -> None:
+def test_rules_for_lycees_take_precedence_over_colleges() -> None:
     lycee = street("35001", "RUE A", None, [LYCEE])
     contours, addresses = {"35001": SQUARE}, houses("35001")
-    found = made(whole=[whole("35001")], segments=[lycee], contours=contours, addresses=addresses)
-    assert found.select("zone_name", "nature").rows() == [(LYCEE, "partie")]
-    assert shapely.equals(shapes(found)[0], SQUARE), "a single zone has the whole commune"
-    found = made(whole=[whole("35001")], segments=[street("35001", "RUE B", B)], contours=contours, addresses=addresses)
-    assert found.select("zone_name", "nature").rows() == [(A, "commune")]
+    result = zones_of(whole=[whole("35001")], segments=[lycee], contours=contours, addresses=addresses)
+    assert result.select("zone_name", "nature").rows() == [(LYCEE, "partie")]
+    assert shapely.equals(shapes(result)[0], SQUARE), "a single zone has the whole commune"
 
 
-def test_supplied_zones_take_the_place_of_all_others() -> None:
+def test_a_whole_commune_takes_precedence_over_its_streets() -> None:
+    contours, addresses = {"35001": SQUARE}, houses("35001")
+    result = zones_of(
+        whole=[whole("35001")], segments=[street("35001", "RUE B", B)], contours=contours, addresses=addresses
+    )
+    assert result.select("zone_name", "nature").rows() == [(A, "commune")]
+
+
+def test_supplied_zones_replace_all_others() -> None:
     text = "MULTIPOLYGON(((2 45,2.05 45,2.05 45.1,2 45)),((2.08 45,2.1 45,2.1 45.1,2.08 45)))"
     supplied = [
         whole("35001", B) | {"zone_name": "Centre", "geometry": text},
@@ -229,42 +246,46 @@ def test_supplied_zones_take_the_place_of_all_others() -> None:
         whole("35003", C) | {"zone_name": "Nulle part", "geometry": "illisible"},
     ]
     contours = {"35001": SQUARE, "35002": SQUARE}
-    found = made(whole=[whole("35001"), whole("35002")], supplied=supplied, contours=contours)
-    good, refused = found.filter(pl.col("refused_because").is_null()), found.drop_nulls("refused_because")
+    result = zones_of(whole=[whole("35001"), whole("35002")], supplied=supplied, contours=contours)
+    good, refused = result.filter(pl.col("refused_because").is_null()), result.drop_nulls("refused_because")
     assert good.select("zone_name", "nature").rows() == [
-        ("Centre", "fournie"), ("Centre", "fournie"), ("Campagne", "commune"),
-    ]  # fmt: skip
+        ("Centre", "fournie"),
+        ("Centre", "fournie"),
+        ("Campagne", "commune"),
+    ]
     assert refused["zone_name"].to_list() == ["Nulle part"]
     assert "expected a polygon" in refused["refused_because"].item()
 
 
 @pytest.mark.parametrize("at_once", [1, AT_ONCE])
-def test_a_city_is_shared_out_among_its_arrondissements(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    """The first goes whole to a collège, the second is divided; neither has a contour, and neither is cut alone."""
+def test_a_city_is_divided_among_its_arrondissements(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """The first leads as a whole to a collège, the second is divided; neither has a contour, so both are cut together."""
     monkeypatch.setattr("edu_pipeline.sectors.addresses.AT_ONCE", at_once)
     addresses = houses("75101", {"RUE A": 2.01}) + houses("75102", {"RUE A": 2.05, "RUE B": 2.09})
-    found = made(
+    result = zones_of(
         whole=[whole("75101", C)],
         segments=[street("75102", "RUE A", A), street("75102", "RUE B", B)],
         contours={"75056": SQUARE},
         addresses=addresses,
     ).sort("code_commune", "zone_name", descending=[False, True])
-    assert found.select("code_commune", "zone_name", "nature").rows() == [
-        ("75101", C, "commune"), ("75102", A, "partie"), ("75102", B, "partie"),
-    ]  # fmt: skip
-    edges = [shape.bounds[2] for shape in shapes(found)]
+    assert result.select("code_commune", "zone_name", "nature").rows() == [
+        ("75101", C, "commune"),
+        ("75102", A, "partie"),
+        ("75102", B, "partie"),
+    ]
+    edges = [shape.bounds[2] for shape in shapes(result)]
     assert edges == pytest.approx([2.03, 2.07, 2.1])
 
 
-def test_what_has_no_shape_says_why() -> None:
-    found = made(
+def test_a_zone_without_a_shape_says_why() -> None:
+    result = zones_of(
         whole=[whole("35999"), whole("75101")],
         segments=[street("35001", "RUE Z", A), street("35001", "RUE A", B)],
         contours={"75056": SQUARE, "35001": SQUARE},
         addresses=houses("35001"),
     )
-    assert dict(found.filter(pl.col("geometry").is_null()).select("code_commune", "motif").rows()) == {
+    assert dict(result.filter(pl.col("geometry").is_null()).select("code_commune", "motif").rows()) == {
         "35999": "no contour of commune 35999 in commune_boundaries",
         "75101": f"no address of zone {A} of 75101 in the BAN",
         "35001": f"no address of zone {A} of 35001 in the BAN",
-    }  # fmt: skip
+    }

@@ -1,4 +1,4 @@
-"""Street labels: every way of writing a street is read to the same words, and different streets stay different."""
+"""Street labels: all spellings of a street are read as the same words, and different streets stay different."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_numbers(published: str, spaced: str) -> None:
     assert read(published).spaced == spaced
 
 
-def test_small_words_do_not_count_but_tell_the_number() -> None:
+def test_small_words_do_not_count_but_show_the_number() -> None:
     label = read("RUE DE LA FONTAINE AUX PELERINS D AUTREFOIS")
     assert label.words == ("FONTAINE", "PELERINS", "AUTREFOIS")
     assert label.links == ("singular", "plural", "neutral")
@@ -82,9 +82,9 @@ def test_le_counts_in_a_name_and_not_before_a_lieu_dit() -> None:
     assert read("LE PLESSIS").words == read("LIEU DIT PLESSIS").words == ("PLESSIS",)
 
 
-def test_a_street_called_by_small_words_alone_keeps_them() -> None:
+def test_a_name_of_small_words_only_keeps_them() -> None:
     assert read("RUE DES AUX").words == ("DES", "AUX")
 
 
-def test_the_length_is_that_of_the_name_behind_the_type() -> None:
+def test_the_length_is_that_of_the_name_without_the_type() -> None:
     assert read("IMPASSE DU 47E REGIMENT D INFANTER").length == read("IMP DU 47E REGIMENT D INFANTER").length == 26

@@ -1,4 +1,4 @@
-"""The SQL function that reads a street's label: made from the vocabulary of labels.py, and in agreement with it."""
+"""The SQL function that reads a street's label: made from the vocabulary, and in agreement with ``labels.read``."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def read_by_sql(database: Database, written: Sequence[str]) -> list[str]:
         return [str(read) for (read,) in connection.execute(statement, [list(written)]).fetchall()]
 
 
-def test_the_newest_migration_of_it_has_the_vocabulary_of_today() -> None:
-    """If not: a new migration, with what `python -m edu_pipeline.sectors.in_sql` prints, and a REINDEX."""
+def test_its_newest_migration_has_the_current_vocabulary() -> None:
+    """If not, write a new migration with the output of `python -m edu_pipeline.sectors.in_sql`, and a REINDEX."""
     texts = [file.text for file in migrations() if "FUNCTION rue_normalisee" in file.text]
     assert in_sql.function() in texts[-1]
 
@@ -42,22 +42,30 @@ def test_the_newest_migration_of_it_has_the_vocabulary_of_today() -> None:
         ("1ère avenue", "1ERE AVENUE"),
     ],
 )
-def test_what_people_write_is_what_the_file_has(database: Database, people_write: str, carte_scolaire: str) -> None:
-    one, other = read_by_sql(database, [people_write, carte_scolaire])
-    assert one == other
+def test_spellings_of_people_equal_those_of_the_file(
+    database: Database, people_write: str, carte_scolaire: str
+) -> None:
+    reading, file_reading = read_by_sql(database, [people_write, carte_scolaire])
+    assert reading == file_reading
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
-    [("RUE DU BAC", "RUE DU LAC"), ("RUE DU BAC", "PLACE DU BAC"), ("RUE DU 8 MAI", "RUE DU 11 NOVEMBRE"),
-     ("GRANDE RUE", "PETITE RUE"), ("RUE CHARLES VIII", "RUE CHARLES VII"), ("ALLEE DU PARC", "RUE DU PARC")],
-)  # fmt: skip
-def test_other_streets_stay_other_streets(database: Database, one: str, other: str) -> None:
-    first, second = read_by_sql(database, [one, other])
-    assert first != second
+    ("street", "other"),
+    [
+        ("RUE DU BAC", "RUE DU LAC"),
+        ("RUE DU BAC", "PLACE DU BAC"),
+        ("RUE DU 8 MAI", "RUE DU 11 NOVEMBRE"),
+        ("GRANDE RUE", "PETITE RUE"),
+        ("RUE CHARLES VIII", "RUE CHARLES VII"),
+        ("ALLEE DU PARC", "RUE DU PARC"),
+    ],
+)
+def test_different_streets_stay_different(database: Database, street: str, other: str) -> None:
+    reading, other_reading = read_by_sql(database, [street, other])
+    assert reading != other_reading
 
 
-def test_a_label_of_nothing_is_no_other_one(database: Database) -> None:
+def test_an_empty_label_equals_no_other_label(database: Database) -> None:
     assert read_by_sql(database, ["", "De la", "(Centre)", "12"]) == ["", "DE LA", "", "12"]
 
 
@@ -70,7 +78,7 @@ def test_it_reads_the_real_labels_as_python_does(database: Database) -> None:
     assert [pair for pair in pairs if pair[0] != pair[1]] == []
 
 
-def test_it_reads_every_word_that_it_knows_as_python_does(database: Database) -> None:
+def test_it_reads_all_its_words_as_python_does(database: Database) -> None:
     words = [*(f"RUE YY {word} YY" for word in in_sql.words()), *(f"{word} YY" for word in in_sql.first_words())]
     written = [*words, *(f"RUE YY {word}" for word in in_sql.last_words())]
     assert len(written) > 300

@@ -1,4 +1,4 @@
-"""Placing of street segments: which addresses a segment holds, and clean lines of them, in frames of a few rows."""
+"""Placing street segments: the addresses of a segment, and clean lines through them, in frames of a few rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edu_pipeline.sectors.placing import ADDRESS, HELD, SEGMENT, SideUnknown, addresses_of, place
+from edu_pipeline.sectors.placing import ADDRESS, ADDRESS_OF_SEGMENT, SEGMENT, SideUnknown, addresses_of, place
 from edu_pipeline_tests.real_files import upstream
 
 LON, LAT, METRES = -1.67, 48.1, 111_195.0
@@ -26,7 +26,7 @@ Address = tuple[int | None, float, float] | tuple[int | None, float, float, str]
 
 
 def addresses(places: Sequence[Address], name: str = "Rue de Brest", code: str = "35238") -> pl.DataFrame:
-    """Addresses of one street: number, metres east and north, and what follows the number."""
+    """Addresses of one street: number, metres east and north, and the repetition (bis, A)."""
     rows = [
         (code, number, rep[0] if rep else None, name, name.upper(), LON + x / SCALE, LAT + y / METRES)
         for number, x, y, *rep in places
@@ -46,7 +46,7 @@ def metres(geometry: str) -> list[tuple[int, int]]:
 
 
 def line(places: Sequence[Address], *bound: Any) -> tuple[str, list[tuple[int, int]]]:
-    """What a segment of a street with these addresses is placed by, and its vertices."""
+    """How a segment of a street with these addresses is placed, and its vertices."""
     row = place(segments(bound or (1, 9999, "tous")), addresses(places)).row(0, named=True)
     return row["placed"], metres(row["geometry"])
 
@@ -72,11 +72,11 @@ def test_the_addresses_between_the_bounds_on_the_side(
     assert line(TWO_SIDES, *bound) == ("addresses", expected)
 
 
-def test_both_sides_make_the_line_between_them() -> None:
+def test_two_sides_make_the_line_between_them() -> None:
     assert line(TWO_SIDES) == ("addresses", [(15, 6), (30, 6), (50, 6), (70, 6)])
 
 
-def test_what_one_side_has_beyond_the_other_goes_on_from_its_end() -> None:
+def test_the_line_continues_along_the_longer_side() -> None:
     places: list[Address] = [(number, 10.0 * number, 12.0) for number in (1, 3, 5, 7, 9, 11)]
     places += [(number, 5.0 * number, 0.0) for number in (24, 40, 32, 20)]
     way = line(places)[1]
@@ -123,22 +123,22 @@ def test_a_street_of_one_address_runs_to_the_east() -> None:
     assert line([(4, 100, 100)]) == ("one address", [(95, 100), (105, 100)])
 
 
-def test_a_segment_without_addresses_is_the_whole_street_and_says_so() -> None:
+def test_a_segment_without_addresses_is_the_whole_street() -> None:
     assert line(TWO_SIDES, 100, 200, "tous") == ("whole street", line(TWO_SIDES)[1])
     assert line([(4, 100, 100)], 1, 3, "impair") == ("whole street", [(95, 100), (105, 100)])
     assert line([(None, 0, 0), (None, 40, 0)], 1, 9999, "tous") == ("whole street", [(0, 0), (40, 0)])
 
 
 def test_rows_keep_their_order_and_their_other_columns() -> None:
-    given = segments((5, 9, "impair"), (1, 3, "impair"), (5, 9, "impair")).with_columns(uai=pl.Series(["a", "b", "c"]))
-    found = place(given, addresses(TWO_SIDES))
-    assert found.select(given.columns).equals(given)
-    assert found.columns == [*given.columns, "street", "match_method", "match_score", "placed", "geometry", "reason"]
-    assert found["street"].to_list() == ["Rue de Brest"] * 3
-    assert found["geometry"][0] == found["geometry"][2] != found["geometry"][1]
+    rows = segments((5, 9, "impair"), (1, 3, "impair"), (5, 9, "impair")).with_columns(uai=pl.Series(["a", "b", "c"]))
+    placed = place(rows, addresses(TWO_SIDES))
+    assert placed.select(rows.columns).equals(rows)
+    assert placed.columns == [*rows.columns, "street", "match_method", "match_score", "placed", "geometry", "reason"]
+    assert placed["street"].to_list() == ["Rue de Brest"] * 3
+    assert placed["geometry"][0] == placed["geometry"][2] != placed["geometry"][1]
 
 
-def test_what_is_not_placed_says_why() -> None:
+def test_a_segment_that_is_not_placed_says_why() -> None:
     here = addresses(TWO_SIDES)
     lost = pl.concat(
         [
@@ -148,8 +148,8 @@ def test_what_is_not_placed_says_why() -> None:
             segments((1, 9999, "tous")).with_columns(code_commune=pl.lit("35115")),
         ]
     )
-    found = place(lost, here)
-    assert found.select("match_method", "placed", "geometry", "reason").rows() == [
+    placed = place(lost, here)
+    assert placed.select("match_method", "placed", "geometry", "reason").rows() == [
         (None, None, None, "no street like RUE DE METZ among the 1 streets of 35238; closest: Rue de Brest"),
         ("exact", None, None, "no number is from 9 to 3"),
         (None, None, None, "the segment names no street"),
@@ -157,7 +157,7 @@ def test_what_is_not_placed_says_why() -> None:
     ]
 
 
-def test_a_reason_does_not_hang_on_the_order_of_the_addresses() -> None:
+def test_a_reason_does_not_depend_on_the_order_of_addresses() -> None:
     streets = [addresses(TWO_SIDES, name=f"Rue du {letter}ac") for letter in "LBTS"]
     reasons = {
         place(segments((1, 9, "tous"), name="RUE DU PACHA"), pl.concat(each))["reason"].item()
@@ -168,17 +168,17 @@ def test_a_reason_does_not_hang_on_the_order_of_the_addresses() -> None:
     }
 
 
-def test_addresses_without_a_place_do_not_count() -> None:
+def test_addresses_without_a_position_do_not_count() -> None:
     nowhere = addresses([(9, math.nan, 0.0)]).with_columns(lon=pl.lit(None, pl.Float64))
-    found = place(segments((1, 9999, "tous")), nowhere)
-    assert found["reason"].to_list() == ["no address of commune 35238 in the BAN"]
+    placed = place(segments((1, 9999, "tous")), nowhere)
+    assert placed["reason"].to_list() == ["no address of commune 35238 in the BAN"]
 
 
 def test_nothing_in_nothing_out() -> None:
     for some, here in ((segments(), addresses(TWO_SIDES)), (segments((1, 9, "tous")), addresses([]))):
-        found = place(some, here)
-        assert len(found) == len(some)
-        assert addresses_of(found, here).is_empty()
+        placed = place(some, here)
+        assert len(placed) == len(some)
+        assert addresses_of(placed, here).is_empty()
 
 
 def test_an_unknown_side_is_an_error() -> None:
@@ -186,17 +186,18 @@ def test_an_unknown_side_is_an_error() -> None:
         place(segments((1, 9, "PI")), addresses(TWO_SIDES))
 
 
-def test_the_first_segment_has_the_address() -> None:
+def test_an_address_of_several_segments_is_the_first_ones() -> None:
     some = segments((1, 5, "impair"), (1, 9999, "tous"), (3, 3, "impair"))
-    found = addresses_of(place(some, addresses(TWO_SIDES)), addresses(TWO_SIDES))
-    assert found.columns == list(HELD)
-    assert found.schema["segment"] == pl.UInt32
-    assert found.select("segment", "numero").rows() == [
-        (0, 1), (0, 3), (0, 5), (1, 2), (1, 4), (1, 6), (1, 7), (1, 8),
-    ]  # fmt: skip
+    placed = addresses_of(place(some, addresses(TWO_SIDES)), addresses(TWO_SIDES))
+    assert placed.columns == list(ADDRESS_OF_SEGMENT)
+    assert placed.schema["segment"] == pl.UInt32
+    assert placed.select("segment", "numero").rows() == [
+        *((0, number) for number in (1, 3, 5)),
+        *((1, number) for number in (2, 4, 6, 7, 8)),
+    ]
 
 
-def test_spellings_of_one_street_are_one_and_communes_are_apart() -> None:
+def test_spellings_of_a_street_are_one_street_of_its_commune() -> None:
     here = pl.concat(
         [
             addresses([(1, 0, 0)]),
@@ -208,17 +209,14 @@ def test_spellings_of_one_street_are_one_and_communes_are_apart() -> None:
     assert metres(place(segments((1, 9999, "tous")), here)["geometry"][0]) == [(0, 0), (10, 0)]
 
 
+PLACES = st.tuples(
+    st.integers(0, 40), st.sampled_from([0.0, 0.1, 3.0, 50.0, 400.0]), st.sampled_from([0.0, 0.3, 9.0, 200.0])
+)
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 40), st.sampled_from([0.0, 0.1, 3.0, 50.0, 400.0]), st.sampled_from([0.0, 0.3, 9.0, 200.0])
-        ),
-        min_size=1, max_size=12,
-    ),
-    st.sampled_from(["pair", "impair", "tous"]),
-)  # fmt: skip
-def test_every_line_is_a_line(places: list[Address], side: str) -> None:
+@given(st.lists(PLACES, min_size=1, max_size=12), st.sampled_from(["pair", "impair", "tous"]))
+def test_every_line_is_valid_and_has_no_short_steps(places: list[Address], side: str) -> None:
     row = place(segments((1, 30, side)), addresses(places)).row(0, named=True)
     shape = shapely.from_wkb(row["geometry"])
     assert shape.geom_type == "LineString"
@@ -228,7 +226,7 @@ def test_every_line_is_a_line(places: list[Address], side: str) -> None:
 
 
 def as_the_ban_writes(label: str) -> str:
-    """A label of the carte scolaire in the BAN's manner: small letters, accents left out, hyphens and apostrophes."""
+    """A label of the cartes scolaires in the BAN's style: small letters, no accents, hyphens and apostrophes."""
     words = [LONG.get(word, word.capitalize()) for word in label.split()]
     text = " ".join(words).replace("Saint ", "Saint-").replace("Lieu Dit ", "")
     for small in ("De", "Du", "Des", "La", "Les", "Aux", "Et"):
@@ -237,10 +235,20 @@ def as_the_ban_writes(label: str) -> str:
 
 
 LONG = {
-    "MAL": "Maréchal", "GAL": "Général", "DR": "Docteur", "PDT": "Président", "ST": "Saint", "LT": "Lieutenant",
-    "CNL": "Colonel", "TPL": "Terre-Plein", "3": "Trois", "4": "Quatre", "VIII": "8", "XXIII": "23",
+    "MAL": "Maréchal",
+    "GAL": "Général",
+    "DR": "Docteur",
+    "PDT": "Président",
+    "ST": "Saint",
+    "LT": "Lieutenant",
+    "CNL": "Colonel",
+    "TPL": "Terre-Plein",
+    "3": "Trois",
+    "4": "Quatre",
+    "VIII": "8",
+    "XXIII": "23",
     "GOUV": "Gouverneur",
-}  # fmt: skip
+}
 
 
 def test_every_row_of_the_real_file_is_accounted_for() -> None:
@@ -276,14 +284,14 @@ def test_every_row_of_the_real_file_is_accounted_for() -> None:
             "lat",
         )
     )
-    found = place(streets, here)
-    on_the_map = pl.col("geometry").is_not_null()
-    refused, there = found.filter(~on_the_map), found.filter(on_the_map)
+    placed = place(streets, here)
+    has_geometry = pl.col("geometry").is_not_null()
+    unplaced, on_the_map = placed.filter(~has_geometry), placed.filter(has_geometry)
     missing = streets.join(
         names.filter(left_out), on=["code_commune", "libelle_rue"], how="semi", maintain_order="left"
     )
-    assert len(rows) == len(whole) + len(there) + len(refused) == 5416
-    assert there["reason"].is_null().all()
-    assert refused["reason"].is_not_null().all()
-    assert refused.select(SEGMENT).equals(missing.select(SEGMENT))
-    assert set(there["match_method"]) == {"exact"}
+    assert len(rows) == len(whole) + len(on_the_map) + len(unplaced) == 5416
+    assert on_the_map["reason"].is_null().all()
+    assert unplaced["reason"].is_not_null().all()
+    assert unplaced.select(SEGMENT).equals(missing.select(SEGMENT))
+    assert set(on_the_map["match_method"]) == {"exact"}

@@ -1,6 +1,6 @@
-"""The archive of releases: whole or not at all, never changed, in a folder and in a bucket.
+"""The archive of releases: stored whole or not at all, never changed, in a folder and in a bucket.
 
-Belongs here: storing, finding, giving out, sweeping. Does not belong here: where the files come from.
+Belongs here: storing, finding, handing out, sweeping. Does not belong here: where the files come from.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -22,14 +22,14 @@ from upath import UPath
 from edu_pipeline.errors import ArchiveUnusable, ReleaseDamaged
 from edu_pipeline.sources import archive as module
 from edu_pipeline.sources.archive import Archive, Incoming, ReceivedFile, Release
+from edu_pipeline_tests.sources.incoming_files import NOON, incoming, received
 
 SOURCE = "a-source"
-NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
 @pytest.fixture(params=["folder", "file://", "memory://"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]:
-    """An archive of each kind; on a local disk the rename is used, in a bucket it is not."""
+    """An archive of each kind: on a local disk it renames folders, in a bucket it cannot."""
     if request.param == "memory://":
         root = UPath(f"memory://{uuid.uuid4().hex}/archive")
         yield Archive(root)
@@ -41,20 +41,6 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]
 @pytest.fixture
 def folder_archive(tmp_path: Path) -> Archive:
     return Archive(UPath(tmp_path / "archive"))
-
-
-def received(name: str, content: bytes) -> ReceivedFile:
-    url = f"https://example.org/{name}"
-    return ReceivedFile(name, url, url, len(content), hashlib.sha256(content).hexdigest(), etag='"1"')
-
-
-def incoming(folder: Path, contents: dict[str, bytes], at: datetime = NOON) -> Incoming:
-    files = {}
-    for name, content in contents.items():
-        path = folder / f"{uuid.uuid4().hex}-{name}"
-        path.write_bytes(content)
-        files[path] = received(name, content)
-    return Incoming(files, {name.split(".")[0]: name for name in contents}, retrieved_at=at)
 
 
 def store(archive: Archive, contents: dict[str, bytes], at: datetime = NOON) -> Release:
@@ -119,7 +105,7 @@ def test_several_files_have_the_sha256_of_their_sorted_lines(archive: Archive) -
     assert stored.sha256 == hashlib.sha256(f"b.csv {b}\nz.csv {a}\n".encode()).hexdigest()
 
 
-def test_a_file_that_serves_another_part_as_well_makes_a_new_release(archive: Archive) -> None:
+def test_a_file_that_serves_another_part_too_is_a_new_release(archive: Archive) -> None:
     first = store(archive, {"main.csv": b"a"})
     with archive.workspace(SOURCE) as folder:
         entry = incoming(folder, {"main.csv": b"a"})
@@ -172,11 +158,11 @@ def test_what_another_process_stored_meanwhile_stays(folder_archive: Archive, mo
     first = store(folder_archive, {"main.csv": b"a"})
     before = everything(folder_archive)
     with monkeypatch.context() as patch:
-        patch.setattr(Archive, "newest", lambda *_: None)  # the other process was not done yet when we looked
+        patch.setattr(Archive, "newest", lambda *_: None)  # the other process had not finished when we checked
         assert store(folder_archive, {"main.csv": b"a"}, NOON + timedelta(microseconds=7)) == first
-        look = Archive._read
-        looks = iter([lambda *_: None])  # nor when we looked at the name: the rename finds it there
-        patch.setattr(Archive, "_read", lambda *args: next(looks, look)(*args))
+        read = Archive._read
+        reads = iter([lambda *_: None])  # nor when we read that release: only the rename meets it
+        patch.setattr(Archive, "_read", lambda *args: next(reads, read)(*args))
         assert store(folder_archive, {"main.csv": b"a"}, NOON + timedelta(microseconds=9)) == first
     assert everything(folder_archive) == before
 
@@ -208,12 +194,12 @@ def test_a_killed_store_leaves_nothing_that_counts(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     first = store(archive, {"main.csv": b"a"})
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a killed process clears nothing up
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a killed process cleans nothing up
         if moment == "while files are put":
             patch.setattr(shutil, "move", killed)
             patch.setattr(type(archive.root.fs), "put_file", killed)
         elif moment == "before release.json":
-            patch.setattr(module, "_to_json", killed)
+            patch.setattr(module, "to_json", killed)
         else:
             patch.setattr(Path, "rename", killed)
             patch.setattr(type(archive.root.fs), "pipe_file", killed)
@@ -253,7 +239,7 @@ def test_sweep_removes_half_put_releases_from_a_bucket(monkeypatch: pytest.Monke
     assert set(everything(archive)) == {f"/{SOURCE}/{stored.id}/main.csv", f"/{SOURCE}/{stored.id}/release.json"}
 
 
-def test_a_local_file_is_given_out_in_place(folder_archive: Archive) -> None:
+def test_a_local_file_is_handed_out_in_place(folder_archive: Archive) -> None:
     stored = store(folder_archive, {"main.csv": b"a"})
     path = folder_archive.local(stored, stored.files[0])
     assert path == Path(folder_archive.root.path) / SOURCE / stored.id / "main.csv"
@@ -292,7 +278,7 @@ def test_a_lost_file_is_a_damaged_release(archive: Archive) -> None:
         archive.local(stored, stored.files[0])
 
 
-def test_what_was_seen_last_is_kept_beside_the_release(archive: Archive) -> None:
+def test_what_was_seen_last_is_noted_next_to_the_release(archive: Archive) -> None:
     stored = store(archive, {"main.csv": b"a"})
     assert archive.as_last_seen(stored) == stored.files
     before = everything(archive)
@@ -309,7 +295,7 @@ def test_what_was_seen_last_is_kept_beside_the_release(archive: Archive) -> None
 
 
 def test_an_archive_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "archive").write_text("a file, no folder")
+    (tmp_path / "archive").write_text("a file, not a folder")
     archive = Archive(UPath(tmp_path / "archive"))
     with pytest.raises(ArchiveUnusable, match="EDU_ARCHIVE"), archive.workspace(SOURCE):
         pass

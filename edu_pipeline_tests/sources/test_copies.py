@@ -1,4 +1,4 @@
-"""The Parquet copies of large files: made once, never of another file or another reader."""
+"""The Parquet copies of large files: made once, and never used for another file or another reader."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edu_pipeline.catalogue import File
 from edu_pipeline.errors import FileInvalid
 from edu_pipeline.sources import copies, readers
 from edu_pipeline.sources.archive import Archive, Release
-from edu_pipeline_tests.sources.test_archive import incoming
+from edu_pipeline_tests.sources.incoming_files import incoming
 
 SOURCE = "a-source"
 FILE = File(source=SOURCE, part="rows", format="csv", name=".*", supplied=True)
@@ -30,13 +30,9 @@ def rows(archive: Archive, release: Release, scratch: Path, file: File = FILE) -
     return copies.read(archive, release, received, file, scratch, "a test").collect().rows()
 
 
-def kept(archive: Archive) -> list[str]:
+def copies_of(archive: Archive) -> list[str]:
+    """The names of the copies that the archive has, partial ones too."""
     return sorted(path.name for path in (archive.root / SOURCE).iterdir() if not path.is_dir())
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return Archive(UPath(tmp_path / "archive"))
 
 
 @pytest.fixture
@@ -46,10 +42,10 @@ def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_small_file_has_no_copy(archive: Archive, tmp_path: Path) -> None:
     assert rows(archive, stored(archive, LINES), tmp_path) == [("01001", "L'Abergement"), ("01002", None)]
-    assert kept(archive) == []
+    assert copies_of(archive) == []
 
 
-def test_gzip_is_read_where_it_lies(archive: Archive, tmp_path: Path) -> None:
+def test_gzip_is_read_where_it_is(archive: Archive, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     assert len(rows(archive, stored(archive, LINES), scratch)) == 2
@@ -71,29 +67,29 @@ def test_gzip_with_nothing_in_it(archive: Archive, tmp_path: Path) -> None:
 def test_a_large_file_is_parsed_once(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release = stored(archive, LINES)
     assert rows(archive, release, tmp_path) == [("01001", "L'Abergement"), ("01002", None)]
-    assert len(kept(archive)) == 1 and archive.newest(SOURCE) == release
+    assert len(copies_of(archive)) == 1 and archive.newest(SOURCE) == release
     monkeypatch.delattr(readers, "read")
     assert rows(archive, release, tmp_path) == [("01001", "L'Abergement"), ("01002", None)]
 
 
 @pytest.mark.usefixtures("all_are_large")
-def test_a_copy_is_of_one_file_and_of_one_way_to_read_it(archive: Archive, tmp_path: Path) -> None:
+def test_a_copy_is_of_one_file_and_one_way_to_read_it(archive: Archive, tmp_path: Path) -> None:
     release = stored(archive, LINES)
     rows(archive, release, tmp_path)
-    first = kept(archive)
+    first = copies_of(archive)
     assert rows(archive, release, tmp_path, FILE.model_copy(update={"delimiter": ","})) != [("01001", "L'Abergement")]
-    second = kept(archive)
+    second = copies_of(archive)
     assert rows(archive, stored(archive, b"Code;Nom\n01001;Ain\n"), tmp_path) == [("01001", "Ain")]
-    third = kept(archive)
+    third = copies_of(archive)
     assert len({*first, *second, *third}) == 3 and len(third) == 1
 
 
 @pytest.mark.usefixtures("all_are_large")
-def test_a_copy_that_another_load_has_made_meanwhile_is_always_there(
+def test_a_copy_of_another_load_is_replaced_without_a_gap(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release, rename, there = stored(archive, LINES), Path.rename, []
-    read = readers.read
+    release, rename, read = stored(archive, LINES), Path.rename, readers.read
+    counts = []
 
     def read_by_both(path: Path, file: File, scratch: Path, where: str) -> pl.LazyFrame:
         monkeypatch.setattr(readers, "read", read)
@@ -101,24 +97,24 @@ def test_a_copy_that_another_load_has_made_meanwhile_is_always_there(
         return read(path, file, scratch, where)
 
     def watched(partial: Path, target: Path) -> Path:
-        there.append(len(kept(archive)))
+        counts.append(len(copies_of(archive)))
         return rename(partial, target)
 
     monkeypatch.setattr(readers, "read", read_by_both)
     monkeypatch.setattr(Path, "rename", watched)
     assert len(rows(archive, release, tmp_path)) == 2
-    assert there == [1, 2] and len(kept(archive)) == 1  # the partial one alone, then beside the other's copy
+    assert counts == [1, 2] and len(copies_of(archive)) == 1  # the partial one, then the other load's copy as well
 
 
 @pytest.mark.usefixtures("all_are_large")
 def test_a_file_that_cannot_be_read_leaves_no_copy(archive: Archive, tmp_path: Path) -> None:
     with pytest.raises((FileInvalid, pl.exceptions.PolarsError)):
         rows(archive, stored(archive, b"a;b\n1;2;3;4\n"), tmp_path)
-    assert kept(archive) == []
+    assert copies_of(archive) == []
 
 
 @pytest.mark.usefixtures("all_are_large")
 def test_an_archive_in_a_bucket_gets_no_copy(tmp_path: Path) -> None:
     archive = Archive(UPath(f"memory://{tmp_path.name}/archive"))
     assert rows(archive, stored(archive, LINES), tmp_path)[0] == ("01001", "L'Abergement")
-    assert kept(archive) == []
+    assert copies_of(archive) == []

@@ -1,6 +1,6 @@
 """Which files are refused before they become a release, and with what text.
 
-Belongs here: one file of each kind, whole and spoilt. Does not belong here: reading rows, downloading.
+Belongs here: a file of each kind, whole and damaged. Does not belong here: reading rows, downloading.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def a_parquet() -> bytes:
 
 
 def name_of_case(value: object) -> str:
-    """The same name in every worker: gzip, zip and parquet content differs from second to second."""
+    """A name that is the same in every worker: gzip, zip and parquet content differs from second to second."""
     return value if isinstance(value, str) else "content"
 
 
@@ -80,7 +80,7 @@ def test_sound_files_pass(tmp_path: Path, format: Format, name: str, content: by
     "page",
     [b"<!DOCTYPE html><html>", b"\xef\xbb\xbf \r\n<HTML lang='fr'>", b'<?xml version="1.0"?>\n<!doctype html>'],
 )
-def test_an_html_page_is_no_file_of_any_kind(tmp_path: Path, format: Format, page: bytes) -> None:
+def test_an_html_page_is_refused_as_any_kind_of_file(tmp_path: Path, format: Format, page: bytes) -> None:
     with pytest.raises(FileInvalid, match="an HTML page"):
         check(tmp_path, page, format)
 
@@ -129,7 +129,7 @@ def test_a_zip_archive_with_a_damaged_member_is_refused(tmp_path: Path) -> None:
         ("csv", "f.zip", CSV, "found text"),
         ("csv", "f.zip", a_zip({}), "without members"),
         ("xlsx", "f.xlsx", CSV, "found text"),
-        ("xlsx", "f.xlsx", a_zip({"f.csv": CSV}), "none, with f.csv"),
+        ("xlsx", "f.xlsx", a_zip({"f.csv": CSV}), "not a workbook, with f.csv"),
         ("xlsx", "f.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Office file"),
         ("parquet", "f.parquet", a_parquet()[:-4], "without PAR1 at both ends"),
         ("parquet", "f.parquet", CSV, "without PAR1 at both ends"),
@@ -149,10 +149,10 @@ def test_other_kinds_are_refused(tmp_path: Path, format: Format, name: str, cont
     assert found in str(caught.value)
 
 
-def test_the_text_says_expected_found_where_and_what_to_do(tmp_path: Path) -> None:
+def test_the_text_says_where_what_was_found_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FileInvalid) as caught:
         check(tmp_path, b"<html><title>En maintenance</title>", "csv")
     assert str(caught.value).startswith(
-        f"FileInvalid: {WHERE}: expected a csv file; found an HTML page; first bytes: b'<html><title>En maintenance"
+        f"FileInvalid: {WHERE}: expected a csv file, found an HTML page; first bytes: b'<html><title>En maintenance"
     )
     assert "catalogue.toml" in caught.value.remedy
