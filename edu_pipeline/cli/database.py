@@ -17,7 +17,7 @@ from edu_pipeline.database.connection import target
 from edu_pipeline.settings import settings
 
 app = typer.Typer()
-db = typer.Typer(no_args_is_help=True, help="The private PostgreSQL cluster of this checkout.")
+db = typer.Typer(no_args_is_help=True, help="The private PostgreSQL cluster.\n\nIts files are in .local/postgres.")
 
 
 @db.command("start")

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-AcceptShrink = Annotated[
-    list[str] | None, typer.Option(help="Table that may lose more rows than it normally may, this once.")
+AcceptShrink = Annotated[list[str] | None, typer.Option(help="Accept, this once, that this table loses many rows.")]
+AcceptRed = Annotated[
+    list[str] | None, typer.Option(help="Accept, this once, that checks of this table or view turn red.")
 ]
-AcceptRed = Annotated[list[str] | None, typer.Option(help="Table or view whose checks may turn red, this once.")]
 
 
 @app.command("refresh")
@@ -45,7 +45,7 @@ def refresh_command(
 
 @app.command("load")
 def load_command(
-    table: str,
+    table: Annotated[str, typer.Argument(help="Name of the table.")],
     file: Annotated[
         Path,
         typer.Argument(help="CSV file with the table's own columns, as \\copy TABLE TO FILE CSV HEADER makes."),

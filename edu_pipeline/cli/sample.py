@@ -17,7 +17,7 @@ from edu_pipeline.sample import background
 from edu_pipeline.settings import settings
 
 app = typer.Typer(
-    no_args_is_help=True, help="Invented data in the publishers' formats, and a local server that serves it."
+    no_args_is_help=True, help="The sample publisher.\n\nInvented data in the publishers' formats, and a local server."
 )
 
 

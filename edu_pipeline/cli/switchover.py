@@ -16,7 +16,7 @@ from edu_pipeline.settings import settings
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Which schema the application reads: the database's search_path (docs/SWITCH_OVER.md).",
+    help="Whose tables the application reads.\n\nSets the database's search_path (docs/SWITCH_OVER.md).",
 )
 out = Console(soft_wrap=True, highlight=False)
 
