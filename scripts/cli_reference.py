@@ -1,4 +1,4 @@
-"""Writes docs/cli.md: every command, argument and option, as typer describes them (`make docs`).
+"""Writes docs/cli.md: every command, argument and option, as typer describes them (`make docs`), or the file that is named.
 
 Belongs here: calling typer's own generator. Does not belong here: what the page says: the help of the commands.
 """
@@ -21,4 +21,5 @@ def reference() -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(reference(), encoding="utf-8")
+    page = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
+    page.write_text(reference(), encoding="utf-8")
