@@ -1,6 +1,6 @@
-"""Writes docs/cli.md: every command, argument and option, as typer describes them (`make docs`), or the file that is named.
+"""Writes docs/cli.md: every command, argument and option, as typer describes them (`make docs`).
 
-Belongs here: calling typer's own generator. Does not belong here: what the page says: the help of the commands.
+Belongs here: calling typer's own generator. Does not belong here: what the page says (the help of the commands).
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def test_missing_column(loaded: StandIn) -> None:
 def test_renamed_column_names_the_closest(loaded: StandIn) -> None:
     sales(loaded, {}, header=SALES_HEADER.replace("nb_mutations", "nb_de_mutations"))
     text = refused(loaded, ColumnMissing)
-    assert "expected column 'nb_mutations', found none of that name (closest: 'nb_de_mutations')" in text
+    assert "expected column 'nb_mutations', found none of that name (closest: 'nb_de_mutations'" in text
     assert f"{SALES} 2" in text  # source and release
 
 
