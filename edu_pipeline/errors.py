@@ -1,8 +1,10 @@
-"""The failure texts: every way in which a load can fail, one class each.
+"""The failures: one class for every way in which something can fail that a person can act on.
 
-Belongs here: exception classes whose message says what was expected, what was found, where, and what to
-do next. Does not belong here: any handling of them, except the one function that classifies a failure as
-transient (worth a retry) or not.
+Belongs here: exception classes whose text says where, what was expected, what was found, and what to do next. Does not
+belong here: handling them, except for the one function that says which failures are transient (worth a retry).
+
+Every text has one form: `<class>: <where>: expected ..., found .... <what to do>.` docs/operating.md says what each
+class means; a test compares the two.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import psycopg
 import requests
 
 EXAMPLES = 20
-"""How many examples a failure text shows at most."""
+"""Most examples that a failure text shows."""
 
 
 LONGEST_VALUE = 200
@@ -43,9 +45,12 @@ class EduError(Exception):
     """A failure that a person can act on.
 
     Args:
-        where: source and release, table, or file in which it happened.
-        problem: what was expected and what was found.
+        where: the source and release, table or file where it happened.
+        problem: "expected ..., found ....", a whole sentence.
         remedy: what to do next, an imperative sentence.
+
+    Attributes:
+        transient: whether trying again later may help.
     """
 
     transient = False
@@ -59,7 +64,7 @@ class EduError(Exception):
         return f"{type(self).__name__}: {self.where}: {problem} {self.remedy}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A failure in another process is the same one here."""
+        """Pickle all of it: a failure in a worker process arrives here with its attributes."""
         return _failure, (type(self), self.args, vars(self))
 
 
@@ -70,18 +75,18 @@ def _failure(kind: type[EduError], args: tuple[object, ...], state: dict[str, ob
 
 
 class SettingInvalid(EduError):
-    """A setting has a value that cannot be used."""
+    """A setting or an argument has a value that cannot be used."""
 
 
 class SourceMissing(EduError):
-    """No release of a source: neither in the archive nor at its publisher."""
+    """The archive has no release of a source, and there is no file to make one from."""
 
 
 class InputMissing(SourceMissing):
-    """A table waits: no release has a file that it needs, or a table that it is made from was never loaded.
+    """A table is waiting: no release has a file that it needs, or a table that it is made from was never loaded.
 
     Attributes:
-        awaited: the sources and tables, in words.
+        awaited: the sources and tables that it waits for, in words.
     """
 
     def __init__(self, where: str, problem: str, remedy: str, awaited: str) -> None:
@@ -90,81 +95,90 @@ class InputMissing(SourceMissing):
 
 
 class NotInStandIn(SourceMissing):
-    """The directory that stands in for the publishers has no file of a source: tables that need it wait."""
+    """The stand-in directory has no file for a source; tables that need it wait."""
 
 
 class DownloadFailed(EduError):
-    """The publisher answered, and not with the file; a retry will not mend it."""
+    """The publisher answered, but not with the file; trying again will not help."""
 
     status: int | None = None
-    """HTTP status of the answer, where there was one."""
+    """HTTP status of the answer, if there was one."""
 
 
 class PublisherUnavailable(EduError):
-    """Time-out, connection lost, 5xx or 429 after all retries: later it may work."""
+    """Timeout, lost connection, 5xx or 429 after all retries; it may work later."""
 
     transient = True
 
 
 class DownloadRefused(EduError):
-    """We refuse to follow: a redirect to plain http or to a private address, or a file beyond the limit."""
+    """A download that is not allowed: a redirect to plain http or a private address, or a file over the size limit."""
 
 
 class FileInvalid(EduError):
-    """The file is not what the catalogue says: empty, truncated, an HTML page, another format."""
+    """A file is not what the catalogue says: it is empty, truncated, an HTML page or in another format."""
 
 
 class MemberMissing(EduError):
-    """A zip archive has no member of the expected name."""
+    """A zip archive has no member with the expected name."""
 
 
 class ReleaseDamaged(EduError):
-    """A file of the archive no longer has the SHA-256 it was stored with."""
+    """A file in the archive no longer has the SHA-256 that it was stored with."""
 
 
 class ArchiveUnusable(EduError):
-    """The archive of releases cannot be read or written: no space, no permission, not there."""
+    """The archive of releases cannot be read or written: it is missing or full, or permission is denied."""
 
 
 class ColumnMissing(EduError):
-    """An upstream column that a contract needs is not in the file."""
+    """A file lacks an upstream column that a contract needs.
 
-    def __init__(self, where: str, column: str, found: Iterable[str], contract: str, field: str) -> None:
-        found = list(found)
-        close = difflib.get_close_matches(column.lower(), [name.lower() for name in found], n=3, cutoff=0.5)
-        closest = [name for name in found if name.lower() in close] or found[:EXAMPLES]
+    Args:
+        where: the source and release, or the file.
+        column: the upstream name.
+        columns: the names that the file has.
+        contract: the contract's class.
+        field: the contract's column.
+    """
+
+    def __init__(self, where: str, column: str, columns: Iterable[str], contract: str, field: str) -> None:
+        columns = list(columns)
+        close = difflib.get_close_matches(column.lower(), [name.lower() for name in columns], n=3, cutoff=0.5)
+        closest = [name for name in columns if name.lower() in close] or columns[:EXAMPLES]
+        names = ", ".join(map(repr, closest)) or "none"
         super().__init__(
             where,
-            f"column {column!r} not found; closest: {', '.join(map(repr, closest)) or 'none'}.",
-            f"Add it to the aliases of {contract}.{field}.",
+            f"expected column {column!r}, found none of that name (closest: {names}).",
+            f"Add the new name to the aliases of {contract}.{field} if the publisher renamed it.",
         )
 
 
 class NoRows(EduError):
-    """A file or a transform gave no row at all."""
+    """A file or a transform gave no rows at all."""
 
 
 class OriginMixed(EduError):
-    """Invented data of the sample publisher and data of real publishers would stand in one schema."""
+    """The sample publisher's invented data and real data would be mixed in one schema."""
 
 
 class TooManyRefused(EduError):
-    """More rows break the contract than the table tolerates."""
+    """More rows break the contract than the table allows."""
 
 
 class UnknownReference(EduError):
-    """More rows point to a key that does not exist than the table tolerates."""
+    """More rows refer to a key that does not exist than the table allows."""
 
 
 class TableShrank(EduError):
-    """A load has far fewer rows than the one before."""
+    """A load would leave far fewer rows than are published."""
 
 
 class CheckRed(EduError):
-    """A check would turn red that the published rows pass.
+    """The new rows fail a check that the published rows pass.
 
     Attributes:
-        checks: their names.
+        checks: names of the failing checks.
     """
 
     def __init__(self, where: str, problem: str, remedy: str, checks: list[str]) -> None:
@@ -173,75 +187,75 @@ class CheckRed(EduError):
 
 
 class ProcessKilled(EduError):
-    """A process that worked on a part of the rows is gone."""
+    """A worker process that was making part of the rows was killed."""
 
 
 class TableBusy(EduError):
-    """Another load of the same table is under way."""
+    """Another load of the same table is still running."""
 
     transient = True
 
 
 class DatabaseUnreachable(EduError):
-    """The database does not answer."""
+    """The database server does not answer."""
 
     transient = True
 
 
 class MigrationInvalid(EduError):
-    """A migration that was applied has been edited, or is gone."""
+    """A migration that was already applied has been edited or deleted."""
 
 
 class MigrationFailed(EduError):
-    """A migration did not apply; its transaction was rolled back."""
+    """A migration failed; its transaction was rolled back."""
 
 
 class PrivilegeMissing(EduError):
-    """The role of this session may not do what is needed; the text has the statement for one that may."""
+    """The session's role lacks a privilege; the text has the statement that a superuser can run instead."""
 
 
 class RebuildUnderWay(EduError):
-    """Another full rebuild of the same schema is under way."""
+    """Another full rebuild of the same schema is running."""
 
 
 class SwapBlocked(EduError):
-    """Other sessions read or load for so long that the schemas could not be swapped; nothing has changed."""
+    """Other sessions kept reading or loading for so long that the schemas could not be swapped; nothing has changed."""
 
 
 class SchemaInUse(EduError):
-    """A schema cannot be dropped: something outside depends on it, or something in it is not ours."""
+    """A schema cannot be dropped: something outside depends on it, or it contains something that is not ours."""
 
 
 class NoPrevious(EduError):
-    """There is no previous schema to go back to."""
+    """There is no previous schema to return to."""
 
 
 class DiskFull(EduError):
-    """The database server has no space left; what was begun is undone."""
+    """The database server has no disk space left; the transaction was rolled back."""
 
 
 class CorrectionInvalid(EduError):
-    """An entry of corrections.toml names what there is not, or cannot be read."""
+    """An entry of corrections.toml cannot be read, or names something that does not exist."""
 
 
 class SchemaMissing(EduError):
-    """A schema that is to be read does not exist."""
+    """A schema that a command should read does not exist."""
 
 
 class QueriesInvalid(EduError):
-    """A file of queries cannot be read as such."""
+    """A file of queries for `edu-pipeline compare` cannot be parsed."""
 
 
 class SwitchoverRefused(EduError):
-    """The database's search_path stays as it is: what it would lead to is not ready, or it is not what was expected."""
+    """The search_path was left alone: the target schema is not ready, or somebody else has changed the path."""
 
 
 class ClusterFailed(EduError):
-    """The private PostgreSQL cluster could not be made or started."""
+    """The private PostgreSQL cluster could not be created or started."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether a retry can mend ``error``: time-outs, 5xx, 429, connections lost; nothing else."""
+    """Whether trying again may help: timeouts, 5xx, 429, lost connections; nothing else."""
     if isinstance(error, EduError):
         return error.transient
     return isinstance(

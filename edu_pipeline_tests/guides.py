@@ -1,7 +1,7 @@
-"""The guides as a person follows them: the blocks of a page of ``docs``, run in order in a shell.
+"""The guides as a person follows them: the code blocks of a page of ``docs``, run in order in a shell.
 
-Belongs here: finding the blocks, and running one. Does not belong here: the server that they are run on (a server of
-its own, since roles belong to a whole one: ``servers.py``), what a guide's commands should do, which is its test's.
+Belongs here: finding the blocks, and running one. Does not belong here: the server that they run on (``servers.py``; a
+server of their own, because roles belong to a whole server), and what they should do, which each guide's test says.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DOCS = PROJECT / "docs"
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code of a guide: the heading above it, its language, its text."""
+    """A code block of a guide: the heading above it, its language, its text."""
 
     heading: str
     language: str
@@ -30,13 +30,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Workbench:
-    """What the blocks of a guide are run with.
+    """The surroundings in which the blocks of a guide run.
 
     Attributes:
-        folder: the current folder, and where programs are put.
-        environment: the variables of all blocks.
-        names: what the guide calls a thing, and what it is called here.
-        role: more variables, of the programs alone, which run as the application.
+        folder: the current folder, where programs are written too.
+        environment: variables for all blocks.
+        names: names in the guide, and what replaces them here.
+        role: further variables for programs only, which run as the application.
     """
 
     folder: Path
@@ -46,8 +46,8 @@ class Workbench:
 
     def run(self, language: str, block: str) -> subprocess.CompletedProcess[str]:
         """Run a block: ``sh`` and ``sql`` as the operator, programs as the application."""
-        for name, own in self.names.items():
-            block = re.sub(rf"(?<![\w/-]){name}(?!\w)", own, block)
+        for name, replacement in self.names.items():
+            block = re.sub(rf"(?<![\w/-]){name}(?!\w)", replacement, block)
         environment = self.environment | ({} if language in ("sh", "sql") else self.role)
         return subprocess.run(
             self._command(language, block), env=environment, cwd=self.folder, capture_output=True, text=True
@@ -69,19 +69,19 @@ class Workbench:
 
 
 def blocks(guide: Path) -> list[Block]:
-    """The blocks of a guide in their order."""
-    found = []
+    """The blocks of a guide, in order."""
+    in_order = []
     heading = ""
     for match in re.finditer(
         r"(?ms)^#+ (?P<heading>[^\n]+)$|^```(?P<language>\w*)\n(?P<text>.*?)^```$", guide.read_text(encoding="utf-8")
     ):
         heading = match["heading"] or heading
         if match["text"]:
-            found.append(Block(heading, match["language"], match["text"]))
-    return found
+            in_order.append(Block(heading, match["language"], match["text"]))
+    return in_order
 
 
 def with_programs() -> dict[str, str]:
-    """The environment of this process, in which ``edu-pipeline``, ``dagster`` and ``psql`` are found."""
+    """The environment of this process, with ``edu-pipeline``, ``dagster`` and ``psql`` on the PATH."""
     path = [str(Path(sys.executable).parent), str(find_binaries().folder), os.environ["PATH"]]
     return os.environ | {"PATH": os.pathsep.join(path)}

@@ -1,4 +1,8 @@
-"""The programs of the environment, run as a person would."""
+"""The installed programs, run as a person would run them.
+
+Belongs here: running one with the settings of a test. Does not belong here: servers (``serving_dagster.py``,
+``servers.py``).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ BIN = Path(sys.executable).parent
 
 
 def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end with the settings of this test, and ``more`` variables."""
+    """Run a program to its end, with the settings of this test and ``more`` variables."""
     return subprocess.run(
         [str(BIN / command[0]), *command[1:]],
         cwd=PROJECT,
@@ -27,7 +31,7 @@ def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 
 def status() -> dict[str, dict[str, Any]]:
-    """What `edu-pipeline status --json` says, by table."""
-    done = run("edu-pipeline", "status", "--json")
-    assert done.returncode == 0, done.stderr
-    return {entry["table"]: entry for entry in json.loads(done.stdout)}
+    """The output of `edu-pipeline status --json`, by table."""
+    ended = run("edu-pipeline", "status", "--json")
+    assert ended.returncode == 0, ended.stderr
+    return {entry["table"]: entry for entry in json.loads(ended.stdout)}

@@ -1,6 +1,7 @@
 """Running the asset graph from the command line: the same jobs as in the UI, in this process, with progress.
 
-Belongs here: the selection, the run's configuration, following its events. Does not belong here: assets.
+Belongs here: choosing what runs, the run's configuration, following its events. Does not belong here: the assets and
+jobs (``orchestration``), and arguments (``loads.py``).
 """
 
 from __future__ import annotations
@@ -40,21 +41,21 @@ from edu_pipeline.table import tables
 def rebuild(
     settings: Settings, options: Options, console: Console, *, as_of: str | None, offline: bool
 ) -> dict[str, str]:
-    """Run the job ``full_rebuild``: everything, in a schema beside the live one, which is swapped with it at the end.
+    """Run the job ``full_rebuild``: fill the next schema with everything, then swap it with the live one.
 
     Args:
-        as_of: from the releases that the archive held then, a day or a time in ISO 8601; None: the newest.
-        offline: from the archive alone.
+        as_of: use the releases that the archive held at this time, a day or a time in ISO 8601; None: the newest.
+        offline: use the archive only.
 
     Returns:
-        Asset to failure text; empty if all went well. The live schema is as it was if anything failed.
+        Asset to failure text; empty if all went well. If anything failed the live schema is unchanged.
 
     Raises:
-        SettingInvalid: a name is that of no table; ``as_of`` is no time.
-        SourceMissing: the archive held no release at all at that time.
+        SettingInvalid: a name is not that of a table or view, or ``as_of`` is not a time.
+        SourceMissing: the archive had no release at all at that time.
         DatabaseUnreachable: the server does not answer.
     """
-    _check_names([*options.accept_shrink, *options.accept_red])
+    _check_accepted(options)
     if as_of or offline:
         check_holds(Archive(settings.archive_root, moment(as_of) if as_of else None))
     resources = {
@@ -67,29 +68,27 @@ def rebuild(
 
 
 def refresh(
-    settings: Settings,
-    database: Database,
-    names: Iterable[str] | None,
-    options: Options,
-    console: Console,
+    settings: Settings, database: Database, names: Iterable[str] | None, options: Options, console: Console
 ) -> dict[str, str]:
-    """Fetch, and run what is stale by then, if anything is.
+    """Fetch new releases, then load what is out of date.
 
     Args:
-        names: tables or views, which are refreshed with what hangs on them; None: all.
-        options: with ``force`` they are run although nothing has changed.
+        names: tables or views to refresh, together with what depends on them; None: all.
+        options: with ``force``, load even what has not changed.
 
     Returns:
         Source or asset to failure text; empty if all went well.
 
     Raises:
-        SettingInvalid: a name is that of no table.
+        SettingInvalid: a name is not that of a table or view.
         DatabaseUnreachable: the server does not answer.
     """
-    _check_names([*(names or []), *options.accept_shrink, *options.accept_red])
+    known = {*tables(), *views()}
+    _check_names(names or [], known)
+    _check_accepted(options)
     archive = Archive(settings.archive_root)
     new = fetch_new(sources_to_ask(names), settings, database, archive)
-    chosen = stale(database, archive, names) | (set(names or [*tables(), *views()]) if options.force else set())
+    chosen = stale(database, archive, names) | (set(names or known) if options.force else set())
     console.print(f"new releases: {len(new.fetched)}; tables and views to bring up to date: {len(chosen)}")
     if not chosen and not new.fetched:
         return new.failures
@@ -107,18 +106,18 @@ def refresh(
 def load_file(
     settings: Settings, database: Database, name: str, path: Path, options: Options, console: Console
 ) -> dict[str, str]:
-    """Load a table from a file in its own form (``backup.py``), and bring up to date what hangs on it.
+    """Load a table from a file with the table's own columns, and bring up to date what depends on it.
 
     Returns:
         Asset to failure text; empty if all went well.
 
     Raises:
         SettingInvalid: there is no table of that name.
-        FileInvalid: there is no such file, or it is empty.
+        FileInvalid: the file does not exist or is empty.
         DatabaseUnreachable: the server does not answer.
     """
-    _check_names([name], [*tables()])
-    _check_names([*options.accept_shrink, *options.accept_red])
+    _check_names([name], tables())
+    _check_accepted(options)
     with database.connect() as connection:
         loaded = ledger.newest(connection, database.schema)
         invented = bool(ledger.is_invented(connection, database.schema))
@@ -133,14 +132,13 @@ def load_file(
 
 
 def _config(options: Options, **more: list[str]) -> dict[str, Any]:
-    """What a run is told of the options."""
+    """The options as a run's configuration."""
     accepted = {"accept_shrink": sorted(options.accept_shrink), "accept_red": sorted(options.accept_red)}
     return {"run_options": {"config": {"force": options.force, **accepted, **more}}}
 
 
 @contextmanager
 def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance."""
     os.environ["DAGSTER_HOME"] = home(settings)
     with dg.DagsterInstance.get() as instance:
         yield instance
@@ -157,34 +155,12 @@ def _execute(
     job = defs.resolve_job_def(job_name).with_executor_def(in_process_executor)
     selection = frozenset(map(dg.AssetKey, names)) if names is not None else None
     steps = len(selection or list(job.asset_layer.executable_asset_keys))
-    failures: dict[str, str] = {}
     with _progress(console) as progress:
-        task = progress.add_task("", total=steps)
-
-        def follow(entry: dg.EventLogEntry) -> None:
-            event = entry.dagster_event
-            if event is None and int(entry.level) >= logging.WARNING:
-                progress.console.print(entry.user_message, markup=False, style="yellow", soft_wrap=True)
-            if event and event.event_type == dg.DagsterEventType.RUN_FAILURE and not failures:
-                failures[job_name] = run_failure_text(event)
-            if event is None or event.step_key is None:
-                return
-            name = event.step_key.replace("__", "/", 1)
-            if event.is_step_materialization and name in {*tables(), *views()}:
-                outcome = _outcome(event.step_materialization_data.materialization.metadata)
-                progress.console.print(f"{name}: {outcome}", markup=False, soft_wrap=True)
-            if event.is_step_start:
-                progress.update(task, description=name)
-            elif event.is_step_failure:
-                failures[name] = step_failure_text(event)
-                progress.console.print(f"[red]failed[/red] {name}")
-            if event.is_step_success or event.is_step_failure or event.is_step_skipped:
-                progress.advance(task)
-
+        follower = _Follower(job_name, progress, steps)
         run_job(
             job,
             instance,
-            follow,
+            follower.follow,
             run_config={
                 "resources": resources,
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -192,12 +168,49 @@ def _execute(
             tags={"edu_pipeline/started_by": "command line"},
             asset_selection=selection,
         )
-    return failures
+    return follower.failures
 
 
-def _outcome(shown: Mapping[str, dg.MetadataValue[Any]]) -> str:
-    """What became of a table or a view, in a line, from what its materialization shows."""
-    value = {name: metadata.value for name, metadata in shown.items()}
+class _Follower:
+    """Shows the events of a run as they come, and collects its failures.
+
+    Attributes:
+        failures: asset, or the job, to failure text.
+    """
+
+    def __init__(self, job_name: str, progress: Progress, steps: int) -> None:
+        self.job_name, self.progress = job_name, progress
+        self.task = progress.add_task("", total=steps)
+        self.failures: dict[str, str] = {}
+
+    def follow(self, entry: dg.EventLogEntry) -> None:
+        """Show an event."""
+        event = entry.dagster_event
+        if event is None:
+            if int(entry.level) >= logging.WARNING:
+                self.progress.console.print(entry.user_message, markup=False, style="yellow", soft_wrap=True)
+            return
+        if event.event_type == dg.DagsterEventType.RUN_FAILURE and not self.failures:
+            self.failures[self.job_name] = run_failure_text(event)
+        if event.step_key is not None:
+            self._follow_step(event, event.step_key.replace("__", "/", 1))
+
+    def _follow_step(self, event: dg.DagsterEvent, name: str) -> None:
+        if event.is_step_materialization and name in {*tables(), *views()}:
+            outcome = _outcome(event.step_materialization_data.materialization.metadata)
+            self.progress.console.print(f"{name}: {outcome}", markup=False, soft_wrap=True)
+        elif event.is_step_start:
+            self.progress.update(self.task, description=name)
+        elif event.is_step_failure:
+            self.failures[name] = step_failure_text(event)
+            self.progress.console.print(f"[red]failed[/red] {name}")
+        if event.is_step_success or event.is_step_failure or event.is_step_skipped:
+            self.progress.advance(self.task)
+
+
+def _outcome(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
+    """What became of a table or a view, in one line, from the metadata of its materialization."""
+    value = {name: entry.value for name, entry in metadata.items()}
     if "waits" in value:
         return str(value["waits"])
     changes = ("added", "changed", "removed", "refused")
@@ -205,14 +218,18 @@ def _outcome(shown: Mapping[str, dg.MetadataValue[Any]]) -> str:
     return ", ".join([f"{value['dagster/row_count']:,} rows", *counts])
 
 
-def _check_names(names: Iterable[str], known: Iterable[str] | None = None) -> None:
-    known = set(known or [*tables(), *views()])
+def _check_accepted(options: Options) -> None:
+    """Check the names given with --accept-shrink and --accept-red."""
+    _check_names([*options.accept_shrink, *options.accept_red], {*tables(), *views()})
+
+
+def _check_names(names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
+            kind = "table" if views().keys().isdisjoint(known) else "table or view"
             raise SettingInvalid(
                 "argument TABLE",
-                f"expected the name of a table{'' if known.isdisjoint(views()) else ' or view'} that has an asset, "
-                f"found {name!r}.",
+                f"expected the name of a {kind} that has an asset, found {name!r}.",
                 f"Choose from: {', '.join(sorted(known))}.",
             )
 

@@ -1,7 +1,6 @@
-"""The command line ``edu-pipeline sample``: make the sample, serve it, publish new releases of it.
+"""The command line ``edu-pipeline sample``: write the sample, serve it, publish new releases of it.
 
-Belongs here: arguments, and what is printed. Does not belong here: any of the work. What imports polars is imported
-by the command that needs it, as in `cli.py`.
+Belongs here: arguments, and what is printed. Does not belong here: any of the work (``edu_pipeline/sample``).
 """
 
 from __future__ import annotations
@@ -17,7 +16,9 @@ import typer
 from edu_pipeline.sample import background
 from edu_pipeline.settings import settings
 
-sample = typer.Typer(no_args_is_help=True, help="Invented data in the publishers' forms, and a server that plays them.")
+app = typer.Typer(
+    no_args_is_help=True, help="The sample publisher.\n\nInvented data in the publishers' formats, and a local server."
+)
 
 
 class Size(StrEnum):
@@ -28,70 +29,79 @@ class Size(StrEnum):
 
 
 ScaleOption = Annotated[Size, typer.Option("--scale", help="A few départements, or the whole country.")]
-FolderOption = Annotated[Path | None, typer.Option("--folder", help="Where it is; unset: .local/sample/<scale>.")]
+FolderOption = Annotated[Path | None, typer.Option("--folder", help="Sample directory; unset: .local/sample/<scale>.")]
 
 
-@sample.command("make")
-def make(scale: ScaleOption = Size.sample, folder: FolderOption = None) -> None:
-    """Write the sample directory; what is there already from the same code stays. Prints sizes and seconds."""
-    from edu_pipeline.sample.shelf import make as write
+@app.command("make")
+def make_command(scale: ScaleOption = Size.sample, folder: FolderOption = None) -> None:
+    """Write the sample directory.
 
-    began = time.monotonic()
-    target = _folder(scale, folder)
-    shelf = write(target, scale.value)
+    Files that the same code has already written are kept. Prints sizes and seconds.
+    """
+    from edu_pipeline.sample import shelf
+
+    started = time.monotonic()
+    directory = _folder(scale, folder)
+    contents = shelf.make(directory, scale.value)
     total = 0
-    for source in shelf.sources():
-        holding = shelf.holding(source)
+    for source in contents.sources():
+        holding = contents.holding(source)
         for name, path in holding.files.items() if holding else ():
             size = path.stat().st_size
             total += size
             print(f"{size:>13,}  {source}/{name}")
-    print(f"{total:>13,}  bytes in {target}, in {time.monotonic() - began:.1f} s. All of it is invented.")
+    print(f"{total:>13,}  bytes in {directory}, in {time.monotonic() - started:.1f} s. All of it is invented.")
 
 
-@sample.command("serve")
-def serve(
+@app.command("serve")
+def serve_command(
     scale: ScaleOption = Size.sample,
     folder: FolderOption = None,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0: any free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0: any free port.")] = 0,
     quota: Annotated[int | None, typer.Option(help="Calls per day that each Opendatasoft portal allows.")] = None,
     in_background: Annotated[
-        bool, typer.Option("--background", help="Leave it running; `sample stop` ends it.")
+        bool, typer.Option("--background", help="Keep it running after this command; `sample stop` ends it.")
     ] = False,
 ) -> None:
-    """Make the sample if need be, serve it, and print the URL, which is the value for EDU_UPSTREAM."""
-    from edu_pipeline.sample.shelf import make as write
+    """Serve the sample directory.
 
-    target = _folder(scale, folder)
-    shelf = write(target, scale.value)
+    Writes it first if necessary. Prints the server's URL, which is the value for EDU_UPSTREAM.
+    """
+    from edu_pipeline.sample import shelf
+
+    directory = _folder(scale, folder)
+    contents = shelf.make(directory, scale.value)
     if in_background:
-        print(background.start(_home(), target, scale.value, port, quota).url)
+        print(background.start(_home(), directory, scale.value, port, quota).url)
         return
-    from edu_pipeline.sample.server import serve as run
+    from edu_pipeline.sample import server
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    run(shelf, port, quota)
+    server.serve(contents, port, quota)
 
 
-@sample.command("publish")
-def publish(
-    source: Annotated[str, typer.Argument(help="Id of the source in the catalogue.")],
-    url: Annotated[str | None, typer.Option(help="Of the server; unset: the one in the background.")] = None,
+@app.command("publish")
+def publish_command(
+    source: Annotated[str, typer.Argument(help="Id of a source in the catalogue.")],
+    url: Annotated[str | None, typer.Option(help="URL of the server; unset: the one in the background.")] = None,
 ) -> None:
-    """Make a running server publish a new release of a source."""
-    said = background.publish(url or _running().url, source)
-    print(f"{said['source']}: release {said['release']} of {said['published_at']}")
+    """Publish a new release of a source.
+
+    A running server does it, as the publisher would.
+    """
+    release = background.publish(url or _running().url, source)
+    print(f"{release['source']}: release {release['release']} of {release['published_at']}")
 
 
-@sample.command("stop")
-def stop() -> None:
-    """End the server in the background."""
-    found = background.stop(_home())
-    print(f"stopped {found.url}" if found else "no server was running")
+@app.command("stop")
+def stop_command() -> None:
+    """Stop the server in the background."""
+    server = background.stop(_home())
+    print(f"stopped {server.url}" if server else "no server was running")
 
 
-@sample.command("url")
-def url() -> None:
+@app.command("url")
+def url_command() -> None:
     """Print the URL of the server in the background."""
     print(_running().url)
 
@@ -105,11 +115,11 @@ def _folder(scale: Size, folder: Path | None) -> Path:
 
 
 def _running() -> background.Running:
-    found = background.running(_home())
-    if found is None:
+    server = background.running(_home())
+    if server is None:
         raise background.SampleServerFailed(
             "sample",
-            "expected a server in the background; none is running.",
+            "expected a server in the background, found none running.",
             "Start one: edu-pipeline sample serve --background.",
         )
-    return found
+    return server

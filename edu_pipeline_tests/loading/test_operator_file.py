@@ -83,7 +83,7 @@ def test_a_refresh_does_not_undo_it_until_there_is_something_new(filled: StandIn
     [
         (None, FileInvalid, "expected a file with rows, found none"),
         ("", FileInvalid, "found an empty one"),
-        ("code_commune,annee\n01001,2024\n", ColumnMissing, "column 'nb_mutations' not found"),
+        ("code_commune,annee\n01001,2024\n", ColumnMissing, "expected column 'nb_mutations', found none"),
     ],
 )
 def test_a_file_that_is_none(

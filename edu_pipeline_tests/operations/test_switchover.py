@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from typer.testing import CliRunner
 
 from edu_pipeline.cli.switchover import RECONNECT
-from edu_pipeline.cli.switchover import switchover as commands
+from edu_pipeline.cli.switchover import app as commands
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.migrate import migrate
 from edu_pipeline.database.views import views

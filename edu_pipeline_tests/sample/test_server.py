@@ -30,7 +30,7 @@ import requests
 from typer.testing import CliRunner
 
 from edu_pipeline.catalogue import catalogue
-from edu_pipeline.cli.sample import sample
+from edu_pipeline.cli.sample import app as sample
 from edu_pipeline.errors import EduError, PublisherUnavailable, SourceMissing
 from edu_pipeline.sample import background
 from edu_pipeline.sample.answers import Asked
@@ -758,7 +758,7 @@ def test_the_server_outlives_its_command_and_is_found_again(home: Path) -> None:
     assert run("stop") == f"stopped {url}"
     assert not background._is_ours(background.Running(**noted))
     assert run("stop") == "no server was running"
-    with pytest.raises(background.SampleServerFailed, match="none is running"):
+    with pytest.raises(background.SampleServerFailed, match="found none running"):
         run("url")
 
 
