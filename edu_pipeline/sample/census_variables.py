@@ -41,8 +41,14 @@ MOVES = (0.885, 0.035, 0.048, 0.011, 0.014, 0.001, 0.006)
 SECTORS = {"AGRI": 0.03, "INDUS": 0.12, "CONST": 0.07, "CTS": 0.46, "APESAS": 0.32}
 ROOMS = {"1P": 0.06, "2P": 0.13, "3P": 0.21, "4P": 0.25, "5PP": 0.35}
 BUILT = ("19", "45", "70", "90", "05")
-SINCE = {"0002": (0.12, 1.0), "0204": (0.18, 3.0), "0509": (0.18, 7.0), "1019": (0.22, 14.0), "2029": (0.13, 24.0),
-         "30P": (0.17, 41.0)}  # fmt: skip
+SINCE = {
+    "0002": (0.12, 1.0),
+    "0204": (0.18, 3.0),
+    "0509": (0.18, 7.0),
+    "1019": (0.22, 14.0),
+    "2029": (0.13, 24.0),
+    "30P": (0.17, 41.0),
+}
 """Share of the households by the years since they moved in, and the mean number of years."""
 TENURES = {"PROP": 0.58, "LOC": 0.40, "GRAT": 0.02}
 COMFORT = {"SDB": 0.97, "CCCOLL": 0.15, "CCIND": 0.35, "CINDELEC": 0.35}
@@ -123,9 +129,11 @@ def activity(census: Census, back: int) -> Variables:
     for sex in SEXES:
         yield from ((f"P_{sex}CHOM{group}", census.people(group, sex, seeking)) for group in WORKING_AGES)
     for status, rate in (
-        ("INACT", 1 - ACTIVE), ("ETUD", STUDENT * (1 - ACTIVE)), ("RETR", RETIRED * (1 - ACTIVE)),
+        ("INACT", 1 - ACTIVE),
+        ("ETUD", STUDENT * (1 - ACTIVE)),
+        ("RETR", RETIRED * (1 - ACTIVE)),
         ("AINACT", (1 - STUDENT - RETIRED) * (1 - ACTIVE)),
-    ):  # fmt: skip
+    ):
         yield f"P_{status}1564", census.people("1564", rate=rate)
     shares = census.shares("workers", ACTIVE_CATEGORIES, tilt=TILTS[:6])
     names = ("CS{0}", "CS{0}", "CS{0}") if back else ("STAT_GSEC1{0}_2{0}", "STAT_GSEC1{0}", "GS{0}")
@@ -171,8 +179,10 @@ def _jobs(census: Census, working: Values, active: Values, category: str) -> Var
         yield f"C_EMPLT_{status}", counted * share
         yield from ((f"C_{name}LT_{status}", values * share) for name, values in by_sector.items())
     for status, share in (
-        ("FSAL", women * employed), ("NSAL", 1 - employed), ("FNSAL", women * (1 - employed)),
-    ):  # fmt: skip
+        ("FSAL", women * employed),
+        ("NSAL", 1 - employed),
+        ("FNSAL", women * (1 - employed)),
+    ):
         yield from ((f"C_{name}LT_{status}", values * share) for name, values in by_sector.items())
 
 

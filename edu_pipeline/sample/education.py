@@ -7,22 +7,25 @@ with each other. Does not belong here: the schools themselves (`schools.py`), an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from edu_pipeline.normalise import UAI_LETTERS
-
-if TYPE_CHECKING:
-    from edu_pipeline.sample.world import World
+from edu_pipeline.sample.itemised import items
+from edu_pipeline.sample.world import World
 
 COLLEGES, LYCEES, LYCEES_GT = 7_100, 3_700, 2_350
 """Number of the collèges, of all lycées and of the general and technological ones at the national scale."""
 
 TECHNOLOGICAL = {
-    "sti2d": 0.34, "std2a": 0.06, "stmg": 0.70, "stl": 0.15, "st2s": 0.26, "s2tmd": 0.02, "sthr": 0.03,
-}  # fmt: skip
+    "sti2d": 0.34,
+    "std2a": 0.06,
+    "stmg": 0.70,
+    "stl": 0.15,
+    "st2s": 0.26,
+    "s2tmd": 0.02,
+    "sthr": 0.03,
+}
 """Share of the technological lycées that have the series."""
 
 SPECIALTIES = {
@@ -50,10 +53,14 @@ SPECIALTIES = {
 """Share of the general lycées that offer the specialty, and ONISEP's name of it, by DEPP's code."""
 
 LANGUAGES = {
-    "LLCER anglais": 0.62, "LLCER anglais - monde contemporain": 0.45, "LLCER espagnol": 0.22, "LLCER allemand": 0.04,
-    "LLCER italien": 0.02, "LLCER occitan-langue d'oc": 0.01,
+    "LLCER anglais": 0.62,
+    "LLCER anglais - monde contemporain": 0.45,
+    "LLCER espagnol": 0.22,
+    "LLCER allemand": 0.04,
+    "LLCER italien": 0.02,
+    "LLCER occitan-langue d'oc": 0.01,
     "langues, littératures et cultures étrangères et régionales": 0.11,
-}  # fmt: skip
+}
 """Share of the lycées with the specialty 0300 that offer it in the language; the last is of an unnamed one."""
 
 AGRICULTURAL = 0.045
@@ -62,50 +69,12 @@ AGRICULTURAL = 0.045
 They have three specialties, and DEPP does not list them.
 """
 
-SECTIONS = (
-    "BRITANNIQUE", "AMÉRICAINE", "ARABE", "ALLEMANDE", "ESPAGNOLE", "CHINOISE", "ITALIENNE", "PORTUGAISE",
-    "JAPONAISE", "POLONAISE", "RUSSE", "BRÉSILIENNE", "AUSTRALIENNE", "NÉERLANDAISE", "SUÉDOISE", "CORÉENNE",
-    "NORVÉGIENNE", "DANOISE",
-)  # fmt: skip
+SECTIONS = items("""
+    BRITANNIQUE; AMÉRICAINE; ARABE; ALLEMANDE; ESPAGNOLE; CHINOISE; ITALIENNE; PORTUGAISE; JAPONAISE; POLONAISE;
+    RUSSE; BRÉSILIENNE; AUSTRALIENNE; NÉERLANDAISE; SUÉDOISE; CORÉENNE; NORVÉGIENNE; DANOISE
+""")
 SECTION_LEVELS = {"Ecole": ("Elémentaire", 230), "Collège": ("Collège", 410), "Lycée": ("2nde et BFI", 330)}
 """Name of the level at which a school has international sections, and their number at the national scale, by type."""
-
-
-def capitals(text: pl.Expr) -> pl.Expr:
-    """The ministry's capitals: no accents, ligatures in two letters."""
-    return (
-        text.str.to_uppercase()
-        .str.replace_many({"Œ": "OE", "Æ": "AE"})
-        .str.normalize("NFKD")
-        .str.replace_all(r"\p{M}", "")
-    )
-
-
-def bare_capitals(text: pl.Expr) -> pl.Expr:
-    """Capitals without punctuation: `LYCEE L HOPITAL`."""
-    return capitals(text).str.replace_all("[^A-Z0-9()]+", " ").str.strip_chars()
-
-
-def three_characters(code_departement: pl.Expr) -> pl.Expr:
-    """The département's code as most files of the ministry pad it: `035`, `02A`, `971`."""
-    return code_departement.str.zfill(3)
-
-
-def without_zero(number: pl.Expr) -> pl.Expr:
-    """A number as the portal shows one that it holds as text: `27`, `29.5`."""
-    return number.cast(pl.String).str.replace(r"\.0$", "")
-
-
-def with_check_letter(digits: pl.Expr) -> pl.Expr:
-    """The establishment code of seven digits."""
-    remainder = digits.cast(pl.Int64) % len(UAI_LETTERS)
-    letter = remainder.replace_strict(dict(enumerate(UAI_LETTERS)), return_dtype=pl.String)
-    return pl.concat_str(digits, letter)
-
-
-def french_date(day: pl.Expr) -> pl.Expr:
-    """A date as ONISEP writes it: `06/06/2020`."""
-    return day.dt.strftime("%d/%m/%Y")
 
 
 def scaled(world: World, figure: int) -> int:
@@ -134,12 +103,6 @@ def listed_each(
         for year, count in counts.items()
     ]
     return pl.concat(years)
-
-
-def touched(world: World, source: str, frame: pl.DataFrame) -> pl.Series:
-    """Which rows the source's releases since the first have changed, for sources without a number to move."""
-    marks = world.moved(pl.DataFrame({"mark": np.full(frame.height, 1_000_000)}), source, "mark")
-    return marks["mark"] != 1_000_000
 
 
 def with_region_academique(world: World, schools: pl.DataFrame) -> pl.DataFrame:

@@ -108,8 +108,10 @@ class Hosts:
         if asked.host in self.portals:
             return self.portals[asked.host].answer(asked)
         answers: dict[str, Callable[[Asked], Answer]] = {
-            DATA_GOUV: self._data_gouv, STATIC: self._static, SUPPLIED: self._supplied,
-        }  # fmt: skip
+            DATA_GOUV: self._data_gouv,
+            STATIC: self._static,
+            SUPPLIED: self._supplied,
+        }
         if asked.host in answers:
             return answers[asked.host](asked)
         if any(asked.host == host for host, _ in self._layers):

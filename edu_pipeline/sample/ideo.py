@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from edu_pipeline.sample import education
+from edu_pipeline.sample import education, spelling
+from edu_pipeline.sample.numbering import with_check_letter
 from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
@@ -72,7 +73,7 @@ def lycees(world: World) -> pl.DataFrame:
         [
             known,
             model.with_columns(
-                uai=education.with_check_letter(digits),
+                uai=with_check_letter(digits),
                 nom=pl.format("Lycée privé hors contrat {}", pl.col("nom").str.extract("(inventée? .*)$")),
                 public=pl.lit(False),
                 voie_technologique=pl.lit(False),
@@ -82,7 +83,7 @@ def lycees(world: World) -> pl.DataFrame:
                 ens=others(rank, 300_000),
             ),
         ]
-    ).sort("uai")  # fmt: skip
+    ).sort("uai")
 
 
 def is_without_contract() -> pl.Expr:
@@ -127,11 +128,12 @@ def with_places(world: World, rows: pl.DataFrame) -> pl.DataFrame:
             cp=pl.col("code_postal").str.strip_chars_start("0"),
             bp=pl.when(number % 5 < 2).then(pl.format("BP {}", number % 397 + 1)),
             telephone=pl.format("01 99 00 {} {}", number % 89 + 10, number // 89 % 89 + 10),
-            region=pl.when(collectivity).then(pl.lit(COLLECTIVITIES[0]))
+            region=pl.when(collectivity)
+            .then(pl.lit(COLLECTIVITIES[0]))
             .otherwise(pl.col("nom_region").str.replace("Î", "I", literal=True)),
             academie=pl.when(collectivity).then(pl.lit(COLLECTIVITIES[1])).otherwise("nom_academie"),
         )
-    )  # fmt: skip
+    )
 
 
 def with_days(world: World, rows: pl.DataFrame, source: str) -> pl.DataFrame:
@@ -145,11 +147,11 @@ def with_days(world: World, rows: pl.DataFrame, source: str) -> pl.DataFrame:
     later = entered + np.round(rng.random(rows.height) * (span - entered)).astype(int)
     changed = np.where(rng.random(rows.height) < UNCHANGED, entered, later)
     released = (CHANGED_UNTIL + timedelta(days=30 * world.release(source)) - ENTERED).days
-    days = np.where(education.touched(world, source, rows).to_numpy(), released, changed)
+    days = np.where(world.is_revised(rows, source).to_numpy(), released, changed)
     first = np.datetime64(ENTERED)
     return rows.with_columns(
-        education.french_date(pl.lit(pl.Series(first + entered))).alias("entered"),
-        education.french_date(pl.lit(pl.Series(first + days))).alias("changed"),
+        spelling.french_date(pl.lit(pl.Series(first + entered))).alias("entered"),
+        spelling.french_date(pl.lit(pl.Series(first + days))).alias("changed"),
     )
 
 

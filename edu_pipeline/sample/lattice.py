@@ -122,8 +122,15 @@ def rings(rows: Integers, columns: Integers, land: Land, rng: np.random.Generato
     y, x = rows - first[1], columns - first[0]
     return np.stack(
         [
-            corner[y, x], below[y, x], corner[y, x + 1], beside[y, x + 1], corner[y + 1, x + 1],
-            below[y + 1, x], corner[y + 1, x], beside[y, x], corner[y, x],
+            corner[y, x],
+            below[y, x],
+            corner[y, x + 1],
+            beside[y, x + 1],
+            corner[y + 1, x + 1],
+            below[y + 1, x],
+            corner[y + 1, x],
+            beside[y, x],
+            corner[y, x],
         ],
         axis=1,
-    )  # fmt: skip
+    )

@@ -6,16 +6,15 @@ about them (`publishers/`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from edu_pipeline.normalise import UAI_LETTERS
-
-if TYPE_CHECKING:
-    from edu_pipeline.sample.world import World
+from edu_pipeline.sample.country import Country
+from edu_pipeline.sample.itemised import items
+from edu_pipeline.sample.numbering import with_check_letter
 
 
 class Variant(NamedTuple):
@@ -66,32 +65,78 @@ LP = Variant("320", "LYCEE PROFESSIONNEL", "Lycée professionnel", False, False,
 KINDS = (
     Kind("Ecole", 52_800, 960, 0.75, 0, 0.10, 110, 0, (PRIMARY, ELEMENTARY, NURSERY, PRIMARY)),
     Kind("Collège", 7_100, 96, 1.1, 2000, 0.24, 440, 0, (Variant("340", "COLLEGE", "Collège"),)),
-    Kind("Lycée", 2_350, 61, 1.1, 4000, 0.33, 820, 6,
-         (LGT, LPO, LG, LPO, LGT, LGT, LPO, LGT, LPO, LG, LGT, LPO, LPO_TECHNOLOGIQUE, LT)),
+    Kind(
+        "Lycée",
+        2_350,
+        61,
+        1.1,
+        4000,
+        0.33,
+        820,
+        6,
+        (LGT, LPO, LG, LPO, LGT, LGT, LPO, LGT, LPO, LG, LGT, LPO, LPO_TECHNOLOGIQUE, LT),
+    ),
     Kind("Lycée", 1_350, 35, 1.1, 4000, 0.32, 340, -15, (LP,)),
-    Kind("EREA", 80, 2, 1.1, 4000, 0, 90, -25, (
-        Variant("370", "ETAB REGIONAL/LYCEE ENSEIGNEMENT ADAPTE", "Établissement régional d'enseignement adapté"),)),
-    Kind("Médico-social", 2_300, 40, 1, 0, 0.9, 45, -5, (
-        Variant("240", "INSTITUT MEDICO-EDUCATIF", "Institut médico-éducatif"),
-        Variant("241", "INSTITUT THERAPEUT. EDUCATIF PEDAGOGIQUE", "Institut thérapeutique éducatif"))),
-    Kind("Service Administratif", 1_600, 24, 1.1, 4000, 0, 0, 0, (
-        Variant("809", "CIRCONSCRIPTIONS INSPECTION EDUC NAT", "Circonscription d'inspection du 1er degré"),)),
-    Kind("Information et orientation", 420, 8, 1.1, 4000, 0, 0, 0, (
-        Variant("841", "CENTRE D INFORMATION ET D ORIENTATION", "Centre d'information et d'orientation"),)),
-)  # fmt: skip
+    Kind(
+        "EREA",
+        80,
+        2,
+        1.1,
+        4000,
+        0,
+        90,
+        -25,
+        (Variant("370", "ETAB REGIONAL/LYCEE ENSEIGNEMENT ADAPTE", "Établissement régional d'enseignement adapté"),),
+    ),
+    Kind(
+        "Médico-social",
+        2_300,
+        40,
+        1,
+        0,
+        0.9,
+        45,
+        -5,
+        (
+            Variant("240", "INSTITUT MEDICO-EDUCATIF", "Institut médico-éducatif"),
+            Variant("241", "INSTITUT THERAPEUT. EDUCATIF PEDAGOGIQUE", "Institut thérapeutique éducatif"),
+        ),
+    ),
+    Kind(
+        "Service Administratif",
+        1_600,
+        24,
+        1.1,
+        4000,
+        0,
+        0,
+        0,
+        (Variant("809", "CIRCONSCRIPTIONS INSPECTION EDUC NAT", "Circonscription d'inspection du 1er degré"),),
+    ),
+    Kind(
+        "Information et orientation",
+        420,
+        8,
+        1.1,
+        4000,
+        0,
+        0,
+        0,
+        (Variant("841", "CENTRE D INFORMATION ET D ORIENTATION", "Centre d'information et d'orientation"),),
+    ),
+)
 
-NAMESAKES = (
-    "Ada Lovelace", "Émilie du Châtelet", "Évariste Galois", "Sophie Germain", "Blaise Pascal", "Marie Curie",
-    "Simone Veil", "Aimé Césaire", "Louise Michel", "Jean Jaurès", "George Sand", "Colette", "Victor Hugo",
-    "Olympe de Gouges", "Hypatie", "Averroès", "Léopold Sédar Senghor", "Germaine Tillion", "Irène Joliot-Curie",
-    "François Arago", "Claude Bernard", "Berthe Morisot", "Camille Claudel", "Joséphine Baker", "Hector Berlioz",
-    "Lili Boulanger", "Nadia Boulanger", "Jules Verne", "Rosa Bonheur", "Théodore Monod", "Sœur Emmanuelle",
-    "Guillaume de L'Hôpital",
-)  # fmt: skip
-STREETS = (
-    "rue de l'Invention", "avenue du Modèle", "place de l'Échantillon", "boulevard de la Fiction", "chemin des Essais",
-    "rue du Prototype", "allée de la Maquette", "impasse du Spécimen",
-)  # fmt: skip
+NAMESAKES = items("""
+    Ada Lovelace; Émilie du Châtelet; Évariste Galois; Sophie Germain; Blaise Pascal; Marie Curie; Simone Veil;
+    Aimé Césaire; Louise Michel; Jean Jaurès; George Sand; Colette; Victor Hugo; Olympe de Gouges; Hypatie;
+    Averroès; Léopold Sédar Senghor; Germaine Tillion; Irène Joliot-Curie; François Arago; Claude Bernard;
+    Berthe Morisot; Camille Claudel; Joséphine Baker; Hector Berlioz; Lili Boulanger; Nadia Boulanger; Jules Verne;
+    Rosa Bonheur; Théodore Monod; Sœur Emmanuelle; Guillaume de L'Hôpital
+""")
+STREETS = items("""
+    rue de l'Invention; avenue du Modèle; place de l'Échantillon; boulevard de la Fiction; chemin des Essais;
+    rue du Prototype; allée de la Maquette; impasse du Spécimen
+""")
 
 RARELY = 0.03
 """Chance of a school below the population from which its kind is found, in parts of that above it."""
@@ -99,8 +144,17 @@ RARELY = 0.03
 PLACE_LEVEL, PLACE_SPREAD, SPREAD = 102, 8, 6
 """Mean level, and how far the places, and the schools of a place, lie around it."""
 DEPARTEMENT_LEVEL = {
-    "31": 6, "35": 6, "59": -5, "69": 5, "75": 12, "78": 9, "92": 14, "93": -14, "971": -8, "976": -25,
-}  # fmt: skip
+    "31": 6,
+    "35": 6,
+    "59": -5,
+    "69": 5,
+    "75": 12,
+    "78": 9,
+    "92": 14,
+    "93": -14,
+    "971": -8,
+    "976": -25,
+}
 """How far above or below it the places of some départements lie."""
 PRIVATE_LEVEL = 8
 """How much above a public school's the level of a private one is."""
@@ -110,23 +164,22 @@ SECOND_DEGREE = ("Collège", "Lycée", "EREA")
 WITHOUT_POSITION = 111
 """Of so many schools of the second degree one has no position."""
 
-COLUMNS = (
-    "uai", "nom", "type", "code_nature", "libelle_nature", "voie_generale", "voie_technologique",
-    "voie_professionnelle", "public", "code_place", "nom_place", "code_postal", "code_departement", "code_academie",
-    "nom_academie", "code_region", "nom_region", "nom_departement", "longitude", "latitude", "eleves", "adresse",
-    "date_ouverture", "niveau",
-)  # fmt: skip
+COLUMNS = items("""
+    uai; nom; type; code_nature; libelle_nature; voie_generale; voie_technologique; voie_professionnelle; public;
+    code_place; nom_place; code_postal; code_departement; code_academie; nom_academie; code_region; nom_region;
+    nom_departement; longitude; latitude; eleves; adresse; date_ouverture; niveau
+""")
 
 
-def schools_of(world: World) -> pl.DataFrame:
+def schools_of(country: Country) -> pl.DataFrame:
     """All schools of the world, sorted by code.
 
     A département has schools in proportion to its population, at the small scale to its number of places; they stand
     in its larger places first. There are none where there is no académie.
     """
-    places = _places(world)
-    frame = pl.concat(_of_kind(world, kind, number, places) for number, kind in enumerate(KINDS))
-    count, rng = frame.height, world.rng("schools")
+    places = _places(country)
+    frame = pl.concat(_of_kind(country, kind, number, places) for number, kind in enumerate(KINDS))
+    count, rng = frame.height, country.rng("schools")
     own_level = pl.Series(SPREAD * rng.standard_normal(count))
     code = _code(pl.Series(rng.integers(1, 4, count)))
     is_public = pl.Series(rng.random(count)) >= pl.col("private")
@@ -166,8 +219,7 @@ def _code(ending: pl.Series) -> pl.Expr:
     departement = pl.col("code_departement").replace({"2A": "620", "2B": "720"}).str.zfill(3)
     number = pl.int_range(pl.len()).over("code_departement") * 3 + ending
     digits = pl.format("{}{}", departement, number.cast(pl.String).str.zfill(4))
-    letters = dict(enumerate(UAI_LETTERS))
-    return digits + (digits.cast(pl.Int64) % len(letters)).replace_strict(letters, return_dtype=pl.String)
+    return with_check_letter(digits)
 
 
 def _name(namesake: pl.Series) -> pl.Expr:
@@ -178,20 +230,22 @@ def _name(namesake: pl.Series) -> pl.Expr:
     return pl.format("{} {}inventé{} {}", "nom", private, ending, namesake)
 
 
-def _places(world: World) -> pl.DataFrame:
+def _places(country: Country) -> pl.DataFrame:
     """Where schools can be: inhabited communes, and arrondissements in place of their cities."""
-    cities = world.arrondissements["code_commune_parent"].unique()
-    departements = world.departements.rename({"code": "code_departement", "nom": "nom_departement"}).drop("code_region")
-    cells = world.cell_sizes
+    cities = country.arrondissements["code_commune_parent"].unique()
+    departements = country.departements.rename({"code": "code_departement", "nom": "nom_departement"}).drop(
+        "code_region"
+    )
+    cells = country.cell_sizes
     postal = pl.concat(
         [
-            world.communes.select("code", code_postal=pl.col("codes_postaux").list.first()),
-            world.arrondissements.select("code", "code_postal"),
+            country.communes.select("code", code_postal=pl.col("codes_postaux").list.first()),
+            country.arrondissements.select("code", "code_postal"),
         ]
     )
-    parents = world.arrondissements.select("code", "code_commune_parent")
+    parents = country.arrondissements.select("code", "code_commune_parent")
     frame = (
-        world.places.filter(pl.col("population") > 0, ~pl.col("code").is_in(cities.implode()))
+        country.places.filter(pl.col("population") > 0, ~pl.col("code").is_in(cities.implode()))
         .join(departements.drop_nulls("code_academie"), on="code_departement")
         .join(postal, on="code")
         .join(parents, on="code", how="left")
@@ -204,14 +258,14 @@ def _places(world: World) -> pl.DataFrame:
     return frame.with_columns(
         reach_x=reach * pl.col("width"),
         reach_y=reach * pl.col("height"),
-        niveau_place=level + PLACE_SPREAD * pl.Series(world.rng("schools", "places").standard_normal(frame.height)),
+        niveau_place=level + PLACE_SPREAD * pl.Series(country.rng("schools", "places").standard_normal(frame.height)),
     ).rename({"code": "code_place", "nom": "nom_place"})
 
 
-def _of_kind(world: World, kind: Kind, number: int, places: pl.DataFrame) -> pl.DataFrame:
+def _of_kind(country: Country, kind: Kind, number: int, places: pl.DataFrame) -> pl.DataFrame:
     """The schools of a kind: place and variant of each."""
-    wanted = kind.national if world.scale == "national" else kind.sample
-    share = pl.col("population").sum() if world.scale == "national" else pl.len()
+    wanted = kind.national if country.scale == "national" else kind.sample
+    share = pl.col("population").sum() if country.scale == "national" else pl.len()
     shares = places.group_by("code_departement").agg(share.alias("share")).sort("code_departement")
     counts = dict(zip(shares["code_departement"], _apportioned(shares["share"].to_numpy(), wanted), strict=True))
     parts = []
@@ -219,7 +273,7 @@ def _of_kind(world: World, kind: Kind, number: int, places: pl.DataFrame) -> pl.
         count = counts[str(departement)]
         population = part["population"].to_numpy()
         weight = np.cumsum(population**kind.towns * np.where(population < kind.least, RARELY, 1))
-        start = world.rng("schools", str(number), str(departement)).random()
+        start = country.rng("schools", str(number), str(departement)).random()
         chosen = np.searchsorted(weight, (np.arange(count) + start) / max(count, 1) * weight[-1])
         parts.append(part[chosen].with_columns(variant=pl.int_range(pl.len()) % len(kind.variants)))
     variants = pl.DataFrame(

@@ -1,7 +1,7 @@
 """A sample directory as its publishers hold it: which files a source has now, of which release, since when.
 
 Belongs here: reading the directory, `make`, publishing a new release, and the dates, which `sample.json` remembers
-under `published`. Does not belong here: what is in the files (`publishers/`), writing them (`publication.py`), how they
+under `published`. Does not belong here: what is in the files (`publishers/`), writing them (`directory.py`), how they
 are asked for (`portal.py`, `hosts.py`).
 """
 
@@ -21,12 +21,13 @@ from typing import Any
 
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.errors import SourceMissing
-from edu_pipeline.sample import publication
-from edu_pipeline.sample.publication import MANIFEST, FolderNotASample
-from edu_pipeline.sample.world import Scale, World
+from edu_pipeline.sample import directory
+from edu_pipeline.sample.directory import MANIFEST, FolderNotASample
+from edu_pipeline.sample.edition import Scale
+from edu_pipeline.sample.world import World
 
 Write = Callable[[World, Path, str], None]
-"""Writes the files of one source of a world into a directory: ``publication.write_one``."""
+"""Writes the files of one source of a world into a directory: ``directory.write_one``."""
 
 Labels = Callable[[str], Mapping[str, str]]
 """The French labels of a dataset's machine names, as far as they are known."""
@@ -59,7 +60,7 @@ class Shelf:
         FolderNotASample: the folder has no ``sample.json``.
     """
 
-    def __init__(self, folder: Path, write: Write = publication.write_one, labels: Labels | None = None) -> None:
+    def __init__(self, folder: Path, write: Write = directory.write_one, labels: Labels | None = None) -> None:
         self.folder = folder.resolve()
         self.labels = labels or _labels
         self._write = write
@@ -128,7 +129,7 @@ class Shelf:
     def _remember(
         self, before: Mapping[str, Any], moments: Mapping[str, datetime], releases: Mapping[str, int]
     ) -> None:
-        """Add to ``sample.json`` what ``publication.py`` does not keep: the dates of the releases."""
+        """Add to ``sample.json`` what ``directory.py`` does not keep: the dates of the releases."""
         manifest = dict(self._manifest())
         published = dict(before)
         for source, moment in moments.items():
@@ -175,7 +176,7 @@ def make(folder: Path, scale: Scale) -> Shelf:
     path = folder / MANIFEST
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     releases = before.get("releases", {}) if before.get("scale") == scale else {}
-    publication.write_all(World(scale, before.get("seed", 1), releases), folder)
+    directory.write_all(World(scale, before.get("seed", 1), releases), folder)
     shelf = Shelf(folder)
     shelf.remember(before.get("published", {}))
     return shelf
@@ -201,7 +202,7 @@ def _identity(manifest: Mapping[str, Any], source: str, files: Mapping[str, Path
 @cache
 def _labels(source: str) -> Mapping[str, str]:
     labels: dict[str, str] = {}
-    for file in publication.publications():
+    for file in directory.publications():
         if file.source == source:
             labels |= file.labels
     return labels

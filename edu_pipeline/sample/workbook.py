@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 import polars as pl
 
-from edu_pipeline.sample.publication import write_zip
+from edu_pipeline.sample.formats import write_zip
 
 XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

@@ -13,7 +13,8 @@ import polars as pl
 from pyproj import Transformer
 
 from edu_pipeline.catalogue import catalogue
-from edu_pipeline.sample import education
+from edu_pipeline.sample import spelling
+from edu_pipeline.sample.itemised import items
 from edu_pipeline.sample.publication import Publication, add
 from edu_pipeline.sample.streets import streets_of
 from edu_pipeline.sample.world import World
@@ -33,11 +34,11 @@ PROJECTIONS = {"971": 5490, "972": 5490, "973": 2972, "974": 2975, "976": 4471}
 """EPSG codes of the legal projections overseas; elsewhere it is Lambert-93."""
 LAMBERT_93 = 2154
 
-NAMES = (
-    "id", "id_fantoir", "numero", "rep", "nom_voie", "code_postal", "code_insee", "nom_commune",
-    "code_insee_ancienne_commune", "nom_ancienne_commune", "x", "y", "lon", "lat", "type_position", "alias", "nom_ld",
-    "libelle_acheminement", "nom_afnor", "source_position", "source_nom_voie", "certification_commune", "cad_parcelles",
-)  # fmt: skip
+NAMES = items("""
+    id; id_fantoir; numero; rep; nom_voie; code_postal; code_insee; nom_commune; code_insee_ancienne_commune;
+    nom_ancienne_commune; x; y; lon; lat; type_position; alias; nom_ld; libelle_acheminement; nom_afnor;
+    source_position; source_nom_voie; certification_commune; cad_parcelles
+""")
 
 
 def addresses(world: World, departement: str) -> pl.DataFrame:
@@ -46,7 +47,7 @@ def addresses(world: World, departement: str) -> pl.DataFrame:
     A new release certifies some of them, or takes that back.
     """
     places = world.places.filter(code_departement=departement)
-    streets = streets_of(world, places).filter(
+    streets = streets_of(world.streets, places).filter(
         (pl.col("number") < STREETS_OF_UNDIVIDED) | pl.col("code_place").is_in(_divided(world).implode())
     )
     count = PER_STREET[world.scale]
@@ -66,14 +67,18 @@ def addresses(world: World, departement: str) -> pl.DataFrame:
     x, y = Transformer.from_crs(4326, PROJECTIONS.get(departement, LAMBERT_93), always_xy=True).transform(
         rows["lon"].to_numpy(), rows["lat"].to_numpy()
     )
-    changed = education.touched(world, SOURCE, rows)
+    changed = world.is_revised(rows, SOURCE)
     street = pl.col("number").cast(pl.String).str.zfill(6)
     nothing = pl.lit(None, pl.String)
     return (
         rows.join(_places(world), left_on="code_place", right_on="code", maintain_order="left")
         .with_columns(
             id=pl.concat_str(
-                "code_place", street, pl.col("numero").cast(pl.String).str.zfill(5), "rep", separator="_",
+                "code_place",
+                street,
+                pl.col("numero").cast(pl.String).str.zfill(5),
+                "rep",
+                separator="_",
                 ignore_nulls=True,
             ),
             id_fantoir=nothing,
@@ -86,15 +91,15 @@ def addresses(world: World, departement: str) -> pl.DataFrame:
             type_position=pl.lit("entrée"),
             alias=nothing,
             nom_ld=nothing,
-            libelle_acheminement=education.bare_capitals(pl.col("nom_commune")),
-            nom_afnor=education.bare_capitals(pl.col("nom")),
+            libelle_acheminement=spelling.bare_capitals(pl.col("nom_commune")),
+            nom_afnor=spelling.bare_capitals(pl.col("nom")),
             source_position=pl.lit("commune"),
             source_nom_voie=pl.lit("commune"),
             certification_commune=(pl.col("is_certified") ^ changed).cast(pl.Int8),
             cad_parcelles=nothing,
         )
         .select(NAMES)
-    )  # fmt: skip
+    )
 
 
 def write(world: World, path: Path, departement: str) -> None:

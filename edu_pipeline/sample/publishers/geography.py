@@ -14,7 +14,8 @@ import polars as pl
 import shapely
 
 from edu_pipeline.normalise import unaccented
-from edu_pipeline.sample.publication import publication, write_csv
+from edu_pipeline.sample.formats import write_csv
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 
 COMMUNE_FIELDS = {
@@ -57,7 +58,7 @@ def communes(world: World, path: Path) -> None:
         surface=(surface * pl.col("latitude").radians().cos()).round(2),
     )
     is_city = pl.col("code").is_in(world.arrondissements["code_commune_parent"].unique().implode())
-    moved = world.moved(frame, "geo-api-communes", "population")["population"]
+    moved = world.revised(frame, "geo-api-communes", "population")["population"]
     population = pl.when(is_city).then("population").otherwise(moved)
     _write_json(_with_fields(frame.with_columns(population=population)), path)
 
@@ -72,12 +73,15 @@ def arrondissements(world: World, path: Path) -> None:
         world.arrondissements.join(sizes, on="code_commune_parent")
         .with_columns(
             codes_postaux=pl.concat_list("code_postal", second).list.drop_nulls(),
-            surface=pl.col("width") * pl.col("height") / parts * HECTARES_PER_SQUARE_DEGREE
+            surface=pl.col("width")
+            * pl.col("height")
+            / parts
+            * HECTARES_PER_SQUARE_DEGREE
             * pl.col("latitude").radians().cos(),
         )
         .with_columns(pl.col("surface").round(2))
         .sort("code")
-    )  # fmt: skip
+    )
     _write_json(_with_fields(frame), path)
 
 

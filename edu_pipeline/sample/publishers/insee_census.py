@@ -14,8 +14,9 @@ import polars as pl
 
 from edu_pipeline.sample.census import Census, Values
 from edu_pipeline.sample.census_variables import Theme, activity, diplomas, dwellings, population
+from edu_pipeline.sample.formats import write_csv, write_zip
 from edu_pipeline.sample.geographies import COLLECTIVITIES, places_of
-from edu_pipeline.sample.publication import publication, write_csv, write_zip
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 
 SOURCE = "insee-rp"
@@ -51,7 +52,7 @@ def dwellings_file(world: World, path: Path) -> None:
 
 def _write(world: World, path: Path, name: str, theme: Theme, years: tuple[int, int, int]) -> None:
     """Write an archive: data and meta of a theme, since 2022 also those of the overseas collectivities."""
-    places = world.moved(places_of(world, years[0] + LATER), SOURCE, "population", "logements")
+    places = world.revised(places_of(world, years[0] + LATER), SOURCE, "population", "logements")
     parts = {"": places}
     if years[0] >= 2022:
         parts["-COM"] = _collectivities(world)

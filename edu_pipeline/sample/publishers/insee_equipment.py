@@ -17,16 +17,24 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from edu_pipeline.sample.formats import write_csv, write_zip
 from edu_pipeline.sample.geographies import places_of, zones_of
-from edu_pipeline.sample.publication import publication, write_csv, write_zip
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
 SOURCE = "insee-bpe"
 YEAR = 2024
 TOTAL = "_T"
-DOMAINS = {"A": "Services pour les particuliers", "B": "Commerces", "C": "Enseignement", "D": "Santé et action sociale",
-           "E": "Transports et déplacements", "F": "Sports, loisirs et culture", "G": "Tourisme"}  # fmt: skip
+DOMAINS = {
+    "A": "Services pour les particuliers",
+    "B": "Commerces",
+    "C": "Enseignement",
+    "D": "Santé et action sociale",
+    "E": "Transports et déplacements",
+    "F": "Sports, loisirs et culture",
+    "G": "Tourisme",
+}
 TYPES = """
 A1 01 04 05 08 09 20 21 22 24 25 26 28 29 30 31 32 33
 A2 03 05 06 07 08
@@ -59,10 +67,26 @@ G1 01 02 03 04 05
 """Sub-domain, and the numbers of its types behind the domain's letter and the sub-domain's digit."""
 
 PER_THOUSAND = {
-    "A101": 0.02, "A104": 0.05, "A203": 0.5, "A206": 0.2, "B104": 0.035, "B105": 0.19, "B201": 0.1, "B202": 0.35,
-    "B207": 0.74, "D106": 0.01, "D265": 0.89, "D277": 0.55, "D279": 1.2, "D281": 1.5, "D307": 0.3, "D401": 0.16,
-    "D502": 0.22, "F101": 0.055, "F121": 0.24,
-}  # fmt: skip
+    "A101": 0.02,
+    "A104": 0.05,
+    "A203": 0.5,
+    "A206": 0.2,
+    "B104": 0.035,
+    "B105": 0.19,
+    "B201": 0.1,
+    "B202": 0.35,
+    "B207": 0.74,
+    "D106": 0.01,
+    "D265": 0.89,
+    "D277": 0.55,
+    "D279": 1.2,
+    "D281": 1.5,
+    "D307": 0.3,
+    "D401": 0.16,
+    "D502": 0.22,
+    "F101": 0.055,
+    "F121": 0.24,
+}
 """Facilities for 1,000 inhabitants, about as in France; those of the other types are invented."""
 
 Counts = NDArray[np.int64]
@@ -94,7 +118,7 @@ def _counts(world: World, places: pl.DataFrame, types: list[str]) -> Counts:
     counts = world.rng(SOURCE, "counts").poisson(per_person * people / (1 + (needed / (people + 1)) ** 2))
     for kind, schools in _schools(world, places).items():
         counts[:, types.index(kind)] = schools
-    counts = world.moved(pl.DataFrame({"value": counts.reshape(-1)}), SOURCE, "value")["value"].to_numpy()
+    counts = world.revised(pl.DataFrame({"value": counts.reshape(-1)}), SOURCE, "value")["value"].to_numpy()
     counts = counts.reshape(len(people), len(types)).copy()
     city = places["code"].replace_strict(arrondissements.COMMUNES, default=None, return_dtype=pl.String)
     for code in city.drop_nulls().unique():
@@ -108,10 +132,15 @@ def _schools(world: World, places: pl.DataFrame) -> dict[str, Counts]:
     pupils, lycee, college = pl.col("type") == "Ecole", pl.col("type") == "Lycée", pl.col("type") == "Collège"
     primary, nursery = pl.col("nom").str.starts_with("École primaire"), pl.col("code_nature") == "101"
     of_type = {
-        "C107": pupils & nursery, "C108": pupils & ~nursery & primary, "C109": pupils & ~nursery & ~primary,
-        "C201": college, "C301": lycee & general, "C302": lycee & ~general, "C303": pl.lit(False),
+        "C107": pupils & nursery,
+        "C108": pupils & ~nursery & primary,
+        "C109": pupils & ~nursery & ~primary,
+        "C201": college,
+        "C301": lycee & general,
+        "C302": lycee & ~general,
+        "C303": pl.lit(False),
         "C305": lycee & general & pl.col("voie_professionnelle"),
-    }  # fmt: skip
+    }
     by_place = world.schools.group_by(code="code_place").agg(
         condition.fill_null(False).sum().alias(kind) for kind, condition in of_type.items()
     )

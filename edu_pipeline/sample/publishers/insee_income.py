@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from edu_pipeline.sample.formats import write_csv, write_zip
 from edu_pipeline.sample.geographies import places_of, zones_of
-from edu_pipeline.sample.publication import publication, write_csv, write_zip
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
@@ -25,24 +26,62 @@ UNKNOWN = 4
 MEDIAN_FROM, SHARES_FROM = 48, 900
 """Number of households from which the median is published, and the rest."""
 RATES_FROM = {
-    "TP6021": 1100, "TP60AGE121": 9000, "TP60AGE221": 5000, "TP60AGE321": 4500, "TP60AGE421": 4800, "TP60AGE521": 5200,
-    "TP60AGE621": 9500, "TP60TOL121": 3500, "TP60TOL221": 2000,
-}  # fmt: skip
+    "TP6021": 1100,
+    "TP60AGE121": 9000,
+    "TP60AGE221": 5000,
+    "TP60AGE321": 4500,
+    "TP60AGE421": 4800,
+    "TP60AGE521": 5200,
+    "TP60AGE621": 9500,
+    "TP60TOL121": 3500,
+    "TP60TOL221": 2000,
+}
 """Number of households from which a rate of poverty is published."""
 RATE_FACTORS = {
-    "TP60AGE121": 1.45, "TP60AGE221": 1.25, "TP60AGE321": 1.15, "TP60AGE421": 1.0, "TP60AGE521": 0.75,
-    "TP60AGE621": 0.6, "TP60TOL121": 0.4, "TP60TOL221": 1.7,
-}  # fmt: skip
+    "TP60AGE121": 1.45,
+    "TP60AGE221": 1.25,
+    "TP60AGE321": 1.15,
+    "TP60AGE421": 1.0,
+    "TP60AGE521": 0.75,
+    "TP60AGE621": 0.6,
+    "TP60TOL121": 0.4,
+    "TP60TOL221": 1.7,
+}
 """How many times the commune's rate that of an age or a tenure is."""
 PARTS = {
-    "PTSA21": 66.0, "PCHO21": 3.0, "PBEN21": 4.5, "PPEN21": 29.0, "PPAT21": 9.5, "PPFAM21": 2.0, "PPMINI21": 2.2,
-    "PPLOGT21": 1.4, "PIMPOT21": -17.6,
-}  # fmt: skip
+    "PTSA21": 66.0,
+    "PCHO21": 3.0,
+    "PBEN21": 4.5,
+    "PPEN21": 29.0,
+    "PPAT21": 9.5,
+    "PPFAM21": 2.0,
+    "PPMINI21": 2.2,
+    "PPLOGT21": 1.4,
+    "PIMPOT21": -17.6,
+}
 """Parts of disposable income in percent, which add up to 100."""
 COLUMNS = (
-    "CODGEO", "NBMENFISC21", "NBPERSMENFISC21", "MED21", "PIMP21", *RATES_FROM, "PACT21", "PTSA21", "PCHO21", "PBEN21",
-    "PPEN21", "PPAT21", "PPSOC21", "PPFAM21", "PPMINI21", "PPLOGT21", "PIMPOT21", "D121", "D921", "RD21",
-)  # fmt: skip
+    "CODGEO",
+    "NBMENFISC21",
+    "NBPERSMENFISC21",
+    "MED21",
+    "PIMP21",
+    *RATES_FROM,
+    "PACT21",
+    "PTSA21",
+    "PCHO21",
+    "PBEN21",
+    "PPEN21",
+    "PPAT21",
+    "PPSOC21",
+    "PPFAM21",
+    "PPMINI21",
+    "PPLOGT21",
+    "PIMPOT21",
+    "D121",
+    "D921",
+    "RD21",
+)
 
 
 @publication(SOURCE, "base-cc-filosofi-2021-geo2023-histo_CSV.zip")
@@ -78,7 +117,7 @@ def _merged(communes: pl.DataFrame, level: str) -> pl.DataFrame:
 
 def _figures(world: World, areas: pl.DataFrame, level: str) -> pl.DataFrame:
     """The figures of the areas as text, hidden where there are too few households."""
-    numbers = world.moved(_numbers(world, areas, level), SOURCE, "MED21", "TP6021", "D121", "D921")
+    numbers = world.revised(_numbers(world, areas, level), SOURCE, "MED21", "TP6021", "D121", "D921")
     households = pl.col("NBMENFISC21")
     smallest = dict.fromkeys(COLUMNS[1:4], MEDIAN_FROM) | dict.fromkeys(COLUMNS[4:], SHARES_FROM) | RATES_FROM
     people = areas["population"].to_numpy()
@@ -89,12 +128,15 @@ def _figures(world: World, areas: pl.DataFrame, level: str) -> pl.DataFrame:
     return numbers.with_columns(unknown=pl.Series(without)).select(
         "CODGEO",
         *(
-            pl.when("unknown").then(pl.lit("nd"))
-            .when(households < smallest[name]).then(pl.lit("s"))
-            .otherwise(_text(numbers, name)).alias(name)
+            pl.when("unknown")
+            .then(pl.lit("nd"))
+            .when(households < smallest[name])
+            .then(pl.lit("s"))
+            .otherwise(_text(numbers, name))
+            .alias(name)
             for name in COLUMNS[1:]
         ),
-    )  # fmt: skip
+    )
 
 
 def _text(numbers: pl.DataFrame, name: str) -> pl.Expr:

@@ -70,9 +70,13 @@ def recorded_crime(world: World, path: Path) -> None:
     with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=3, fileobj=raw, mtime=0) as out:
         for number, (_, communes) in enumerate(places.group_by("code_departement", maintain_order=True)):
             rows = _rows(world, communes).write_csv(
-                include_header=number == 0, separator=";", quote_style="always", null_value="NA",
-                decimal_comma=True, float_precision=7,
-            )  # fmt: skip
+                include_header=number == 0,
+                separator=";",
+                quote_style="always",
+                null_value="NA",
+                decimal_comma=True,
+                float_precision=7,
+            )
             out.write(rows.encode())
 
 
@@ -106,7 +110,9 @@ def _rows(world: World, communes: pl.DataFrame) -> pl.DataFrame:
         nan_to_null=True,
     ).select(
         pl.col("code").alias(f"CODGEO_{EDITION}"),
-        "annee", "indicateur", "unite_de_compte",
+        "annee",
+        "indicateur",
+        "unite_de_compte",
         pl.when(shown).then("nombre").alias("nombre"),
         pl.when(shown).then("taux").alias("taux_pour_mille"),
         pl.when(shown).then(pl.lit("diff")).otherwise(pl.lit("ndiff")).alias("est_diffuse"),
@@ -116,7 +122,7 @@ def _rows(world: World, communes: pl.DataFrame) -> pl.DataFrame:
         pl.col("annee").clip(None, DWELLINGS_OF).alias("insee_log_millesime"),
         pl.when(hidden).then("mean").alias("complement_info_nombre"),
         pl.when(hidden).then("mean_rate").alias("complement_info_taux"),
-    )  # fmt: skip
+    )
 
 
 def _bases(rng: np.random.Generator, communes: pl.DataFrame) -> tuple[Counts, Counts]:
@@ -177,7 +183,7 @@ def _published(counts: Counts) -> NDArray[np.bool_]:
 
 def _moved(world: World, counts: Counts) -> Counts:
     """The numbers of the current release; the means stay, or a release would change every hidden row."""
-    frame = world.moved(pl.DataFrame({"nombre": counts.reshape(-1)}), SOURCE, "nombre")
+    frame = world.revised(pl.DataFrame({"nombre": counts.reshape(-1)}), SOURCE, "nombre")
     return frame["nombre"].to_numpy().reshape(counts.shape)
 
 

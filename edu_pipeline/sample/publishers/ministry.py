@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pyproj
 
-from edu_pipeline.sample import education, ideo
+from edu_pipeline.sample import education, ideo, spelling
 from edu_pipeline.sample.publication import dataset
 from edu_pipeline.sample.world import World
 
@@ -64,9 +64,16 @@ FLAGS = {
 """Types of schools for which a flag is filled in, and share of these for which it is 1."""
 
 PROJECTIONS = {
-    "971": 5490, "972": 5490, "973": 2972, "974": 2975, "975": 4467, "976": 4471, "986": 32701, "987": 3297,
+    "971": 5490,
+    "972": 5490,
+    "973": 2972,
+    "974": 2975,
+    "975": 4467,
+    "976": 4471,
+    "986": 32701,
+    "987": 3297,
     "988": 3163,
-}  # fmt: skip
+}
 """EPSG code of the legal projection, by département overseas; Lambert 93 elsewhere."""
 LAMBERT_93 = 2154
 
@@ -79,8 +86,8 @@ def directory(world: World) -> pl.DataFrame:
     closed = rng.choice(colleges.to_numpy(), max(1, round(CLOSED * colleges.len())), replace=False)
     schools = world.schools.filter(~pl.col("uai").is_in(closed.tolist()))
     rows = _rows(world, schools).with_columns(multi_uai=pl.lit("0"))
-    rows = world.moved(rows, SOURCE, "nombre_d_eleves").with_columns(
-        date_maj_ligne=pl.when(education.touched(world, SOURCE, rows))
+    rows = world.revised(rows, SOURCE, "nombre_d_eleves").with_columns(
+        date_maj_ligne=pl.when(world.is_revised(rows, SOURCE))
         .then(pl.lit(UPDATED + timedelta(days=world.release(SOURCE))))
         .otherwise(pl.lit(UPDATED))
     )
@@ -116,17 +123,19 @@ def _rows(world: World, schools: pl.DataFrame) -> pl.DataFrame:
             nom_etablissement=pl.col("nom")
             + pl.when(with_quotes).then(pl.lit(' "Les Essais" ; le site')).otherwise(pl.lit("")),
             type_etablissement="type",
-            statut_public_prive=pl.when(~service).then(pl.when(public).then(pl.lit("Public")).otherwise(pl.lit("Privé"))),
+            statut_public_prive=pl.when(~service).then(
+                pl.when(public).then(pl.lit("Public")).otherwise(pl.lit("Privé"))
+            ),
             adresse_1="adresse",
             adresse_2=pl.when(second_degree & pl.Series(rng.random(count) < 0.4)).then(
                 pl.format("BP {}", pl.Series(rng.integers(1, 500, count)))
             ),
             adresse_3=pl.when(~second_degree).then(
-                pl.concat_str("code_postal", education.bare_capitals(pl.col("nom_place")), separator=" ")
+                pl.concat_str("code_postal", spelling.bare_capitals(pl.col("nom_place")), separator=" ")
             ),
             code_commune="code_place",
             nom_commune="nom_place",
-            code_departement=education.three_characters(pl.col("code_departement")),
+            code_departement=spelling.three_characters(pl.col("code_departement")),
             ecole_maternelle=_of_primary_school(pl.col("nom").str.contains("maternelle|primaire")),
             ecole_elementaire=_of_primary_school(pl.col("nom").str.contains("élémentaire|primaire")),
             **{
@@ -148,26 +157,41 @@ def _rows(world: World, schools: pl.DataFrame) -> pl.DataFrame:
                 pl.format(f"{ideo.PAGES}/etablissement/slug/{{}}", "ens")
             ),
             position=pl.when(located).then(pl.format("{}, {}", "latitude", "longitude")),
-            type_contrat_prive=pl.when(public).then(pl.lit("SANS OBJET"))
-            .when(contract).then(pl.lit("CONTRAT D'ASSOCIATION TOUTES CLASSES")).otherwise(pl.lit("HORS CONTRAT")),
-            code_type_contrat_prive=pl.when(public).then(pl.lit("99")).when(contract).then(pl.lit("30"))
+            type_contrat_prive=pl.when(public)
+            .then(pl.lit("SANS OBJET"))
+            .when(contract)
+            .then(pl.lit("CONTRAT D'ASSOCIATION TOUTES CLASSES"))
+            .otherwise(pl.lit("HORS CONTRAT")),
+            code_type_contrat_prive=pl.when(public)
+            .then(pl.lit("99"))
+            .when(contract)
+            .then(pl.lit("30"))
             .otherwise(pl.lit("10")),
             libelle_departement="nom_departement",
             libelle_academie="nom_academie",
             libelle_region="nom_region",
-            precision_localisation=pl.when(located).then(pl.Series(rng.choice(["Numéro de rue", "Rue", "Ville"], count,
-                                                                              p=[0.75, 0.17, 0.08]))),
+            precision_localisation=pl.when(located).then(
+                pl.Series(rng.choice(["Numéro de rue", "Rue", "Ville"], count, p=[0.75, 0.17, 0.08]))
+            ),
             etat=pl.lit("OUVERT"),
-            ministere_tutelle=pl.when(health).then(pl.lit("SANTE ET SOLIDARITE NATIONALE"))
-            .when(agricultural).then(pl.lit("AGRICULTURE")).otherwise(pl.lit("MINISTERE DE L'EDUCATION NATIONALE")),
+            ministere_tutelle=pl.when(health)
+            .then(pl.lit("SANTE ET SOLIDARITE NATIONALE"))
+            .when(agricultural)
+            .then(pl.lit("AGRICULTURE"))
+            .otherwise(pl.lit("MINISTERE DE L'EDUCATION NATIONALE")),
             **flags,
             **dict.fromkeys(
-                ("rpi_disperse", "etablissement_mere", "type_rattachement_etablissement_mere",
-                 "code_zone_animation_pedagogique", "libelle_zone_animation_pedagogique"),
+                (
+                    "rpi_disperse",
+                    "etablissement_mere",
+                    "type_rattachement_etablissement_mere",
+                    "code_zone_animation_pedagogique",
+                    "libelle_zone_animation_pedagogique",
+                ),
                 pl.lit(None, pl.String),
             ),
         )
-    )  # fmt: skip
+    )
 
 
 def _flag(condition: pl.Expr | pl.Series) -> pl.Expr:
@@ -220,14 +244,16 @@ def _heads(schools: pl.DataFrame) -> pl.DataFrame:
             "type",
             code_bassin_formation=pl.format("{}1{}{}", "code_academie", pl.col("code_departement").str.tail(1), area),
             libelle_bassin_formation=pl.format(
-                "{} BASSIN INVENTE {}", education.capitals(pl.col("nom_departement")), area
+                "{} BASSIN INVENTE {}", spelling.capitals(pl.col("nom_departement")), area
             ),
         )
         .join(
             of_departement(
                 districts.select("code_departement", nom_circonscription="nom", code_circonscription="uai"),
-                "nom_circonscription", "code_circonscription",
-            ), on="uai",
+                "nom_circonscription",
+                "code_circonscription",
+            ),
+            on="uai",
         )
         .join(of_departement(colleges.select("code_departement", pial="uai"), "pial"), on="uai")
         .with_columns(
@@ -235,7 +261,7 @@ def _heads(schools: pl.DataFrame) -> pl.DataFrame:
             pl.when(pl.col("type").is_in(["Ecole", *SECOND_DEGREE])).then("pial"),
         )
         .drop("type")
-    )  # fmt: skip
+    )
 
 
 def _with_second_sites(world: World, rows: pl.DataFrame) -> pl.DataFrame:

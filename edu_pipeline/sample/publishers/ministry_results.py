@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from edu_pipeline.normalise import slug
-from edu_pipeline.sample import education
+from edu_pipeline.sample import education, spelling
 from edu_pipeline.sample.publication import dataset
 from edu_pipeline.sample.world import World
 
@@ -26,47 +26,111 @@ Flags = npt.NDArray[np.bool_]
 
 IVAL = "fr-en-indicateurs-de-resultat-des-lycees-gt_v2"
 LYCEES_LISTED = {
-    "2012": 2302, "2013": 2305, "2014": 2308, "2015": 2311, "2016": 2314, "2017": 2317, "2018": 2319, "2019": 2322,
-    "2020": 2325, "2021": 2327, "2022": 2328, "2023": 2330, "2024": 2331, "2025": 2346,
-}  # fmt: skip
+    "2012": 2302,
+    "2013": 2305,
+    "2014": 2308,
+    "2015": 2311,
+    "2016": 2314,
+    "2017": 2317,
+    "2018": 2319,
+    "2019": 2322,
+    "2020": 2325,
+    "2021": 2327,
+    "2022": 2328,
+    "2023": 2330,
+    "2024": 2331,
+    "2025": 2346,
+}
 """Number of lycées by session, at the national scale."""
 REFORM = 2021
 """First session of the general track without the series L, ES and S."""
 GENERAL = {"l": 0.16, "es": 0.33, "s": 0.51}
 """Share of the general candidates by series, before."""
 SERIES = ("l", "es", "s", "gnle", *education.TECHNOLOGICAL)
-DIFFICULTY = {"l": 0, "es": 0, "s": 1, "gnle": 0, "std2a": 2, "sti2d": -3, "stmg": -6, "stl": -2, "st2s": -4,
-              "s2tmd": 1, "sthr": -1}  # fmt: skip
+DIFFICULTY = {
+    "l": 0,
+    "es": 0,
+    "s": 1,
+    "gnle": 0,
+    "std2a": 2,
+    "sti2d": -3,
+    "stmg": -6,
+    "stl": -2,
+    "st2s": -4,
+    "s2tmd": 1,
+    "sthr": -1,
+}
 """Points by which the pass rate of a series differs."""
 FEW = 18
 """Candidates below which a series' value added is mostly not published."""
 
 IVAL_NAMES = (
-    "annee", "uai", "libelle_uai", "secteur", "code_commune", "libelle_commune", "code_departement",
-    "libelle_departement", "libelle_academie", "code_region", "libelle_region", "presents_total", "taux_reu_total",
-    "va_reu_total", "taux_acces_2nde", "va_acces_2nde", "taux_men_total", "va_men_total",
-    *(f"presents_{code}" for code in SERIES), *(f"taux_reu_{code}" for code in SERIES),
-    *(f"va_reu_{code}" for code in SERIES), "eff_2nde", "eff_1ere", "eff_term", "taux_acces_1ere", "taux_acces_term",
-    "va_acces_1ere", "va_acces_term", *(f"taux_men_{code}" for code in SERIES),
-    *(f"va_men_{code}" for code in SERIES), "nb_mentions_tb_avecf_g", "nb_mentions_tb_sansf_g", "nb_mentions_b_g",
-    "nb_mentions_ab_g", "nb_mentions_tb_avecf_t", "nb_mentions_tb_sansf_t", "nb_mentions_b_t", "nb_mentions_ab_t",
-)  # fmt: skip
+    "annee",
+    "uai",
+    "libelle_uai",
+    "secteur",
+    "code_commune",
+    "libelle_commune",
+    "code_departement",
+    "libelle_departement",
+    "libelle_academie",
+    "code_region",
+    "libelle_region",
+    "presents_total",
+    "taux_reu_total",
+    "va_reu_total",
+    "taux_acces_2nde",
+    "va_acces_2nde",
+    "taux_men_total",
+    "va_men_total",
+    *(f"presents_{code}" for code in SERIES),
+    *(f"taux_reu_{code}" for code in SERIES),
+    *(f"va_reu_{code}" for code in SERIES),
+    "eff_2nde",
+    "eff_1ere",
+    "eff_term",
+    "taux_acces_1ere",
+    "taux_acces_term",
+    "va_acces_1ere",
+    "va_acces_term",
+    *(f"taux_men_{code}" for code in SERIES),
+    *(f"va_men_{code}" for code in SERIES),
+    "nb_mentions_tb_avecf_g",
+    "nb_mentions_tb_sansf_g",
+    "nb_mentions_b_g",
+    "nb_mentions_ab_g",
+    "nb_mentions_tb_avecf_t",
+    "nb_mentions_tb_sansf_t",
+    "nb_mentions_b_t",
+    "nb_mentions_ab_t",
+)
 MENTIONS = {"tb_avecf": "TB avec félicitations", "tb_sansf": "TB sans félicitations", "b": "B", "ab": "AB"}
 """Label of a mention by its short name."""
 
 
 def _ival_labels() -> dict[str, str]:
     labels = {
-        "annee": "Année", "uai": "UAI", "libelle_uai": "Etablissement", "secteur": "Secteur",
-        "code_commune": "Code commune", "libelle_commune": "Commune", "code_departement": "Code departement",
-        "libelle_departement": "Departement", "libelle_academie": "Academie", "code_region": "Code region",
-        "libelle_region": "Region", "taux_acces_2nde": "Taux d'accès 2nde-bac",
-        "va_acces_2nde": "Valeur ajoutée du taux d'acces 2nde-bac", "eff_2nde": "Effectif de seconde",
-        "eff_1ere": "Effectif de premiere", "eff_term": "Effectif de terminale",
-        "taux_acces_1ere": "Taux d'accès 1ere-bac", "taux_acces_term": "Taux d'accès terminale-bac",
+        "annee": "Année",
+        "uai": "UAI",
+        "libelle_uai": "Etablissement",
+        "secteur": "Secteur",
+        "code_commune": "Code commune",
+        "libelle_commune": "Commune",
+        "code_departement": "Code departement",
+        "libelle_departement": "Departement",
+        "libelle_academie": "Academie",
+        "code_region": "Code region",
+        "libelle_region": "Region",
+        "taux_acces_2nde": "Taux d'accès 2nde-bac",
+        "va_acces_2nde": "Valeur ajoutée du taux d'acces 2nde-bac",
+        "eff_2nde": "Effectif de seconde",
+        "eff_1ere": "Effectif de premiere",
+        "eff_term": "Effectif de terminale",
+        "taux_acces_1ere": "Taux d'accès 1ere-bac",
+        "taux_acces_term": "Taux d'accès terminale-bac",
         "va_acces_1ere": "Valeur ajoutée du taux d'acces 1ere-bac",
         "va_acces_term": "Valeur ajoutée du taux d'acces terminale-bac",
-    }  # fmt: skip
+    }
     for code in ("total", *SERIES):
         name = {"total": "Toutes séries", "gnle": "Gnle"}.get(code, code.upper())
         labels |= {
@@ -99,10 +163,13 @@ def results_of_lycees(world: World) -> pl.DataFrame:
 
     presents = _candidates(rows, session, rng)
     total = np.sum(list(presents.values()), axis=0)
-    expected = {code: np.clip(92 + 0.3 * (session - 2018) + 2.2 * level + points, 40, 99)
-                for code, points in DIFFICULTY.items()}  # fmt: skip
-    expected_mentions = {code: np.clip(58 + 0.5 * (session - 2018) + 12 * level + 3 * points, 5, 97)
-                         for code, points in DIFFICULTY.items()}  # fmt: skip
+    expected = {
+        code: np.clip(92 + 0.3 * (session - 2018) + 2.2 * level + points, 40, 99) for code, points in DIFFICULTY.items()
+    }
+    expected_mentions = {
+        code: np.clip(58 + 0.5 * (session - 2018) + 12 * level + 3 * points, 5, 97)
+        for code, points in DIFFICULTY.items()
+    }
     passed = _succeeding(presents, expected, 2 * quality, rng)
     mentions = _succeeding(presents, expected_mentions, 5 * quality, rng)
     mentions = {code: np.minimum(passed[code], number) for code, number in mentions.items()}
@@ -118,15 +185,15 @@ def results_of_lycees(world: World) -> pl.DataFrame:
     table = rows.with_columns(
         **columns,
         annee=pl.col("session") + "-01-01T00:00:00+00:00",
-        libelle_uai=education.capitals(pl.col("nom")),
+        libelle_uai=spelling.capitals(pl.col("nom")),
         secteur=_sector("public", "privé sous contrat"),
         code_commune="code_place",
-        libelle_commune=education.capitals(pl.col("nom_place")),
-        libelle_departement=education.capitals(pl.col("nom_departement")),
-        libelle_academie=education.capitals(pl.col("nom_academie")),
-        libelle_region=education.capitals(pl.col("nom_region")),
+        libelle_commune=spelling.capitals(pl.col("nom_place")),
+        libelle_departement=spelling.capitals(pl.col("nom_departement")),
+        libelle_academie=spelling.capitals(pl.col("nom_academie")),
+        libelle_region=spelling.capitals(pl.col("nom_region")),
     )
-    return world.moved(table, IVAL, "taux_acces_2nde", "eff_2nde").select(IVAL_NAMES)
+    return world.revised(table, IVAL, "taux_acces_2nde", "eff_2nde").select(IVAL_NAMES)
 
 
 def _of_each_school(world: World, name: str, uai: pl.Series) -> Floats:
@@ -283,11 +350,11 @@ def results_of_colleges(world: World) -> pl.DataFrame:
 
     table = education.with_region_academique(world, rows).with_columns(
         num_ligne=pl.int_range(1, pl.len() + 1),
-        nom_de_l_etablissement=education.capitals(pl.col("nom")),
-        commune=education.bare_capitals(pl.col("nom_place")),
-        region_academique=education.capitals(pl.col("nom_region_academique")),
-        academie=education.capitals(pl.col("nom_academie")),
-        departement=education.capitals(pl.col("nom_departement")),
+        nom_de_l_etablissement=spelling.capitals(pl.col("nom")),
+        commune=spelling.bare_capitals(pl.col("nom_place")),
+        region_academique=spelling.capitals(pl.col("nom_region_academique")),
+        academie=spelling.capitals(pl.col("nom_academie")),
+        departement=spelling.capitals(pl.col("nom_departement")),
         secteur=_sector("PU", "PR"),
         nb_candidats_g=pl.Series(candidates),
         taux_de_reussite_g=pl.Series(_rate(passed, candidates)),
@@ -311,4 +378,4 @@ def results_of_colleges(world: World) -> pl.DataFrame:
         nb_mentions_tb_g=pl.Series(mentions[:, 2]),
         nb_mentions_global_g=pl.Series(mentions.sum(axis=1)),
     )
-    return world.moved(table, IVAC, "note_a_l_ecrit_g").select(*IVAC_LABELS)
+    return world.revised(table, IVAC, "note_a_l_ecrit_g").select(*IVAC_LABELS)

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 import shapely
 
-from edu_pipeline.sample import education
+from edu_pipeline.sample import spelling
+from edu_pipeline.sample.itemised import items
 from edu_pipeline.sample.publication import dataset
 from edu_pipeline.sample.streets import streets_of
 from edu_pipeline.sample.world import World
@@ -31,20 +32,18 @@ WITHOUT_SCHOOL = 0.002
 LISTED_STREETS = 3
 """Of so many streets the file of Occitanie has one."""
 
-COLLEGE_NAMES = (
-    "code_region", "libelle_region", "code_academie", "libelle_academie", "code_departement",
-    "libelle_departement", "code_postal", "code_insee", "libelle_commune", "lieu_dit", "type_et_libelle",
-    "n_de_voie_debut", "indice_de_repetition_debut", "n_de_voie_fin", "indice_de_repetition_fin", "parite",
-    "code_rne", "secteur_unique", "no_ligne",
-)  # fmt: skip
-OCCITANIE_NAMES = (
-    "code_region", "libelle_region", "code_academie", "libelle_academie", "code_departement",
-    "libelle_departement_eleve", "code_postal", "code_insee", "com_name_upper", "lieu_dit", "type_et_libelle",
-    "no_de_voie_debut", "no_de_voie_fin", "numero_de_voie", "indice_de_repetition_debut",
-    "indice_de_repetition_fin", "parite", "code_rne", "libelle_commune", "position", "adresse_uai",
-    "appellation_officielle", "geo_shape", "date_ouverture", "ips_etablissement", "type_etablissement",
-    "numero_voie_et_cote",
-)  # fmt: skip
+COLLEGE_NAMES = items("""
+    code_region; libelle_region; code_academie; libelle_academie; code_departement; libelle_departement;
+    code_postal; code_insee; libelle_commune; lieu_dit; type_et_libelle; n_de_voie_debut;
+    indice_de_repetition_debut; n_de_voie_fin; indice_de_repetition_fin; parite; code_rne; secteur_unique; no_ligne
+""")
+OCCITANIE_NAMES = items("""
+    code_region; libelle_region; code_academie; libelle_academie; code_departement; libelle_departement_eleve;
+    code_postal; code_insee; com_name_upper; lieu_dit; type_et_libelle; no_de_voie_debut; no_de_voie_fin;
+    numero_de_voie; indice_de_repetition_debut; indice_de_repetition_fin; parite; code_rne; libelle_commune;
+    position; adresse_uai; appellation_officielle; geo_shape; date_ouverture; ips_etablissement;
+    type_etablissement; numero_voie_et_cote
+""")
 SENTENCES = {"PI": "Tous les N°, de", "P": "N° pairs, de", "I": "N° impairs, de"}
 """How Occitanie writes which side of the street; only the first has been seen."""
 
@@ -67,11 +66,11 @@ def sectors_of_colleges(world: World) -> pl.DataFrame:
             "libelle_region",
             "code_academie",
             "libelle_academie",
-            education.three_characters(pl.col("code_departement")),
+            spelling.three_characters(pl.col("code_departement")),
             "libelle_departement",
             pl.when(~whole).then("code_postal").alias("code_postal"),
             code_insee="code_place",
-            libelle_commune=education.capitals(pl.col("nom_place")),
+            libelle_commune=spelling.capitals(pl.col("nom_place")),
             lieu_dit=pl.lit(None, pl.String),
             type_et_libelle="nom_afnor",
             n_de_voie_debut=pl.col("first").cast(pl.Float64),
@@ -127,8 +126,8 @@ def sectors_of_occitanie(world: World) -> pl.DataFrame:
             code_rne="uai",
             libelle_commune="nom_place",
             position=pl.format("{}, {}", "latitude", "longitude"),
-            date_ouverture=education.french_date(pl.col("date_ouverture")),
-            ips_etablissement=education.without_zero(pl.col("niveau")),
+            date_ouverture=spelling.french_date(pl.col("date_ouverture")),
+            ips_etablissement=spelling.without_zero(pl.col("niveau")),
             numero_voie_et_cote=pl.format("{}  {}", sentence, numbers),
         )
         .select(OCCITANIE_NAMES)
@@ -173,14 +172,19 @@ def _sectors(
         side=pl.lit(None, pl.String),
         uai="nearest",
     )
-    streets = _nearest(streets_of(world, divided), schools, "code_place")
+    streets = _nearest(streets_of(world.streets, divided), schools, "code_place")
     streets = streets.with_columns(division=_division(world, streets))
     low, high = _facing((pl.col("half_x"), pl.col("half_y")))
     even, odd = _facing((-pl.col("half_y"), pl.col("half_x")))  # `addresses.py` has the odd numbers to the left
     half = pl.col("last") // 2
     pieces = pl.concat(
         streets.filter(division=division).select(
-            "code_place", "number", "nom_afnor", first=first.cast(pl.Int64), end=end.cast(pl.Int64), side=pl.lit(side),
+            "code_place",
+            "number",
+            "nom_afnor",
+            first=first.cast(pl.Int64),
+            end=end.cast(pl.Int64),
+            side=pl.lit(side),
             uai=school,
         )
         for division, first, end, side, school in (
@@ -190,10 +194,10 @@ def _sectors(
             ("number", pl.lit(1), half, "PI", low),
             ("number", half + 1, pl.lit(NO_UPPER_BOUND), "PI", high),
         )
-    )  # fmt: skip
+    )
     rows = pl.concat([whole, pieces]).sort("code_place", "number", "first", "side")
     before = pl.coalesce(pl.col("uai").shift(1).over(pl.col("code_place").str.head(3)), "uai")
-    return rows.with_columns(uai=pl.when(education.touched(world, source, rows)).then(before).otherwise("uai"))
+    return rows.with_columns(uai=pl.when(world.is_revised(rows, source)).then(before).otherwise("uai"))
 
 
 def _division(world: World, streets: pl.DataFrame) -> pl.Series:
@@ -257,9 +261,9 @@ def _described(world: World, rows: pl.DataFrame) -> pl.DataFrame:
         "code_region",
         "code_academie",
         code_departement="code",
-        libelle_region=education.capitals(pl.col("nom_region")),
-        libelle_academie=education.capitals(pl.col("nom_academie")),
-        libelle_departement=education.capitals(pl.col("nom")),
+        libelle_region=spelling.capitals(pl.col("nom_region")),
+        libelle_academie=spelling.capitals(pl.col("nom_academie")),
+        libelle_departement=spelling.capitals(pl.col("nom")),
     )
     postal = pl.concat(
         [

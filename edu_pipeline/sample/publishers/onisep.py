@@ -40,9 +40,15 @@ CODES_OF_CITIES = {"75056": "75100", "69123": "69380", "13055": "13200"}
 """ONISEP's own codes for Paris, Lyon and Marseille; the arrondissement has a column of its own."""
 
 LANGUAGES = {
-    "Anglais": 0.97, "Espagnol": 0.93, "Allemand": 0.6, "Italien": 0.25, "Chinois": 0.1, "Portugais": 0.04,
-    "Langues et cultures de l'Antiquité : latin": 0.4, "Arabe": 0.03,
-}  # fmt: skip
+    "Anglais": 0.97,
+    "Espagnol": 0.93,
+    "Allemand": 0.6,
+    "Italien": 0.25,
+    "Chinois": 0.1,
+    "Portugais": 0.04,
+    "Langues et cultures de l'Antiquité : latin": 0.4,
+    "Arabe": 0.03,
+}
 """Share of the collèges and lycées that teach the language."""
 
 
@@ -62,51 +68,103 @@ def _courses(first: str, kind: str, level: str, duration: str, names: dict[str, 
 
 
 GENERAL = (
-    Course("classe de 2de générale et technologique", "classe de 2de générale et technologique",
-           "enseignement général/lycée", "seconde", "1 an"),
-    Course("classe de 1re générale", "classe de 1re générale",
-           "santé, social, sport/paramédical| santé, social, sport/travail social", "1re", "1 an"),
+    Course(
+        "classe de 2de générale et technologique",
+        "classe de 2de générale et technologique",
+        "enseignement général/lycée",
+        "seconde",
+        "1 an",
+    ),
+    Course(
+        "classe de 1re générale",
+        "classe de 1re générale",
+        "santé, social, sport/paramédical| santé, social, sport/travail social",
+        "1re",
+        "1 an",
+    ),
     Course("bac général", "baccalauréat général", "enseignement général/lycée", "bac ou équivalent", "1 an"),
-)  # fmt: skip
+)
 TECHNOLOGICAL = {
     "sti2d": "sciences et technologies de l'industrie et du développement durable",
     "std2a": "sciences et technologies du design et des arts appliqués",
-    "stmg": "sciences et technologies du management et de la gestion", "stl": "sciences et technologies de laboratoire",
+    "stmg": "sciences et technologies du management et de la gestion",
+    "stl": "sciences et technologies de laboratoire",
     "st2s": "sciences et technologies de la santé et du social",
     "s2tmd": "sciences et techniques du théâtre, de la musique et de la danse",
     "sthr": "sciences et technologies de l'hôtellerie et de la restauration",
-}  # fmt: skip
+}
 VOCATIONAL = (
-    *_courses("classe de 2de professionnelle", "classe de 2de professionnelle", "seconde", "1 an", {
-        "sciences/métiers": ("métiers de la relation client", "métiers de la gestion administrative",
-                             "métiers de la construction durable", "métiers de la maintenance",
-                             "métiers de l'hôtellerie-restauration", "métiers des transitions numérique et énergétique",
-                             "métiers de la beauté et du bien-être", "métiers de l'aéronautique"),
-    }),
-    *_courses("bac pro", "baccalauréat professionnel", "bac ou équivalent", "3 ans", {
-        "commerce, marketing, vente/vente": ("métiers du commerce et de la vente option A", "métiers de l'accueil",
-                                             "métiers du commerce et de la vente option B"),
-        "gestion des entreprises, comptabilité/secrétariat": ("assistance à la gestion", "logistique"),
-        "santé, social, sport/travail social": ("accompagnement, soins et services à la personne",
-                                                "animation-enfance et personnes âgées"),
-        "électricité, électronique, robotique/électricité": ("métiers de l'électricité",
-                                                             "cybersécurité, informatique et réseaux"),
-        "mécanique/maintenance": ("maintenance des systèmes de production connectés", "maintenance des véhicules",
-                                  "technicien en réalisation de produits mécaniques"),
-        "bâtiment, travaux publics/gros œuvre": ("technicien du bâtiment", "menuiserie aluminium-verre",
-                                                 "travaux publics", "aménagement et finitions du bâtiment"),
-        "hôtellerie-restauration, tourisme/restauration": ("cuisine", "commercialisation et services en restauration"),
-    }),
-    *_courses("CAP", "CAP", "CAP ou équivalent", "2 ans", {
-        "bâtiment, travaux publics/gros œuvre": ("maçon", "carreleur mosaïste", "couvreur", "peintre applicateur"),
-        "hôtellerie-restauration, tourisme/restauration": ("cuisine", "pâtissier", "boulanger"),
-        "commerce, marketing, vente/vente": ("équipier polyvalent du commerce", "fleuriste"),
-        "santé, social, sport/travail social": ("accompagnant éducatif petite enfance", "agent de propreté"),
-        "mécanique/maintenance": ("maintenance des véhicules", "réalisations industrielles en chaudronnerie"),
-        "électricité, électronique, robotique/électricité": ("électricien",),
-        "arts, culture, artisanat/artisanat d'art": ("métiers de la coiffure", "métiers de la mode", "ébéniste"),
-    }),
-)  # fmt: skip
+    *_courses(
+        "classe de 2de professionnelle",
+        "classe de 2de professionnelle",
+        "seconde",
+        "1 an",
+        {
+            "sciences/métiers": (
+                "métiers de la relation client",
+                "métiers de la gestion administrative",
+                "métiers de la construction durable",
+                "métiers de la maintenance",
+                "métiers de l'hôtellerie-restauration",
+                "métiers des transitions numérique et énergétique",
+                "métiers de la beauté et du bien-être",
+                "métiers de l'aéronautique",
+            ),
+        },
+    ),
+    *_courses(
+        "bac pro",
+        "baccalauréat professionnel",
+        "bac ou équivalent",
+        "3 ans",
+        {
+            "commerce, marketing, vente/vente": (
+                "métiers du commerce et de la vente option A",
+                "métiers de l'accueil",
+                "métiers du commerce et de la vente option B",
+            ),
+            "gestion des entreprises, comptabilité/secrétariat": ("assistance à la gestion", "logistique"),
+            "santé, social, sport/travail social": (
+                "accompagnement, soins et services à la personne",
+                "animation-enfance et personnes âgées",
+            ),
+            "électricité, électronique, robotique/électricité": (
+                "métiers de l'électricité",
+                "cybersécurité, informatique et réseaux",
+            ),
+            "mécanique/maintenance": (
+                "maintenance des systèmes de production connectés",
+                "maintenance des véhicules",
+                "technicien en réalisation de produits mécaniques",
+            ),
+            "bâtiment, travaux publics/gros œuvre": (
+                "technicien du bâtiment",
+                "menuiserie aluminium-verre",
+                "travaux publics",
+                "aménagement et finitions du bâtiment",
+            ),
+            "hôtellerie-restauration, tourisme/restauration": (
+                "cuisine",
+                "commercialisation et services en restauration",
+            ),
+        },
+    ),
+    *_courses(
+        "CAP",
+        "CAP",
+        "CAP ou équivalent",
+        "2 ans",
+        {
+            "bâtiment, travaux publics/gros œuvre": ("maçon", "carreleur mosaïste", "couvreur", "peintre applicateur"),
+            "hôtellerie-restauration, tourisme/restauration": ("cuisine", "pâtissier", "boulanger"),
+            "commerce, marketing, vente/vente": ("équipier polyvalent du commerce", "fleuriste"),
+            "santé, social, sport/travail social": ("accompagnant éducatif petite enfance", "agent de propreté"),
+            "mécanique/maintenance": ("maintenance des véhicules", "réalisations industrielles en chaudronnerie"),
+            "électricité, électronique, robotique/électricité": ("électricien",),
+            "arts, culture, artisanat/artisanat d'art": ("métiers de la coiffure", "métiers de la mode", "ébéniste"),
+        },
+    ),
+)
 
 
 @publication(STRUCTURES, "5fa5816ac6a6e.csv")
@@ -143,27 +201,28 @@ def structures(world: World, path: Path) -> None:
         city.alias("commune (COG)"),
         pl.when(cedex).then(pl.lit("Cedex")).alias("cedex"),
         pl.col("telephone").alias("téléphone"),
-        pl.when(pl.col("city") != pl.col("code_place")).then(pl.col("nom_place").str.extract(r"(\d+)er? ")).alias(
-            "arrondissement"
-        ),
+        pl.when(pl.col("city") != pl.col("code_place"))
+        .then(pl.col("nom_place").str.extract(r"(\d+)er? "))
+        .alias("arrondissement"),
         pl.col("nom_departement").alias("département"),
         pl.col("academie").alias("académie"),
         pl.col("region").alias("région"),
-        pl.when(pl.col("code_region") == pl.col("code_departement")).then(pl.lit("00")).otherwise("code_region").alias(
-            "région (COG)"
-        ),
+        pl.when(pl.col("code_region") == pl.col("code_departement"))
+        .then(pl.lit("00"))
+        .otherwise("code_region")
+        .alias("région (COG)"),
         pl.col("longitude").round(5).alias("longitude (X)"),
         pl.col("latitude").round(5).alias("latitude (Y)"),
-        pl.when(has_open_days).then(
-            pl.format("le {}/01/2026 de 08h30 à 12h00 (sur inscription) | le {}/03/2026 de 09h00 à 12h30", day, day)
-        ).alias("journées portes ouvertes"),
+        pl.when(has_open_days)
+        .then(pl.format("le {}/01/2026 de 08h30 à 12h00 (sur inscription) | le {}/03/2026 de 09h00 à 12h30", day, day))
+        .alias("journées portes ouvertes"),
         pl.when(has_languages)
         .then(pl.concat_str(taught, separator=", ", ignore_nulls=True))
         .alias("langues enseignées"),
         pl.format(f"{ideo.PAGES}/etablissement/slug/{{}}", "ens").alias("URL et ID Onisep"),
         pl.col("entered").alias("date création"),
         pl.col("changed").alias("date de modification"),
-    )  # fmt: skip
+    )
     ideo.write_ideo(frame, path)
 
 
@@ -203,10 +262,12 @@ def _kind(which: int) -> pl.Expr:
 
 def _status() -> pl.Expr:
     return (
-        pl.when("public").then(pl.lit("public"))
-        .when(ideo.is_without_contract()).then(pl.lit("privé hors contrat"))
+        pl.when("public")
+        .then(pl.lit("public"))
+        .when(ideo.is_without_contract())
+        .then(pl.lit("privé hors contrat"))
         .otherwise(pl.lit("privé sous contrat"))
-    )  # fmt: skip
+    )
 
 
 @publication(ACTIONS, "605340ddc19a9.csv")

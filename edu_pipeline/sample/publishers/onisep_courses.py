@@ -23,23 +23,44 @@ WITHOUT_COURSES = 7
 """Number of the sites of which no course is named, in either file, at the national scale."""
 
 OPTIONAL_COURSES = {
-    "Allemand": 0.05, "Arabe": 0.04, "Arts : arts plastiques": 0.40, "Arts : cinéma-audiovisuel": 0.15,
-    "Arts : danse": 0.04, "Arts : histoire des arts": 0.08, "Arts : musique": 0.17, "Arts : théâtre": 0.24,
-    "Biotechnologies": 0.15, "Chinois": 0.13, "Création et culture-design": 0.05,
-    "Création et innovation technologiques": 0.19, "Éducation physique et sportive": 0.34, "Espagnol": 0.14,
-    "Italien": 0.27, "Langue des signes française": 0.03, "Langues et cultures de l'Antiquité : grec": 0.22,
-    "Langues et cultures de l'Antiquité : latin": 0.62, "Management et gestion": 0.44, "Portugais": 0.03,
-    "Russe": 0.05, "Santé et social": 0.18, "Sciences de l'ingénieur": 0.29, "Sciences et laboratoire": 0.30,
-}  # fmt: skip
+    "Allemand": 0.05,
+    "Arabe": 0.04,
+    "Arts : arts plastiques": 0.40,
+    "Arts : cinéma-audiovisuel": 0.15,
+    "Arts : danse": 0.04,
+    "Arts : histoire des arts": 0.08,
+    "Arts : musique": 0.17,
+    "Arts : théâtre": 0.24,
+    "Biotechnologies": 0.15,
+    "Chinois": 0.13,
+    "Création et culture-design": 0.05,
+    "Création et innovation technologiques": 0.19,
+    "Éducation physique et sportive": 0.34,
+    "Espagnol": 0.14,
+    "Italien": 0.27,
+    "Langue des signes française": 0.03,
+    "Langues et cultures de l'Antiquité : grec": 0.22,
+    "Langues et cultures de l'Antiquité : latin": 0.62,
+    "Management et gestion": 0.44,
+    "Portugais": 0.03,
+    "Russe": 0.05,
+    "Santé et social": 0.18,
+    "Sciences de l'ingénieur": 0.29,
+    "Sciences et laboratoire": 0.30,
+}
 """Share of the lycées that offer the option."""
 OF_AGRICULTURE = ("Écologie, agronomie, territoires, développement durable", "Hippologie et équitation")
 """What agricultural lycées offer instead."""
 FIRST_LANGUAGES = {"anglais": 0.50, "anglais, allemand": 0.36, "espagnol, anglais": 0.09, "anglais, espagnol": 0.05}
 SECOND_LANGUAGES = {
-    "espagnol, allemand": 0.27, "espagnol, anglais, allemand": 0.24, "espagnol, anglais, allemand, italien": 0.21,
-    "espagnol, allemand, italien": 0.14, "espagnol": 0.07, "espagnol, anglais, allemand, chinois": 0.04,
+    "espagnol, allemand": 0.27,
+    "espagnol, anglais, allemand": 0.24,
+    "espagnol, anglais, allemand, italien": 0.21,
+    "espagnol, allemand, italien": 0.14,
+    "espagnol": 0.07,
+    "espagnol, anglais, allemand, chinois": 0.04,
     "espagnol, italien": 0.03,
-}  # fmt: skip
+}
 
 
 @publication(SPECIALTIES, "60113f395cce6.csv")

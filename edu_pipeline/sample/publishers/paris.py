@@ -10,7 +10,6 @@ from pathlib import Path
 
 import polars as pl
 
-from edu_pipeline.sample import education
 from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 
@@ -33,7 +32,7 @@ def assignments(world: World, path: Path) -> None:
     of some rows.
     """
     frame = _assigned(world)
-    changed = education.touched(world, SOURCE, frame)
+    changed = world.is_revised(frame, SOURCE)
     other = pl.when(pl.col("secteur") == "1").then(pl.lit("2")).otherwise(pl.lit("1"))
     is_head = pl.col("secteur").is_in(HEADS)
     frame = frame.with_columns(secteur=pl.when(changed & ~is_head).then(other).otherwise("secteur"))

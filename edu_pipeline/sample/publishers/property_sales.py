@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from edu_pipeline.sample.formats import write_csv
 from edu_pipeline.sample.geographies import places_of
-from edu_pipeline.sample.publication import publication, write_csv
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
@@ -55,14 +56,21 @@ def sales(world: World, path: Path) -> None:
     indicators = frame.select(
         "INSEE_COM",
         pl.lit(YEAR).cast(pl.Int64).alias("annee"),
-        "nb_mutations", "NbMaisons", "NbApparts",
+        "nb_mutations",
+        "NbMaisons",
+        "NbApparts",
         (100 - share).alias("PropMaison"),
         share.alias("PropAppart"),
         (pl.col("area") * pl.col("square_metre")).round().cast(pl.Int64).alias("PrixMoyen"),
         pl.col("square_metre").round().cast(pl.Int64).alias("Prixm2Moyen"),
         pl.col("area").round().cast(pl.Int64).alias("SurfaceMoy"),
-    )  # fmt: skip
-    nowhere = {"annee": YEAR, "nb_mutations": indicators["nb_mutations"].sum() // 90 + 1, "PrixMoyen": 225314,
-               "Prixm2Moyen": 3171, "SurfaceMoy": 73}  # fmt: skip
-    rows = world.moved(indicators, SOURCE, "PrixMoyen", "Prixm2Moyen", "SurfaceMoy")
+    )
+    nowhere = {
+        "annee": YEAR,
+        "nb_mutations": indicators["nb_mutations"].sum() // 90 + 1,
+        "PrixMoyen": 225314,
+        "Prixm2Moyen": 3171,
+        "SurfaceMoy": 73,
+    }
+    rows = world.revised(indicators, SOURCE, "PrixMoyen", "Prixm2Moyen", "SurfaceMoy")
     write_csv(pl.concat([rows, pl.DataFrame([nowhere], schema=rows.schema)]), path, delimiter=",", null="NA")
