@@ -97,12 +97,10 @@ class Country(Edition):
         count = cells.height
         shift = self.rng("communes", "centre").uniform(-0.08, 0.08, (2, count))
         stems = pl.Series(self.rng("communes", "nom").choice(STEMS, count))
+        city = pl.col("code").replace_strict(territory.CITY_NAMES, default=None)
         frame = (
             cells.with_columns(
-                nom=pl.coalesce(
-                    pl.col("code").replace_strict(territory.CITY_NAMES, default=None), stems + "-" + own_number
-                )
-                + pl.lit(" (inventée)"),
+                nom=pl.coalesce(city, stems + "-" + own_number) + pl.lit(" (inventée)"),
                 population=self._population(cells),
                 longitude=(pl.col("longitude") + pl.col("width") * pl.Series(shift[0])).round(4),
                 latitude=(pl.col("latitude") + pl.col("height") * pl.Series(shift[1])).round(4),
@@ -175,6 +173,12 @@ class Country(Edition):
         )
         frames = [self.communes.select(*columns, "code_bassin"), parts.select(*columns, "code_bassin")]
         return pl.concat(frames).sort("code")
+
+    @cached_property
+    def postal_codes(self) -> pl.DataFrame:
+        """code and code_postal of the places: the first one, where a commune has several."""
+        communes = self.communes.select("code", code_postal=pl.col("codes_postaux").list.first())
+        return pl.concat([communes, self.arrondissements.select("code", "code_postal")])
 
     @cached_property
     def passages(self) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """The schools of the invented country.
 
-Belongs here: where schools are, their codes, kinds, names and level. Does not belong here: what a publisher measures
-about them (`publishers/`).
+Belongs here: where schools are, their codes, kinds, names and social level. Does not belong here: what a publisher
+measures (`publishers/`), what they teach (`education.py`).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class Variant(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A kind of school, and how the schools of it are made.
+    """A kind of school, and how schools of this kind are made.
 
     Attributes:
         national, sample: how many there are at each scale.
-        towns: power of a place's population that its chance of having one grows with.
-        least: inhabitants below which a place has that chance next to never.
+        towns: a place's chance of having one grows with this power of its population.
+        least: population below which that chance is close to zero.
         private: share of private ones.
-        pupils: median number of pupils, 0 where none are counted.
-        level: how much above the level of their place they are.
-        variants: taken in turn by the schools of a département.
+        pupils: median number of pupils; 0 if pupils are not counted.
+        level: social level relative to that of their place.
+        variants: the schools of a département take these in turn.
     """
 
     type: str
@@ -61,69 +61,23 @@ LPO = Variant("306", "LYCEE POLYVALENT", "Lycée polyvalent", True, True, True)
 LPO_TECHNOLOGIQUE = LPO._replace(voie_generale=False)
 LT = Variant("301", "LYCEE D ENSEIGNEMENT TECHNOLOGIQUE", "Lycée technologique", False, True, False)
 LP = Variant("320", "LYCEE PROFESSIONNEL", "Lycée professionnel", False, False, True)
+LYCEES_GT = (LGT, LPO, LG, LPO, LGT, LGT, LPO, LGT, LPO, LG, LGT, LPO, LPO_TECHNOLOGIQUE, LT)
+COLLEGE = Variant("340", "COLLEGE", "Collège")
+EREA = Variant("370", "ETAB REGIONAL/LYCEE ENSEIGNEMENT ADAPTE", "Établissement régional d'enseignement adapté")
+IME = Variant("240", "INSTITUT MEDICO-EDUCATIF", "Institut médico-éducatif")
+ITEP = Variant("241", "INSTITUT THERAPEUT. EDUCATIF PEDAGOGIQUE", "Institut thérapeutique éducatif")
+DISTRICT = Variant("809", "CIRCONSCRIPTIONS INSPECTION EDUC NAT", "Circonscription d'inspection du 1er degré")
+CIO = Variant("841", "CENTRE D INFORMATION ET D ORIENTATION", "Centre d'information et d'orientation")
 
 KINDS = (
     Kind("Ecole", 52_800, 960, 0.75, 0, 0.10, 110, 0, (PRIMARY, ELEMENTARY, NURSERY, PRIMARY)),
-    Kind("Collège", 7_100, 96, 1.1, 2000, 0.24, 440, 0, (Variant("340", "COLLEGE", "Collège"),)),
-    Kind(
-        "Lycée",
-        2_350,
-        61,
-        1.1,
-        4000,
-        0.33,
-        820,
-        6,
-        (LGT, LPO, LG, LPO, LGT, LGT, LPO, LGT, LPO, LG, LGT, LPO, LPO_TECHNOLOGIQUE, LT),
-    ),
+    Kind("Collège", 7_100, 96, 1.1, 2000, 0.24, 440, 0, (COLLEGE,)),
+    Kind("Lycée", 2_350, 61, 1.1, 4000, 0.33, 820, 6, LYCEES_GT),
     Kind("Lycée", 1_350, 35, 1.1, 4000, 0.32, 340, -15, (LP,)),
-    Kind(
-        "EREA",
-        80,
-        2,
-        1.1,
-        4000,
-        0,
-        90,
-        -25,
-        (Variant("370", "ETAB REGIONAL/LYCEE ENSEIGNEMENT ADAPTE", "Établissement régional d'enseignement adapté"),),
-    ),
-    Kind(
-        "Médico-social",
-        2_300,
-        40,
-        1,
-        0,
-        0.9,
-        45,
-        -5,
-        (
-            Variant("240", "INSTITUT MEDICO-EDUCATIF", "Institut médico-éducatif"),
-            Variant("241", "INSTITUT THERAPEUT. EDUCATIF PEDAGOGIQUE", "Institut thérapeutique éducatif"),
-        ),
-    ),
-    Kind(
-        "Service Administratif",
-        1_600,
-        24,
-        1.1,
-        4000,
-        0,
-        0,
-        0,
-        (Variant("809", "CIRCONSCRIPTIONS INSPECTION EDUC NAT", "Circonscription d'inspection du 1er degré"),),
-    ),
-    Kind(
-        "Information et orientation",
-        420,
-        8,
-        1.1,
-        4000,
-        0,
-        0,
-        0,
-        (Variant("841", "CENTRE D INFORMATION ET D ORIENTATION", "Centre d'information et d'orientation"),),
-    ),
+    Kind("EREA", 80, 2, 1.1, 4000, 0, 90, -25, (EREA,)),
+    Kind("Médico-social", 2_300, 40, 1, 0, 0.9, 45, -5, (IME, ITEP)),
+    Kind("Service Administratif", 1_600, 24, 1.1, 4000, 0, 0, 0, (DISTRICT,)),
+    Kind("Information et orientation", 420, 8, 1.1, 4000, 0, 0, 0, (CIO,)),
 )
 
 NAMESAKES = items("""
@@ -139,10 +93,10 @@ STREETS = items("""
 """)
 
 RARELY = 0.03
-"""Chance of a school below the population from which its kind is found, in parts of that above it."""
+"""Factor on the chance of a school in a place below the least population of its kind."""
 
 PLACE_LEVEL, PLACE_SPREAD, SPREAD = 102, 8, 6
-"""Mean level, and how far the places, and the schools of a place, lie around it."""
+"""Mean social level, its spread between places, and its spread between the schools of one place."""
 DEPARTEMENT_LEVEL = {
     "31": 6,
     "35": 6,
@@ -155,14 +109,14 @@ DEPARTEMENT_LEVEL = {
     "971": -8,
     "976": -25,
 }
-"""How far above or below it the places of some départements lie."""
+"""How far the places of some départements lie from the mean level."""
 PRIVATE_LEVEL = 8
-"""How much above a public school's the level of a private one is."""
+"""How much higher the level of a private school is."""
 LOWEST, HIGHEST = 60, 150
 
 SECOND_DEGREE = ("Collège", "Lycée", "EREA")
 WITHOUT_POSITION = 111
-"""Of so many schools of the second degree one has no position."""
+"""One in so many schools of the second degree has no position."""
 
 COLUMNS = items("""
     uai; nom; type; code_nature; libelle_nature; voie_generale; voie_technologique; voie_professionnelle; public;
@@ -172,10 +126,10 @@ COLUMNS = items("""
 
 
 def schools_of(country: Country) -> pl.DataFrame:
-    """All schools of the world, sorted by code.
+    """All schools of the country, by code.
 
-    A département has schools in proportion to its population, at the small scale to its number of places; they stand
-    in its larger places first. There are none where there is no académie.
+    Each département has schools in proportion to its population (at the sample scale, to its number of places), more
+    of them in its larger places. There are none outside the académies.
     """
     places = _places(country)
     frame = pl.concat(_of_kind(country, kind, number, places) for number, kind in enumerate(KINDS))
@@ -194,8 +148,8 @@ def schools_of(country: Country) -> pl.DataFrame:
     address = pl.format("{} {}", pl.Series(rng.integers(1, 120, count)), pl.Series(rng.choice(STREETS, count)))
     private_level = pl.when("public").then(0).otherwise(PRIVATE_LEVEL)
     is_second_degree = pl.col("type").is_in(SECOND_DEGREE)
-    turn = pl.int_range(pl.len()).over(is_second_degree) % WITHOUT_POSITION
-    is_located = ~is_second_degree | (turn != WITHOUT_POSITION // 2)
+    position = pl.int_range(pl.len()).over(is_second_degree) % WITHOUT_POSITION
+    is_located = ~is_second_degree | (position != WITHOUT_POSITION // 2)
     return (
         frame.with_columns(uai=code, public=is_public)
         .with_columns(
@@ -223,7 +177,7 @@ def _code(ending: pl.Series) -> pl.Expr:
 
 
 def _name(namesake: pl.Series) -> pl.Expr:
-    """A name that says that it is invented, such as École primaire privée inventée Ada Lovelace."""
+    """A name that says it is invented, such as École primaire privée inventée Ada Lovelace."""
     is_feminine = pl.col("nom").str.contains("^(École|Circonscription)")
     ending = pl.when(is_feminine).then(pl.lit("e")).otherwise(pl.lit(""))
     private = pl.when("public").then(pl.lit("")).otherwise(pl.format("privé{} ", ending))
@@ -231,26 +185,18 @@ def _name(namesake: pl.Series) -> pl.Expr:
 
 
 def _places(country: Country) -> pl.DataFrame:
-    """Where schools can be: inhabited communes, and arrondissements in place of their cities."""
+    """Where schools can be: inhabited communes, with arrondissements instead of the three cities."""
     cities = country.arrondissements["code_commune_parent"].unique()
-    departements = country.departements.rename({"code": "code_departement", "nom": "nom_departement"}).drop(
-        "code_region"
-    )
-    cells = country.cell_sizes
-    postal = pl.concat(
-        [
-            country.communes.select("code", code_postal=pl.col("codes_postaux").list.first()),
-            country.arrondissements.select("code", "code_postal"),
-        ]
-    )
+    departements = country.departements.drop("code_region")
+    departements = departements.rename({"code": "code_departement", "nom": "nom_departement"})
     parents = country.arrondissements.select("code", "code_commune_parent")
     frame = (
         country.places.filter(pl.col("population") > 0, ~pl.col("code").is_in(cities.implode()))
         .join(departements.drop_nulls("code_academie"), on="code_departement")
-        .join(postal, on="code")
+        .join(country.postal_codes, on="code")
         .join(parents, on="code", how="left")
         .with_columns(cell=pl.coalesce("code_commune_parent", "code"))
-        .join(cells, left_on="cell", right_on="code")
+        .join(country.cell_sizes, left_on="cell", right_on="code")
         .sort("code")
     )
     reach = pl.when(pl.col("code_commune_parent").is_null()).then(0.12).otherwise(0.03)
@@ -263,7 +209,7 @@ def _places(country: Country) -> pl.DataFrame:
 
 
 def _of_kind(country: Country, kind: Kind, number: int, places: pl.DataFrame) -> pl.DataFrame:
-    """The schools of a kind: place and variant of each."""
+    """The schools of a kind, with their places and variants."""
     wanted = kind.national if country.scale == "national" else kind.sample
     share = pl.col("population").sum() if country.scale == "national" else pl.len()
     shares = places.group_by("code_departement").agg(share.alias("share")).sort("code_departement")
@@ -274,8 +220,8 @@ def _of_kind(country: Country, kind: Kind, number: int, places: pl.DataFrame) ->
         population = part["population"].to_numpy()
         weight = np.cumsum(population**kind.towns * np.where(population < kind.least, RARELY, 1))
         start = country.rng("schools", str(number), str(departement)).random()
-        chosen = np.searchsorted(weight, (np.arange(count) + start) / max(count, 1) * weight[-1])
-        parts.append(part[chosen].with_columns(variant=pl.int_range(pl.len()) % len(kind.variants)))
+        drawn = np.searchsorted(weight, (np.arange(count) + start) / max(count, 1) * weight[-1])
+        parts.append(part[drawn].with_columns(variant=pl.int_range(pl.len()) % len(kind.variants)))
     variants = pl.DataFrame(
         kind.variants,
         schema={name: pl.Boolean if name.startswith("voie_") else pl.String for name in Variant._fields},
@@ -291,7 +237,7 @@ def _of_kind(country: Country, kind: Kind, number: int, places: pl.DataFrame) ->
 
 
 def _apportioned(shares: NDArray[np.float64], total: int) -> list[int]:
-    """Whole numbers in proportion to the shares that add up to the total (largest remainders)."""
+    """Whole numbers in proportion to the shares that add up to the total (largest remainder method)."""
     exact = shares / shares.sum() * total
     counts = np.floor(exact).astype(int)
     counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1

@@ -1,7 +1,7 @@
-"""The streets of the invented country: names, positions and how far their numbers go.
+"""The streets of the invented country: names, positions and highest house numbers.
 
-Belongs here: streets, in the two spellings that address files have of each. Does not belong here: addresses
-(`publishers/addresses.py`), and which school a street belongs to (`publishers/ministry_sectors.py`).
+Belongs here: streets, and the two spellings of each in address files. Does not belong here: addresses
+(`publishers/addresses.py`), which school a street belongs to (`publishers/ministry_sectors.py`).
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ SECONDS = items("""
     Peupliers; Pinsons; Rossignols; Tilleuls; Violettes
 """)
 ABBREVIATIONS = {"GENERAL": "GAL", "MARECHAL": "MAL", "DOCTEUR": "DOC", "PRESIDENT": "PDT", "SAINT": "ST"}
-"""How the capitals of a file of streets shorten a word."""
+"""Words that the spelling in capitals abbreviates."""
 STRIDE = 7_919
-"""Step from one name to the next in a place: a prime, so that no name comes twice."""
+"""Step from one name to the next within a place: a prime, so that no name is repeated."""
 
 PER_INHABITANT = 0.0335
-"""Streets per inhabitant at the national scale; at the small one a place has at most ``MOST``."""
+"""Streets per inhabitant; at the sample scale a place has at most ``MOST``."""
 MOST = 300
 REACH, REACH_OF_ARRONDISSEMENT = 0.2, 0.04
-"""How far from the middle of its place a street can be, as a share of the commune's width and height."""
+"""Greatest distance of a street from the middle of its place, as a share of the commune's width and height."""
 HALF = 0.2
-"""How far from the middle of a street its ends are at most, as a share of that; of many streets each is as long as the
-next one is away."""
+"""Greatest distance from the middle of a street to its ends, as a share of ``REACH``; where there are many streets they
+are shorter, about as long as the distance to the next one."""
 
 
 def streets_of(streets: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
@@ -65,10 +65,10 @@ def streets_of(streets: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
 
 
 def all_streets(country: Country) -> pl.DataFrame:
-    """The streets of the communes, and of the arrondissements in place of their cities, place by place.
+    """The streets of the communes, with arrondissements instead of the three cities, place by place.
 
-    Columns: code_place, number (of the street in its place, from 0), name (number of its name), last (the highest house
-    number), longitude and latitude of its middle, half_x and half_y (degrees) from there to its end.
+    Columns: code_place, number (of the street in its place, from 0), name (number of its name), last (highest house
+    number), longitude and latitude of its middle, half_x and half_y (degrees from there to its end).
     """
     counts = (
         (pl.col("population").fill_null(0) * PER_INHABITANT)
@@ -109,7 +109,7 @@ def all_streets(country: Country) -> pl.DataFrame:
 
 @cache
 def _names() -> pl.DataFrame:
-    """Every name that a street can have: name (its number), nom, nom_afnor."""
+    """Every possible name of a street: name (its number), nom, nom_afnor."""
     names = [f"{kind} du {first} des {second}" for second in SECONDS for first in FIRSTS for kind in KINDS]
     words = {f" {word} ": f" {short} " for word, short in ABBREVIATIONS.items()}
     return pl.DataFrame({"nom": names}).select(

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from edu_pipeline.catalogue import File, files_by_parameter
-from edu_pipeline.sample.publication import publications
+from edu_pipeline.sample.directory import publications
 from edu_pipeline.sample.world import World
 from edu_pipeline.sources.readers import read
 from edu_pipeline.sources.soundness import check_sound

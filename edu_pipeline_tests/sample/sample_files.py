@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from edu_pipeline.catalogue import File
-from edu_pipeline.sample.publication import publications
+from edu_pipeline.sample.directory import publications
 from edu_pipeline.sample.world import World
 from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import made_from

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import shapely
 
-from edu_pipeline.sample import education
-from edu_pipeline.sample.publication import publications
+from edu_pipeline.sample import spelling
+from edu_pipeline.sample.directory import publications
 from edu_pipeline.sample.publishers import (
     ministry,
     ministry_classes,
@@ -384,7 +384,7 @@ def test_the_publishers_untouched_exports_are_in_the_form_of_ours(tmp_path: Path
 
 def test_helpers_spell_as_the_ministry_does() -> None:
     text = pl.DataFrame({"name": ["Lycée inventé Cœur de L'Hôpital (annexe)"]})
-    assert text.select(education.capitals(pl.col("name"))).item() == "LYCEE INVENTE COEUR DE L'HOPITAL (ANNEXE)"
-    assert text.select(education.bare_capitals(pl.col("name"))).item() == "LYCEE INVENTE COEUR DE L HOPITAL (ANNEXE)"
-    codes = pl.DataFrame({"code": ["01", "2A", "971"]}).select(education.three_characters(pl.col("code")))
+    assert text.select(spelling.capitals(pl.col("name"))).item() == "LYCEE INVENTE COEUR DE L'HOPITAL (ANNEXE)"
+    assert text.select(spelling.bare_capitals(pl.col("name"))).item() == "LYCEE INVENTE COEUR DE L HOPITAL (ANNEXE)"
+    codes = pl.DataFrame({"code": ["01", "2A", "971"]}).select(spelling.three_characters(pl.col("code")))
     assert codes.to_series().to_list() == ["001", "02A", "971"]

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from edu_pipeline.sample import ideo
-from edu_pipeline.sample.publication import publications
+from edu_pipeline.sample.directory import publications
 from edu_pipeline.sample.publishers import onisep, onisep_courses
 from edu_pipeline.sample.world import World
 from edu_pipeline_tests.real_files import upstream

@@ -15,16 +15,10 @@ import polars as pl
 import pytest
 
 from edu_pipeline.catalogue import catalogue
-from edu_pipeline.sample import publication
-from edu_pipeline.sample.publication import (
-    FolderNotASample,
-    Publication,
-    publications,
-    write_all,
-    write_csv,
-    write_one,
-    write_zip,
-)
+from edu_pipeline.sample import directory
+from edu_pipeline.sample.directory import FolderNotASample, publications, write_all, write_one
+from edu_pipeline.sample.formats import write_csv, write_zip
+from edu_pipeline.sample.publication import Publication, publication
 from edu_pipeline.sample.world import World
 
 Log = list[tuple[str, int]]
@@ -43,7 +37,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
         return Publication(source, file_name, "file", write)
 
     files = [publish("a", "a.csv"), publish("a", "b.csv"), publish("c", "c.csv")]
-    monkeypatch.setattr(publication, "publications", lambda: files)
+    monkeypatch.setattr(directory, "publications", lambda: files)
     return written
 
 
@@ -58,8 +52,8 @@ def test_every_publication_is_a_file_of_the_catalogue() -> None:
 
 def test_a_file_is_published_once() -> None:
     first = publications()[0]
-    with pytest.raises(ValueError, match="is published twice"):
-        publication.publication(first.source, first.file_name)(first.write)
+    with pytest.raises(ValueError, match="found a second publication"):
+        publication(first.source, first.file_name)(first.write)
 
 
 def test_the_directory_and_its_manifest(tmp_path: Path, log: Log) -> None:
@@ -95,15 +89,15 @@ def test_what_is_there_is_not_written_again(tmp_path: Path, log: Log) -> None:
 
 def test_other_code_writes_everything_again(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     write_all(World(), tmp_path)
-    monkeypatch.setattr(publication, "_code", lambda: "other")
+    monkeypatch.setattr(directory, "_code", lambda: "other")
     write_all(World(), tmp_path)
     assert len(log) == 6
 
 
 def test_what_is_no_longer_published_goes(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     write_all(World(), tmp_path)
-    fewer = publication.publications()[:2]
-    monkeypatch.setattr(publication, "publications", lambda: fewer)
+    fewer = directory.publications()[:2]
+    monkeypatch.setattr(directory, "publications", lambda: fewer)
     write_all(World(), tmp_path)
     assert [path.name for path in tmp_path.rglob("*.csv")] == ["a.csv", "b.csv"]
     assert "c/c.csv" not in (tmp_path / "sample.json").read_text(encoding="utf-8")
@@ -118,7 +112,7 @@ def test_a_new_release_of_one_source(tmp_path: Path, log: Log) -> None:
     assert json.loads((tmp_path / "sample.json").read_text(encoding="utf-8"))["releases"] == {"a": 1}
     write_all(world, tmp_path)
     assert len(log) == 2
-    with pytest.raises(ValueError, match="no source 'b'; it has a, c"):
+    with pytest.raises(ValueError, match="expected one of a, c, found 'b'"):
         write_one(world, tmp_path, "b")
 
 
@@ -130,7 +124,7 @@ def test_a_failure_leaves_the_file_before_it(tmp_path: Path, log: Log, monkeypat
         raise RuntimeError("no more")
 
     files = [Publication("a", "a.csv", "file", fails)]
-    monkeypatch.setattr(publication, "publications", lambda: files)
+    monkeypatch.setattr(directory, "publications", lambda: files)
     with pytest.raises(RuntimeError, match="no more"):
         write_one(World(), tmp_path, "a")
     assert [path.name for path in (tmp_path / "a").iterdir() if "a.csv" in path.name] == ["a.csv"]

@@ -33,9 +33,9 @@ from edu_pipeline.catalogue import catalogue
 from edu_pipeline.cli.sample import sample
 from edu_pipeline.errors import EduError, PublisherUnavailable, SourceMissing
 from edu_pipeline.sample import background
-from edu_pipeline.sample.answers import Asked
+from edu_pipeline.sample.answers import Request
 from edu_pipeline.sample.hosts import Hosts
-from edu_pipeline.sample.publication import MANIFEST, FolderNotASample
+from edu_pipeline.sample.directory import MANIFEST, FolderNotASample
 from edu_pipeline.sample.server import SampleServer, serving
 from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline.sample.world import World
@@ -377,7 +377,7 @@ def test_every_resource_of_the_catalogue_has_a_title_that_is_found(shelf: Shelf)
     assert {file.source for file in files} == {CRIME, SALES}
     for file in files:
         assert file.datagouv is not None
-        answer = hosts.answer(Asked("www.data.gouv.fr", f"/api/1/datasets/{file.datagouv.dataset}/"))
+        answer = hosts.answer(Request("www.data.gouv.fr", f"/api/1/datasets/{file.datagouv.dataset}/"))
         assert isinstance(answer.body, bytes)
         for resource in json.loads(answer.body)["resources"]:
             assert re.search(file.datagouv.title, resource["title"])

@@ -15,7 +15,8 @@ from polars.testing import assert_frame_equal
 
 from edu_pipeline.normalise import has_uai_check_letter, in_french_territory
 from edu_pipeline.sample import territory
-from edu_pipeline.sample.world import Scale, World
+from edu_pipeline.sample.edition import Scale
+from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
 SCALES: tuple[Scale, ...] = ("sample", "national")
@@ -52,7 +53,7 @@ def test_another_seed_makes_another_country() -> None:
 
 
 def test_a_scale_that_is_none() -> None:
-    with pytest.raises(ValueError, match="sample, national; found 'tiny'"):
+    with pytest.raises(ValueError, match="sample, national, found 'tiny'"):
         World("tiny")  # type: ignore[arg-type]
 
 
@@ -268,12 +269,12 @@ def measures(rows: int = 5_000) -> pl.DataFrame:
 
 def test_the_first_release_moves_nothing() -> None:
     frame = measures()
-    assert_frame_equal(world().moved(frame, "insee-bpe", "count", "rate"), frame)
+    assert_frame_equal(world().revised(frame, "insee-bpe", "count", "rate"), frame)
 
 
 def test_a_new_release_moves_a_hundredth_of_the_rows() -> None:
     frame, names = measures(), ("count", "rate", "gain", "people")
-    releases = [frame] + [World(releases={"insee-bpe": number}).moved(frame, "insee-bpe", *names) for number in (1, 2)]
+    releases = [frame] + [World(releases={"insee-bpe": number}).revised(frame, "insee-bpe", *names) for number in (1, 2)]
     touched = []
     for before, after in pairwise(releases):
         assert after.schema == frame.schema

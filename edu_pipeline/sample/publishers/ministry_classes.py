@@ -210,6 +210,7 @@ def _by_subject(
     return found | {"autres": chosen[:, len(COMBINATIONS) :].sum(axis=1), "pupils": chosen.sum(axis=1)}
 
 
+FIRST_SESSION = "Premiere_session_OIB_ou_DNB_option_internationale_a_venir"
 SECTION_LABELS = {
     "rentree_scolaire": "Rentrée scolaire",
     "academie": "Academie",
@@ -218,7 +219,7 @@ SECTION_LABELS = {
     "nom_etablissement": "Nom établissement",
     "niveau": "Niveau",
     "ville": "Ville",
-    "premiere_session_oib_ou_dnb_option_internationale_a_venir": "Premiere_session_OIB_ou_DNB_option_internationale_a_venir",
+    FIRST_SESSION.lower(): FIRST_SESSION,
     "ouverture_rentree_suivante": "Ouverture de la section internationale",
     "latitude": "Latitude",
     "longitude": "Longitude",
