@@ -1,7 +1,7 @@
-"""What the ministry and ONISEP say alike of a school: whether they list it, what it teaches, how they spell it.
+"""What the ministry and ONISEP agree on: which schools they list, and what a school teaches.
 
-Belongs here: what more than one file of `publishers/ministry*.py` and `publishers/onisep*.py` needs, so that they agree
-with each other. Does not belong here: the schools themselves (`schools.py`), any one file's figures.
+Belongs here: what several files of `publishers/ministry*.py` and `publishers/onisep*.py` need, so that they agree with
+each other. Does not belong here: the schools themselves (`schools.py`), spelling (`spelling.py`), one file's figures.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edu_pipeline.sample.itemised import items
 from edu_pipeline.sample.world import World
 
 COLLEGES, LYCEES, LYCEES_GT = 7_100, 3_700, 2_350
-"""Number of the collèges, of all lycées and of the general and technological ones at the national scale."""
+"""Number of collèges, of all lycées, and of general and technological lycées at the national scale."""
 
 TECHNOLOGICAL = {
     "sti2d": 0.34,
@@ -26,7 +26,7 @@ TECHNOLOGICAL = {
     "s2tmd": 0.02,
     "sthr": 0.03,
 }
-"""Share of the technological lycées that have the series."""
+"""Share of the technological lycées that have each series."""
 
 SPECIALTIES = {
     "0507": (0.965, "sciences économiques et sociales"),
@@ -50,7 +50,7 @@ SPECIALTIES = {
     "1087": (0.09, "éducation physique, pratiques et culture sportives"),
     "3045": (0.00, "biologie-écologie"),
 }
-"""Share of the general lycées that offer the specialty, and ONISEP's name of it, by DEPP's code."""
+"""Share of the general lycées that offer the specialty, and ONISEP's name for it, by DEPP's code."""
 
 LANGUAGES = {
     "LLCER anglais": 0.62,
@@ -61,7 +61,7 @@ LANGUAGES = {
     "LLCER occitan-langue d'oc": 0.01,
     "langues, littératures et cultures étrangères et régionales": 0.11,
 }
-"""Share of the lycées with the specialty 0300 that offer it in the language; the last is of an unnamed one."""
+"""Share of the lycées with the specialty 0300 that offer each language; the last stands for any other language."""
 
 AGRICULTURAL = 0.045
 """Share of the lycées with a general track that belong to the ministry of agriculture.
@@ -74,65 +74,69 @@ SECTIONS = items("""
     RUSSE; BRÉSILIENNE; AUSTRALIENNE; NÉERLANDAISE; SUÉDOISE; CORÉENNE; NORVÉGIENNE; DANOISE
 """)
 SECTION_LEVELS = {"Ecole": ("Elémentaire", 230), "Collège": ("Collège", 410), "Lycée": ("2nde et BFI", 330)}
-"""Name of the level at which a school has international sections, and their number at the national scale, by type."""
+"""Level with international sections, and their number at the national scale, by type of school."""
 
 
 def scaled(world: World, figure: int) -> int:
-    """What corresponds at the world's scale to a figure of the national one, which is of all lycées and collèges."""
+    """A national figure about lycées and collèges, in proportion to those of this world."""
     if world.scale == "national":
         return figure
     return max(1, round(figure * (world.colleges.height + world.lycees.height) / (COLLEGES + LYCEES)))
 
 
-def listed(world: World, schools: pl.DataFrame, count: int, of: int, name: str) -> pl.DataFrame:
-    """The schools that a list called ``name`` has, in their order: nationally ``count`` of ``of``.
+def listed(world: World, schools: pl.DataFrame, count: int, total: int, name: str) -> pl.DataFrame:
+    """The schools that are in the list ``name``, in their order.
 
-    A longer list of the same name has the schools of a shorter one, and more.
+    A longer list of the same name contains the shorter ones.
+
+    Args:
+        count: schools in the list at the national scale.
+        total: all such schools at the national scale.
     """
-    share = count if world.scale == "national" else round(schools.height * min(1.0, count / of))
+    length = count if world.scale == "national" else round(schools.height * min(1.0, count / total))
     rank = pl.Series(world.rng("listed", name).permutation(schools.height))
-    return schools.filter(rank < share)
+    return schools.filter(rank < length)
 
 
 def listed_each(
-    world: World, schools: pl.DataFrame, counts: Mapping[str, int], of: int, name: str, column: str
+    world: World, schools: pl.DataFrame, counts: Mapping[str, int], total: int, name: str, column: str
 ) -> pl.DataFrame:
-    """The same for several years, one after the other; ``column`` says which."""
+    """The lists of several years, one after the other, with the year in ``column``."""
     years = [
-        listed(world, schools, count, of, name).with_columns(pl.lit(year).alias(column))
+        listed(world, schools, count, total, name).with_columns(pl.lit(year).alias(column))
         for year, count in counts.items()
     ]
     return pl.concat(years)
 
 
 def with_region_academique(world: World, schools: pl.DataFrame) -> pl.DataFrame:
-    """The schools with the région académique (code and name), which is another one than INSEE's region."""
+    """The schools with code and name of their région académique, which is not INSEE's region."""
     regions = world.departements.select("code_region_academique", "nom_region_academique", code_departement="code")
     return schools.join(regions, on="code_departement", how="left", maintain_order="left")
 
 
 def is_agricultural(world: World, lycees: pl.DataFrame) -> pl.Series:
-    """Which of the lycées belong to the ministry of agriculture: some of the general ones in small places."""
+    """Which of the lycées belong to the ministry of agriculture: some of the public general ones."""
     rng = world.rng("education", "agricultural")
-    chosen = dict(zip(world.lycees["uai"], rng.random(world.lycees.height) < AGRICULTURAL, strict=True))
+    drawn = dict(zip(world.lycees["uai"], rng.random(world.lycees.height) < AGRICULTURAL, strict=True))
     is_public_lgt = (lycees["public"] & lycees["voie_generale"]).fill_null(False)
-    return is_public_lgt & lycees["uai"].replace_strict(chosen, return_dtype=pl.Boolean)
+    return is_public_lgt & lycees["uai"].replace_strict(drawn, return_dtype=pl.Boolean)
 
 
 def specialties(world: World) -> pl.DataFrame:
-    """uai and, for each code of a specialty, whether the lycée offers it; every lycée, whatever its tracks."""
+    """uai and, for each code of a specialty, whether the lycée offers it; all lycées, whatever their tracks."""
     lycees = world.lycees.select("uai", "public", "voie_generale")
     drawn = world.rng("education", "specialties").random((len(SPECIALTIES), lycees.height))
     agricultural = is_agricultural(world, lycees)
-    of_agriculture = ("0613", "0623", "3045")
+    in_agriculture = ("0613", "0623", "3045")
     return lycees.select("uai").with_columns(
-        pl.when(agricultural).then(code in of_agriculture).otherwise(pl.Series(drawn[row] < share)).alias(code)
+        pl.when(agricultural).then(code in in_agriculture).otherwise(pl.Series(drawn[row] < share)).alias(code)
         for row, (code, (share, _)) in enumerate(SPECIALTIES.items())
     )
 
 
 def technological_series(world: World, lycees: pl.DataFrame) -> pl.DataFrame:
-    """uai and, for each series, whether the lycée has it: one at least if it has the technological track."""
+    """uai and, for each series, whether the lycée has it: at least one if it has the technological track."""
     drawn = world.rng("education", "series").random((len(TECHNOLOGICAL), world.lycees.height))
     has = {code: drawn[row] < share for row, (code, share) in enumerate(TECHNOLOGICAL.items())}
     has["stmg"] |= ~np.any(list(has.values()), axis=0)
@@ -144,14 +148,14 @@ def technological_series(world: World, lycees: pl.DataFrame) -> pl.DataFrame:
 
 
 def international_sections(world: World) -> pl.DataFrame:
-    """uai, section and niveau of the international sections in the country; the commonest first."""
+    """uai, section and niveau of the international sections in the country."""
     weights = 1 / np.arange(1, len(SECTIONS) + 1)
     parts = []
     for type_, (level, number) in SECTION_LEVELS.items():
         schools = world.schools.filter(pl.col("type") == type_, pl.col("voie_generale").fill_null(type_ != "Lycée"))
         rng = world.rng("education", "sections", type_)
         count = scaled(world, number)
-        chosen = rng.choice(schools["uai"].to_numpy(), count)
+        hosts = rng.choice(schools["uai"].to_numpy(), count)
         section = rng.choice(SECTIONS, count, p=weights / weights.sum())
-        parts.append(pl.DataFrame({"uai": chosen, "section": section, "niveau": [level] * count}))
+        parts.append(pl.DataFrame({"uai": hosts, "section": section, "niveau": [level] * count}))
     return pl.concat(parts).unique(maintain_order=True).sort("uai", "section")

@@ -34,8 +34,8 @@ from edu_pipeline.cli.sample import sample
 from edu_pipeline.errors import EduError, PublisherUnavailable, SourceMissing
 from edu_pipeline.sample import background
 from edu_pipeline.sample.answers import Request
-from edu_pipeline.sample.hosts import Hosts
 from edu_pipeline.sample.directory import MANIFEST, FolderNotASample
+from edu_pipeline.sample.hosts import Hosts
 from edu_pipeline.sample.server import SampleServer, serving
 from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline.sample.world import World

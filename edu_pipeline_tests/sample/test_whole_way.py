@@ -14,9 +14,9 @@ import requests
 from psycopg import sql
 
 from edu_pipeline.database.cluster import Cluster
+from edu_pipeline.sample.passages import LAST_OF_TABLE
 from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import make
-from edu_pipeline.sample.passages import LAST_OF_TABLE
 from edu_pipeline_tests.programs import run, status
 from edu_pipeline_tests.sample.sample_files import produced, sample_world
 

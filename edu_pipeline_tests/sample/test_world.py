@@ -274,7 +274,9 @@ def test_the_first_release_moves_nothing() -> None:
 
 def test_a_new_release_moves_a_hundredth_of_the_rows() -> None:
     frame, names = measures(), ("count", "rate", "gain", "people")
-    releases = [frame] + [World(releases={"insee-bpe": number}).revised(frame, "insee-bpe", *names) for number in (1, 2)]
+    releases = [frame] + [
+        World(releases={"insee-bpe": number}).revised(frame, "insee-bpe", *names) for number in (1, 2)
+    ]
     touched = []
     for before, after in pairwise(releases):
         assert after.schema == frame.schema

@@ -1,4 +1,4 @@
-"""The addresses of the Base Adresse Nationale, a file per département.
+"""The addresses of the Base Adresse Nationale, one file per département.
 
 Belongs here: addresses along the streets, in the BAN's form. Does not belong here: the streets (`streets.py`).
 """
@@ -22,16 +22,16 @@ from edu_pipeline.sample.world import World
 SOURCE = "ban"
 
 PER_STREET = {"sample": 4, "national": 3}
-"""Addresses of a street, from number 1 to the last one."""
+"""Addresses in each street, spread from number 1 to its highest."""
 STREETS_OF_UNDIVIDED = 2
-"""Streets of a place that has not several collèges, or lycées: only the others are divided by streets."""
+"""Streets with addresses in a place with at most one collège and one lycée; only other places are divided by street."""
 SIDE = 0.05
-"""How far from the middle line the addresses are, as a share of half the street."""
+"""Distance of the addresses from the middle line, as a share of half the street's length."""
 REPEATED = 0.03
-"""Share of the addresses that are a `bis`."""
+"""Share of the addresses with a `bis`."""
 
 PROJECTIONS = {"971": 5490, "972": 5490, "973": 2972, "974": 2975, "976": 4471}
-"""EPSG codes of the legal projections overseas; elsewhere it is Lambert-93."""
+"""EPSG codes of the legal projections overseas; Lambert-93 elsewhere."""
 LAMBERT_93 = 2154
 
 NAMES = items("""
@@ -44,7 +44,7 @@ NAMES = items("""
 def addresses(world: World, departement: str) -> pl.DataFrame:
     """The addresses of a département, street by street, odd numbers on one side and even ones on the other.
 
-    A new release certifies some of them, or takes that back.
+    A new release certifies some of them, or withdraws their certification.
     """
     places = world.places.filter(code_departement=departement)
     streets = streets_of(world.streets, places).filter(
@@ -116,9 +116,7 @@ def _divided(world: World) -> pl.Series:
 
 def _places(world: World) -> pl.DataFrame:
     """code, nom_commune and code_postal of the places."""
-    communes = world.communes.select("code", nom_commune="nom", code_postal=pl.col("codes_postaux").list.first())
-    parts = world.arrondissements.select("code", "code_postal", nom_commune="nom").select(communes.columns)
-    return pl.concat([communes, parts])
+    return world.places.select("code", nom_commune="nom").join(world.postal_codes, on="code")
 
 
 def _has(departement: str, world: World) -> bool:

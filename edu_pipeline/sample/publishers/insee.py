@@ -1,8 +1,8 @@
 """INSEE's reference files: PCS 2003, table de passage, Code officiel géographique, table d'appartenance.
 
-Belongs here: these files in INSEE's form, or in the form of the derived file where none of INSEE's has the table. Does
-not belong here: figures (`insee_census.py`, `insee_equipment.py`, `insee_income.py`), the codes and zones themselves
-(`geographies.py`).
+Belongs here: these files in INSEE's form, or in that of the derived file where INSEE has none. Does not belong here:
+figures (`insee_census.py`, `insee_equipment.py`, `insee_income.py`), the codes and zones themselves (`geographies.py`,
+`passages.py`).
 """
 
 from __future__ import annotations
@@ -96,10 +96,10 @@ PCS = """
 3;85;Personnes diverses sans activité  professionnelle de moins de 60 ans (sauf retraités);82
 3;86;Personnes diverses sans activité professionnelle de 60 ans et plus (sauf retraités);82
 """
-"""Levels 1 to 3 of the PCS 2003 as they are, double blanks included: level, code, label, parent."""
+"""The real levels 1 to 3 of the PCS 2003, double spaces included: level, code, label, parent."""
 
 MODALITIES = {"f": "32", "d": "21", "c": "50"}
-"""INSEE's modalities of events: commune nouvelle, former commune restored, code changed with the chief place."""
+"""INSEE's codes of events: commune nouvelle, former commune restored, code changed with the chief town."""
 
 PROFESSIONS = 497
 LETTERS = "abcdefg"
@@ -107,7 +107,7 @@ LETTERS = "abcdefg"
 
 @publication("insee-pcs", "pcs2003.csv")
 def occupations(world: World, path: Path) -> None:
-    """The PCS 2003 in the layout of the derived table of four levels; the professions of level 4 are invented."""
+    """The PCS 2003 in the layout of the derived table; of its four levels, the fourth is invented."""
     rows = [line.split(";") for line in PCS.strip().splitlines()]
     groups = [code for level, code, *_ in rows if level == "3"]
     working = [code for code in groups if code < "7"]
@@ -123,7 +123,7 @@ def occupations(world: World, path: Path) -> None:
 
 @publication("insee-table-passage", "passage_1999_2024.csv")
 def former_codes(world: World, path: Path) -> None:
-    """The changes of commune codes in the layout of the derived table: dates as INSEE wrote them, ISO until 2018."""
+    """The changes of commune codes in the layout of the derived table; dates are ISO until 2018, then French."""
     day = pl.col("date").str.to_date()
     frame = world.passages.filter(pl.col("date") <= LAST_OF_TABLE).select(
         "geo_ini",
@@ -139,8 +139,10 @@ def former_codes(world: World, path: Path) -> None:
 
 @publication("insee-cog", "v_commune_2026.csv")
 def communes(world: World, path: Path) -> None:
-    """The communes of the Code officiel géographique, with former ones as COMD under codes of their own or their
-    parent's, and the arrondissements; the overseas collectivities are in another file."""
+    """The communes of the Code officiel géographique, the arrondissements, and former communes as COMD.
+
+    A COMD has its own code or that of its parent. The overseas collectivities are in another file.
+    """
     places = places_of(world, 2026)
     city = pl.col("code").replace_strict(arrondissements.COMMUNES, default=None, return_dtype=pl.String)
     current = places.join(zones_of(world, places), on="code").select(
@@ -178,7 +180,7 @@ def communes(world: World, path: Path) -> None:
 
 @publication("insee-cog", "v_mvt_commune_2026.csv")
 def events(world: World, path: Path) -> None:
-    """All events of communes, the latest first; a commune nouvelle also has one for each commune déléguée in it.
+    """All events of communes, the latest first; a commune nouvelle also has one for each of its communes déléguées.
 
     The header is UNVERIFIED: no copy of the real file was seen.
     """
@@ -215,7 +217,7 @@ def events(world: World, path: Path) -> None:
 
 
 def _collectivity() -> pl.Expr:
-    """The code of the collectivity with the powers of a département: its own, but for Paris and Corsica."""
+    """The code of the collectivity with the powers of a département, which Paris and Corsica share or rename."""
     special = {"75": "75C", "2A": "20R", "2B": "20R"}
     return pl.col("DEP").replace_strict(special, default=pl.col("DEP") + pl.lit("D"), return_dtype=pl.String)
 
@@ -227,7 +229,7 @@ def _capitals(name: str) -> pl.Expr:
 
 @publication("insee-bassins-de-vie", "table-appartenance-geo-communes-2024.zip")
 def zones(world: World, path: Path) -> None:
-    """The zones that each commune lies in: a zipped workbook, five lines above the header, a blank row at the end."""
+    """The zones of each commune: a zipped workbook with five lines above the header and a blank row at the end."""
     places = places_of(world, 2024)
     every = places.join(zones_of(world, places), on="code").with_columns(
         CODGEO="code",
@@ -257,7 +259,7 @@ def zones(world: World, path: Path) -> None:
 
 
 def _named(communes: pl.DataFrame) -> pl.DataFrame:
-    """The zones with a name, which is that of their first commune, a bassin's that of its main one."""
+    """The zones with their names: that of the main commune for a bassin, else that of the first commune."""
     parts = [
         communes.group_by(CODGEO=level)
         .agg(

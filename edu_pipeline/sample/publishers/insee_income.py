@@ -1,6 +1,6 @@
 """INSEE's Filosofi 2021: income and poverty of households by commune and by bassin de vie.
 
-Belongs here: the zip archive with its members, the figures and which of them are hidden. Does not belong here: the
+Belongs here: the zip archive with its members, the figures, and which of them are hidden. Does not belong here: the
 zones (`geographies.py`, and `insee.py` for their own file).
 """
 
@@ -22,9 +22,9 @@ SOURCE = "insee-filosofi-2021"
 GEOGRAPHY = 2023
 MISSING = ("971", "973", "976")
 UNKNOWN = 4
-"""Communes with nd in every cell, beside those without people."""
+"""Number of inhabited communes with nd in every cell."""
 MEDIAN_FROM, SHARES_FROM = 48, 900
-"""Number of households from which the median is published, and the rest."""
+"""Number of households from which the median, and the other figures, are published."""
 RATES_FROM = {
     "TP6021": 1100,
     "TP60AGE121": 9000,
@@ -36,7 +36,7 @@ RATES_FROM = {
     "TP60TOL121": 3500,
     "TP60TOL221": 2000,
 }
-"""Number of households from which a rate of poverty is published."""
+"""Number of households from which each rate of poverty is published."""
 RATE_FACTORS = {
     "TP60AGE121": 1.45,
     "TP60AGE221": 1.25,
@@ -47,7 +47,7 @@ RATE_FACTORS = {
     "TP60TOL121": 0.4,
     "TP60TOL221": 1.7,
 }
-"""How many times the commune's rate that of an age or a tenure is."""
+"""Factor of an age or a tenure on the commune's rate of poverty."""
 PARTS = {
     "PTSA21": 66.0,
     "PCHO21": 3.0,
@@ -59,7 +59,7 @@ PARTS = {
     "PPLOGT21": 1.4,
     "PIMPOT21": -17.6,
 }
-"""Parts of disposable income in percent, which add up to 100."""
+"""Parts of disposable income in percent; they add up to 100."""
 COLUMNS = (
     "CODGEO",
     "NBMENFISC21",
@@ -86,8 +86,10 @@ COLUMNS = (
 
 @publication(SOURCE, "base-cc-filosofi-2021-geo2023-histo_CSV.zip")
 def income(world: World, path: Path) -> None:
-    """Members by level: communes (cities with arrondissements both ways), bassins de vie, départements. Decimal comma,
-    s for secret, nd for not available; no Guadeloupe, Guyane and Mayotte."""
+    """One member per level: communes (with the three cities and their arrondissements), bassins de vie, départements.
+
+    Decimal comma; s for secret, nd for not available; no Guadeloupe, Guyane and Mayotte.
+    """
     places = places_of(world, GEOGRAPHY).filter(~pl.col("code_departement").is_in(MISSING))
     zones = zones_of(world, places).select("code", "BV2022", "DEP")
     whole = places.join(zones, on="code").filter(~pl.col("code").is_in(list(arrondissements.COMMUNES)))
@@ -105,7 +107,7 @@ def income(world: World, path: Path) -> None:
 
 
 def _merged(communes: pl.DataFrame, level: str) -> pl.DataFrame:
-    """The zones that the communes make up, with their people and the mean social level of these."""
+    """The zones that the communes make up, with their population and its mean social level."""
     people = pl.col("population")
     return (
         communes.group_by(code=level)
@@ -140,7 +142,7 @@ def _figures(world: World, areas: pl.DataFrame, level: str) -> pl.DataFrame:
 
 
 def _text(numbers: pl.DataFrame, name: str) -> pl.Expr:
-    """A count as it is, a share with one decimal after a comma."""
+    """A count unchanged, a share with a decimal comma."""
     text = pl.col(name).cast(pl.String)
     return text.str.replace(".", ",", literal=True) if numbers[name].dtype.is_float() else text
 

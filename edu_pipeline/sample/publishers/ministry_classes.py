@@ -19,11 +19,11 @@ PUPILS = "fr-en-effectifs-specialites-triplettes-1ere-generale"
 SECTIONS = "fr-en-sections-internationales"
 
 LYCEES_LISTED = {"2021": 2254, "2022": 2259, "2023": 2268, "2024": 2270, "2025": 2273}
-"""Number of lycées by rentrée, at the national scale."""
+"""Number of lycées by rentrée (start of the school year), at the national scale."""
 MASKED_SINCE, MASKED_BELOW, MASK = "2025", 5, "ND"
-"""Rentrée since which small counts are masked, how small, and by what (the publisher's mark is UNVERIFIED)."""
+"""First rentrée with masked counts, the limit below which they are, and the mask (UNVERIFIED)."""
 LONGEST_NAME = 100
-"""Length at which the portal cuts a machine name off."""
+"""Length to which the portal truncates a machine name."""
 
 NAMES = {
     "0105": "HUMANITES, LITTERATURE ET PHILOSOPHIE",
@@ -47,9 +47,9 @@ NAMES = {
     "3045": "BIOLOGIE-ECOLOGIE",
     "1087": "EDUC.PHYSIQUE PRATIQUE & CULT.SPORTIVE",
 }
-"""DEPP's name of a specialty by its code, in the file's order but for the last, which stands at the file's end."""
+"""DEPP's name of a specialty by code, in the file's order; the last comes after the combinations."""
 SHORT = {"0300": "LANGUES, LITT. ET CULTURES ETRA. ET R.", "0673": "SCIENCES DE L INGENIEUR"}
-"""Its name in a combination, where it is another."""
+"""The name in a combination, where it differs."""
 
 COMBINATIONS = {
     ("0613", "0623", "0629"): (26, 22),
@@ -71,7 +71,7 @@ COMBINATIONS = {
     ("0439", "0613", "0629"): (1, 1),
     ("0439", "0300", "0613"): (2, 1),
 }
-"""The named combinations in the file's order, and the weights with which girls and boys choose them."""
+"""The named combinations in the file's order, with the weights of girls and boys choosing them."""
 OTHER_COMBINATIONS = {
     ("0105", "0507", "0629"): (1, 0.5),
     ("0105", "0300", "0629"): (1, 0.3),
@@ -90,15 +90,15 @@ OTHER_COMBINATIONS = {
     ("1087", "0613", "0629"): (2, 4),
     ("1087", "0439", "0507"): (2, 3),
 }
-"""What AUTRES COMBINAISONS adds up, likewise."""
+"""The combinations that AUTRES COMBINAISONS adds up, likewise."""
 
 
 def _labels() -> dict[str, str]:
     """Label by machine name, in the file's order: two columns, girls and boys, per specialty and combination.
 
-    A machine name is the slug of its label, cut off; of two that are the same then, the second ends in a digit.
+    A machine name is the truncated slug of its label; if two become the same, the second ends in a digit.
     """
-    known = {
+    labels = {
         "num_ligne": "num_ligne",
         "rentree_scolaire": "RENTREE SCOLAIRE",
         "code_region_academique": "code région académique",
@@ -121,12 +121,12 @@ def _labels() -> dict[str, str]:
         for sex in ("filles", "garçons"):
             label = f"{subject} - {sex}"
             name = slug(label)[:LONGEST_NAME]
-            known[name if name not in known else f"{name[:-1]}0"] = label
-    return known
+            labels[name if name not in labels else f"{name[:-1]}0"] = label
+    return labels
 
 
 def _subjects() -> dict[str, str]:
-    """Label of each specialty and combination by its key, in the file's order."""
+    """Label of each specialty and combination by key, in the file's order."""
     *codes, last = NAMES
     subjects = {code: f"{code} - {NAMES[code]}" for code in codes}
     for number, combination in enumerate(COMBINATIONS, 1):
@@ -140,7 +140,7 @@ LABELS = _labels()
 
 @dataset(PUPILS, labels=LABELS)
 def pupils_by_specialty(world: World) -> pl.DataFrame:
-    """A general lycée at a rentrée: 95 columns; every pupil takes one combination, and so three specialties."""
+    """A general lycée at a rentrée: 95 columns. Every pupil takes one combination, that is three specialties."""
     general = world.lycees.filter(
         pl.col("voie_generale").fill_null(False) & ~education.is_agricultural(world, world.lycees)
     )
@@ -155,7 +155,7 @@ def pupils_by_specialty(world: World) -> pl.DataFrame:
             ((subject, sex) for subject in _subjects() for sex in counts), list(LABELS)[17:], strict=True
         )
     }
-    girls, boys = (pl.Series(of["pupils"]) for of in counts.values())
+    girls, boys = (pl.Series(count["pupils"]) for count in counts.values())
     vocational = pl.col("voie_professionnelle").fill_null(False)
     table = education.with_region_academique(world, rows.drop(education.SPECIALTIES)).with_columns(
         num_ligne=pl.int_range(1, pl.len() + 1),
@@ -189,7 +189,7 @@ def pupils_by_specialty(world: World) -> pl.DataFrame:
 def _by_subject(
     world: World, rows: pl.DataFrame, sex: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Girls (0) or boys (1) of each lycée: all of them (`pupils`), and by key of specialty and combination."""
+    """Girls (0) or boys (1) of each lycée: all of them (`pupils`), and by specialty and combination."""
     combinations = COMBINATIONS | OTHER_COMBINATIONS
     offered = {code: rows[code].to_numpy() for code in education.SPECIALTIES}
     weights = np.stack(
@@ -202,12 +202,13 @@ def _by_subject(
     share = np.where(rows["voie_professionnelle"].fill_null(False), 0.7, 1.0)
     share *= np.where(rows["voie_technologique"].fill_null(False), 0.75, 1.0) * (0.56, 0.44)[sex] / 3
     pupils = np.maximum((rows["eleves"].to_numpy() * share * rng.uniform(0.92, 1.08, rows.height)).round(), 3)
-    chosen = rng.multinomial(pupils.astype(np.int64), weights / weights.sum(axis=1, keepdims=True))
+    by_combination = rng.multinomial(pupils.astype(np.int64), weights / weights.sum(axis=1, keepdims=True))
     members = np.array([[code in combination for code in NAMES] for combination in combinations])
-    specialties = chosen @ members
-    found = {code: specialties[:, column] for column, code in enumerate(NAMES)}
-    found |= {f"{number:02}": chosen[:, number - 1] for number in range(1, len(COMBINATIONS) + 1)}
-    return found | {"autres": chosen[:, len(COMBINATIONS) :].sum(axis=1), "pupils": chosen.sum(axis=1)}
+    specialties = by_combination @ members
+    counts = {code: specialties[:, column] for column, code in enumerate(NAMES)}
+    counts |= {f"{number:02}": by_combination[:, number - 1] for number in range(1, len(COMBINATIONS) + 1)}
+    others = by_combination[:, len(COMBINATIONS) :].sum(axis=1)
+    return counts | {"autres": others, "pupils": by_combination.sum(axis=1)}
 
 
 FIRST_SESSION = "Premiere_session_OIB_ou_DNB_option_internationale_a_venir"
@@ -225,7 +226,7 @@ SECTION_LABELS = {
     "longitude": "Longitude",
     "position": "Position",
 }
-"""Label by machine name; of the names only uai, section, niveau and ouverture_rentree_suivante have been seen."""
+"""Label by machine name; only uai, section, niveau and ouverture_rentree_suivante have been seen in a real file."""
 
 ABROAD = (
     ("MAROC", "RABAT", 350, 34.02, -6.83),
@@ -237,14 +238,14 @@ ABROAD = (
     ("ROUMANIE", "BUCAREST", 114, 44.43, 26.1),
     ("ALLEMAGNE", "BERLIN", 109, 52.52, 13.4),
 )
-"""Countries with French lycées: name, town, beginning of their codes, position."""
+"""Countries with French lycées: name, town, first digits of their codes, position."""
 SECTIONS_ABROAD, LEAST_ABROAD = 80, 4
 """Number of sections abroad, at the national scale and at least."""
 
 
 @dataset(SECTIONS, labels=SECTION_LABELS)
 def international_sections(world: World) -> pl.DataFrame:
-    """A section at a level of an establishment, at home or abroad; one code abroad is none (`350001SH`, a real one)."""
+    """A section at a level of a school, at home or abroad; one code is invalid, as in a real file (`350001SH`)."""
     sections = education.international_sections(world).join(world.schools, on="uai", maintain_order="left")
     rng = world.rng("sections")
     home = sections.with_columns(

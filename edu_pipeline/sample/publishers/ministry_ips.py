@@ -1,7 +1,7 @@
 """The ministry's social position indices (IPS) of lycées and of collèges, in the form of September 2026.
 
-Belongs here: the index of each establishment and rentrée, and the benchmarks computed from them. Does not belong here:
-the datasets of earlier rentrées, which have other columns.
+Belongs here: the index of each school and rentrée (start of the school year), and the benchmarks computed from them.
+Does not belong here: the datasets of earlier rentrées, which have other columns.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from edu_pipeline.sample import education, spelling
+from edu_pipeline.sample.itemised import items
 from edu_pipeline.sample.publication import dataset
 from edu_pipeline.sample.world import World
 
@@ -18,41 +19,26 @@ COLLEGES = "fr-en-ips-colleges-ap2023"
 
 LYCEES_LISTED = {"2023-2024": 3616, "2024-2025": 3627, "2025-2026": 3662}
 COLLEGES_LISTED = {"2023-2024": 6977, "2024-2025": 6995, "2025-2026": 7089}
-"""Number of establishments by rentrée, at the national scale."""
+"""Number of schools by rentrée, at the national scale."""
 
 AREAS = {"national": None, "academique": "code_academie", "departemental": "code_departement"}
-"""What a benchmark is of, and the column that tells them apart."""
+"""The areas of the benchmarks, and the column with the code of each."""
 KINDS = ("legt", "lpo", "lp")
 SECTORS = {"prive": False, "public": True}
 VOCATIONAL, POST_BAC = -17, 4
-"""How far the index of those classes lies from that of the general and technological ones."""
+"""How far the index of these classes lies from that of general and technological ones."""
 TOO_FEW = 1000
-"""Of so many lycées, one has too few pupils: `NS`. One has no index at all."""
+"""One in so many lycées has too few pupils: `NS`. Besides, a single lycée has no index at all."""
 HIDDEN = 700
-"""Of so many collèges, one has `NA`."""
+"""One in so many collèges has `NA`."""
 
 LYCEE_NAMES = (
-    "rentree_scolaire",
-    "code_region",
-    "code_region_insee",
-    "region_academique",
-    "code_academie",
-    "academie",
-    "code_du_departement",
-    "departement",
-    "code_insee_de_la_commune",
-    "nom_de_la_commune",
-    "uai",
-    "nom_de_l_etablissement",
-    "secteur",
-    "type_de_lycee",
-    "ips_voie_gt",
-    "ips_voie_pro",
-    "ips_post_bac",
-    "ips_etab",
-    "ecart_type_voie_gt",
-    "ecart_type_voie_pro",
-    "ecart_type_etablissement",
+    *items("""
+        rentree_scolaire; code_region; code_region_insee; region_academique; code_academie; academie;
+        code_du_departement; departement; code_insee_de_la_commune; nom_de_la_commune; uai;
+        nom_de_l_etablissement; secteur; type_de_lycee; ips_voie_gt; ips_voie_pro; ips_post_bac; ips_etab;
+        ecart_type_voie_gt; ecart_type_voie_pro; ecart_type_etablissement
+    """),
     *(
         f"ips_{area}_{name}"
         for area in AREAS
@@ -86,7 +72,7 @@ COLLEGE_LABELS = {
     "ips_departemental": "IPS départemental",
     "latitude_et_longitude_wgs84": "Latitude et longitude WGS84",
 }
-"""Label by machine name; that of the last, new in 2026, is the slug of its label (UNVERIFIED)."""
+"""Label by machine name; the last, new in 2026, is the slug of its label (UNVERIFIED)."""
 
 
 def _lycee_labels() -> dict[str, str]:
@@ -112,7 +98,7 @@ def _lycee_labels() -> dict[str, str]:
 
 @dataset(LYCEES, labels=_lycee_labels())
 def ips_of_lycees(world: World) -> pl.DataFrame:
-    """A lycée at a rentrée, its own indices as text (`27`, `29.5`, `NS`), beside the means of its kind."""
+    """A lycée at a rentrée: its own indices as text (`27`, `29.5`, `NS`), and the means of its kind."""
     lycees = world.lycees.filter(
         pl.any_horizontal(pl.col("voie_generale", "voie_technologique", "voie_professionnelle").fill_null(False))
     )
@@ -152,12 +138,12 @@ def ips_of_lycees(world: World) -> pl.DataFrame:
         )
     rows = world.revised(rows, LYCEES, "ips_etab")
     too_few = pl.Series(rng.permutation(count) < max(1, count // TOO_FEW))
-    none = pl.col("uai") == lycees["uai"][lycees.height // 3]
+    has_none = pl.col("uai") == lycees["uai"][lycees.height // 3]
     own = [name for name in LYCEE_NAMES if name.startswith(("ips_voie", "ips_post", "ips_etab", "ecart_type"))]
     return (
         _identified(world, rows)
         .with_columns(
-            pl.when(none)
+            pl.when(has_none)
             .then(None)
             .when(too_few & pl.col(name).is_not_null())
             .then(pl.lit("NS"))
@@ -206,12 +192,12 @@ def ips_of_colleges(world: World) -> pl.DataFrame:
 
 
 def _mean(index: pl.Expr, condition: pl.Expr, where: list[str]) -> pl.Expr:
-    """The mean of those that fulfil the condition, for every establishment of the same rentrée and area."""
+    """The mean of the schools that meet the condition, over those of the same rentrée and area."""
     return pl.when(condition).then(index).mean().over(where).round(1)
 
 
 def _identified(world: World, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the columns that say which establishment it is; `code_region` is the région académique's."""
+    """The rows with the columns that identify the school; `code_region` is that of the région académique."""
     return education.with_region_academique(world, rows).with_columns(
         code_region="code_region_academique",
         code_region_insee="code_region",

@@ -1,7 +1,7 @@
-"""Which school a street or a commune belongs to: collèges of the whole country, collèges and lycées of Occitanie.
+"""School sectors, by street or commune: collèges of the whole country, collèges and lycées of Occitanie.
 
 Belongs here: the two files of sectors. A street belongs to the nearest public school of its kind, so that a sector is
-one piece of the map, or a few. Does not belong here: the streets themselves (`streets.py`), positions of addresses.
+one piece of the map or a few. Does not belong here: the streets themselves (`streets.py`), positions of addresses.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ COLLEGES = "fr-en-carte-scolaire-colleges-publics"
 OCCITANIE = "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"
 
 NOT_COVERED = ("06", "11", "22", "31", "38", "44", "49", "65", "75", "92")
-"""Départements that the file of collèges does not have."""
+"""Départements missing from the file of collèges."""
 NO_UPPER_BOUND = 9999
 BY_PARITY, BY_NUMBER = 0.1, 0.1
-"""Share of the streets of which the two sides, or the two ends, belong to different schools: those of a place that lie
-closest to the border between its schools, each piece with the school that it faces."""
+"""Share of the streets whose two sides, or two ends, belong to different schools: those closest to the border between
+the schools of their place. Each part belongs to the school that it faces."""
 WITHOUT_SCHOOL = 0.002
 """Share of the rows without a school."""
 LISTED_STREETS = 3
-"""Of so many streets the file of Occitanie has one."""
+"""The file of Occitanie has one in so many streets."""
 
 COLLEGE_NAMES = items("""
     code_region; libelle_region; code_academie; libelle_academie; code_departement; libelle_departement;
@@ -45,14 +45,14 @@ OCCITANIE_NAMES = items("""
     type_etablissement; numero_voie_et_cote
 """)
 SENTENCES = {"PI": "Tous les N°, de", "P": "N° pairs, de", "I": "N° impairs, de"}
-"""How Occitanie writes which side of the street; only the first has been seen."""
+"""How Occitanie writes the side of the street; only the first has been seen in a real file."""
 
 
 @dataset(COLLEGES)
 def sectors_of_colleges(world: World) -> pl.DataFrame:
-    """A commune that goes to one collège as a whole (`secteur_unique` O), or a piece of a street of one that does not.
+    """A commune with a single collège (`secteur_unique` O), or part of a street in a commune with several.
 
-    House numbers are floats, as in 2026; the upper bound 9999 means none.
+    House numbers are floats, as in 2026; the upper bound 9999 means that there is none.
     """
     places = _places(world).filter(~pl.col("code_departement").is_in(NOT_COVERED))
     rows = _sectors(world, COLLEGES, places, world.colleges.filter("public"))
@@ -88,9 +88,9 @@ def sectors_of_colleges(world: World) -> pl.DataFrame:
 
 @dataset(OCCITANIE)
 def sectors_of_occitanie(world: World) -> pl.DataFrame:
-    """The same for the collèges and lycées of Occitanie, with the school's address and the contour of the commune.
+    """The same for the collèges and lycées of Occitanie, with the school's address and the commune's contour.
 
-    The whole communes are INFERRED: the rows that have been seen are all of streets.
+    Rows for whole communes are INFERRED: all rows that have been seen are for streets.
     """
     places = _places(world).filter(code_region="76")
     lycees = world.lycees_gt.filter("public", code_region="76")
@@ -135,13 +135,13 @@ def sectors_of_occitanie(world: World) -> pl.DataFrame:
 
 
 def _places(world: World) -> pl.DataFrame:
-    """The places that pupils live in: arrondissements in place of their cities."""
+    """The places that pupils live in: arrondissements instead of the three cities."""
     cities = world.arrondissements["code_commune_parent"].unique()
     return world.places.filter(~pl.col("code").is_in(cities.implode()))
 
 
 def _with_several(places: pl.DataFrame, schools: pl.DataFrame) -> pl.DataFrame:
-    """The places in which there are two of the schools, or more."""
+    """The places with at least two of the schools."""
     several = schools.group_by("code_place").len().filter(pl.col("len") > 1)
     return places.join(several, left_on="code", right_on="code_place", how="semi")
 
@@ -149,13 +149,15 @@ def _with_several(places: pl.DataFrame, schools: pl.DataFrame) -> pl.DataFrame:
 def _sectors(
     world: World, source: str, places: pl.DataFrame, schools: pl.DataFrame, in_part: pl.Series | None = None
 ) -> pl.DataFrame:
-    """Every commune or piece of a street with its school; a new release of the source gives some the school of the row
-    before.
+    """Every commune or part of a street with its school.
+
+    A new release of the source gives some of them the school of the previous row.
 
     Args:
-        in_part: codes of the places that are divided among several schools; unset: those that have several.
+        in_part: codes of the only places that may be divided among schools; unset: all places with several schools.
 
-    Columns: code_place, number and nom_afnor of the street, first and end of its house numbers, side (PI, P, I), uai.
+    Returns:
+        code_place, number and nom_afnor of the street, first and end of its house numbers, side (PI, P, I), uai.
     """
     schools = schools.join(
         world.places.select("code", x="longitude", y="latitude"), left_on="code_place", right_on="code"
@@ -175,7 +177,7 @@ def _sectors(
     streets = _nearest(streets_of(world.streets, divided), schools, "code_place")
     streets = streets.with_columns(division=_division(world, streets))
     low, high = _facing((pl.col("half_x"), pl.col("half_y")))
-    even, odd = _facing((-pl.col("half_y"), pl.col("half_x")))  # `addresses.py` has the odd numbers to the left
+    even, odd = _facing((-pl.col("half_y"), pl.col("half_x")))  # `addresses.py` puts the odd numbers on the left
     half = pl.col("last") // 2
     pieces = pl.concat(
         streets.filter(division=division).select(
@@ -196,12 +198,12 @@ def _sectors(
         )
     )
     rows = pl.concat([whole, pieces]).sort("code_place", "number", "first", "side")
-    before = pl.coalesce(pl.col("uai").shift(1).over(pl.col("code_place").str.head(3)), "uai")
-    return rows.with_columns(uai=pl.when(world.is_revised(rows, source)).then(before).otherwise("uai"))
+    previous = pl.coalesce(pl.col("uai").shift(1).over(pl.col("code_place").str.head(3)), "uai")
+    return rows.with_columns(uai=pl.when(world.is_revised(rows, source)).then(previous).otherwise("uai"))
 
 
 def _division(world: World, streets: pl.DataFrame) -> pl.Series:
-    """How the addresses of each street are divided: by ``parity``, by ``number`` or not at all (``none``)."""
+    """How each street is divided: by ``parity``, by ``number`` or not at all (``none``)."""
     by_border = pl.col("lead").rank("ordinal").over("code_place") / pl.len().over("code_place")
     near_border = streets.select(by_border <= BY_PARITY + BY_NUMBER).to_series()
     by_parity = pl.Series(world.rng("sectors", "streets").random(streets.height) < BY_PARITY / (BY_PARITY + BY_NUMBER))
@@ -210,8 +212,10 @@ def _division(world: World, streets: pl.DataFrame) -> pl.Series:
 
 
 def _facing(direction: tuple[pl.Expr, pl.Expr]) -> tuple[pl.Expr, pl.Expr]:
-    """The schools of what lies behind and ahead of a street's middle in a direction (degrees): one is the nearest
-    school, the other one the second nearest, which is that of what lies more towards it."""
+    """The schools of the parts behind and ahead of a street's middle in a direction (degrees).
+
+    The part on the side of the second nearest school belongs to it, the other one to the nearest.
+    """
     east, north = direction
     ahead = east * pl.col("to_second_x") + north * pl.col("to_second_y") > 0
     nearest, second = pl.col("nearest"), pl.col("second")
@@ -219,25 +223,27 @@ def _facing(direction: tuple[pl.Expr, pl.Expr]) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _nearest(points: pl.DataFrame, schools: pl.DataFrame, group: str) -> pl.DataFrame:
-    """The points with the nearest and the second nearest school of their group (or the nearest again); a point of a
-    group without a school is left out.
+    """The points with the nearest and second nearest school of their group (if it has only one school, twice that one).
 
-    Adds ``nearest`` and ``second``, codes; ``lead``, by how much the one is nearer than the other, and ``to_second_x``,
-    ``to_second_y``, the way from the one to the other, in degrees of latitude and of longitude.
+    Points of a group without a school are left out.
+
+    Returns:
+        The columns of the points; ``nearest`` and ``second`` (codes); ``lead``, by how much the first is nearer;
+        ``to_second_x`` and ``to_second_y``, the way from the first to the second, in degrees.
     """
     parts = []
     candidates = {name: part for (name,), part in schools.group_by(group)}
     for (name,), part in points.group_by(group, maintain_order=True):
         if name not in candidates:
             continue
-        there = candidates[name].sort("uai")
-        east = np.subtract.outer(part["longitude"].to_numpy(), there["x"].to_numpy()) * np.cos(
-            np.radians(there["y"].to_numpy().mean())
+        group_schools = candidates[name].sort("uai")
+        east = np.subtract.outer(part["longitude"].to_numpy(), group_schools["x"].to_numpy()) * np.cos(
+            np.radians(group_schools["y"].to_numpy().mean())
         )
-        distance = np.hypot(east, np.subtract.outer(part["latitude"].to_numpy(), there["y"].to_numpy()))
+        distance = np.hypot(east, np.subtract.outer(part["latitude"].to_numpy(), group_schools["y"].to_numpy()))
         order = np.argsort(distance, axis=1)
         nearest, second = order[:, 0], order[:, min(1, order.shape[1] - 1)]
-        uai, x, y = (there[column].to_numpy() for column in ("uai", "x", "y"))
+        uai, x, y = (group_schools[column].to_numpy() for column in ("uai", "x", "y"))
         near, far = (np.take_along_axis(distance, rank[:, None], axis=1)[:, 0] for rank in (nearest, second))
         parts.append(
             part.with_columns(
@@ -256,7 +262,7 @@ def _nearest(points: pl.DataFrame, schools: pl.DataFrame, group: str) -> pl.Data
 
 
 def _described(world: World, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with names of the place, its département, académie and region."""
+    """The rows with the names of their place, département, académie and region."""
     departements = world.departements.select(
         "code_region",
         "code_academie",
@@ -265,14 +271,8 @@ def _described(world: World, rows: pl.DataFrame) -> pl.DataFrame:
         libelle_academie=spelling.capitals(pl.col("nom_academie")),
         libelle_departement=spelling.capitals(pl.col("nom")),
     )
-    postal = pl.concat(
-        [
-            world.communes.select("code", code_postal=pl.col("codes_postaux").list.first()),
-            world.arrondissements.select("code", "code_postal"),
-        ]
-    )
     places = world.places.select("code_departement", code_place="code", nom_place="nom").join(
-        postal, left_on="code_place", right_on="code"
+        world.postal_codes, left_on="code_place", right_on="code"
     )
     return rows.join(places, on="code_place", maintain_order="left").join(
         departements, on="code_departement", maintain_order="left"
@@ -280,7 +280,7 @@ def _described(world: World, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shapes(world: World, places: pl.DataFrame) -> pl.DataFrame:
-    """code, geo_shape: the commune's contour in GeoJSON, keys in the portal's order."""
+    """code, geo_shape: the commune's contour in GeoJSON, with the keys in the portal's order."""
     contours = world.contours[world.contours["code"].isin(places["code"].to_list())]
     texts = []
     for shape in contours.geometry:
