@@ -92,7 +92,7 @@ def _rows(world: World, communes: pl.DataFrame) -> pl.DataFrame:
     means = [_means(values, published, parts) for values in (counts, _rates(counts, base))]
     counts = _revised(world, counts)
     commune, year, indicator = (places.reshape(-1) for places in np.indices(counts.shape))
-    shown, hidden = pl.col("published"), ~pl.col("published")
+    is_published = pl.col("published")
     return pl.DataFrame(
         {
             "code": communes["code"].gather(commune),
@@ -113,15 +113,15 @@ def _rows(world: World, communes: pl.DataFrame) -> pl.DataFrame:
         "annee",
         "indicateur",
         "unite_de_compte",
-        pl.when(shown).then("nombre").alias("nombre"),
-        pl.when(shown).then("taux").alias("taux_pour_mille"),
-        pl.when(shown).then(pl.lit("diff")).otherwise(pl.lit("ndiff")).alias("est_diffuse"),
+        pl.when(is_published).then("nombre").alias("nombre"),
+        pl.when(is_published).then("taux").alias("taux_pour_mille"),
+        pl.when(is_published).then(pl.lit("diff")).otherwise(pl.lit("ndiff")).alias("est_diffuse"),
         "insee_pop",
         pl.col("annee").clip(None, POPULATION_OF).alias("insee_pop_millesime"),
         "insee_log",
         pl.col("annee").clip(None, DWELLINGS_OF).alias("insee_log_millesime"),
-        pl.when(hidden).then("mean").alias("complement_info_nombre"),
-        pl.when(hidden).then("mean_rate").alias("complement_info_taux"),
+        pl.when(~is_published).then("mean").alias("complement_info_nombre"),
+        pl.when(~is_published).then("mean_rate").alias("complement_info_taux"),
     )
 
 

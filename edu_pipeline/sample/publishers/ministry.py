@@ -199,8 +199,8 @@ def _status(has_contract: pl.Expr, is_agricultural: pl.Expr) -> dict[str, pl.Exp
     without_contract = pl.when(public).then(pl.lit("SANS OBJET")).otherwise(pl.lit("HORS CONTRAT"))
     code_without_contract = pl.when(public).then(pl.lit("99")).otherwise(pl.lit("10"))
     is_private_with_contract = ~public & has_contract
-    ministry = pl.when(is_agricultural).then(pl.lit("AGRICULTURE"))
-    ministry = ministry.otherwise(pl.lit("MINISTERE DE L'EDUCATION NATIONALE"))
+    default_ministry = pl.lit("MINISTERE DE L'EDUCATION NATIONALE")
+    ministry = pl.when(is_agricultural).then(pl.lit("AGRICULTURE")).otherwise(default_ministry)
     priority = pl.when(pl.col("niveau") < 80).then(pl.lit("REP+")).when(pl.col("niveau") < 90).then(pl.lit("REP"))
     return {
         "statut_public_prive": pl.when(~IS_SERVICE).then(

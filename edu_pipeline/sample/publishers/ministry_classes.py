@@ -182,8 +182,8 @@ def pupils_by_specialty(world: World) -> pl.DataFrame:
     )
     table = world.revised(table, PUPILS, "0613_mathematiques_filles")
     small = pl.col(list(pupils)).is_between(1, MASKED_BELOW - 1) & (pl.col("rentree_scolaire") >= MASKED_SINCE)
-    shown = pl.when(small).then(pl.lit(MASK)).otherwise(pl.col(list(pupils)).cast(pl.String))
-    return table.with_columns(shown.name.keep()).select(*LABELS)
+    masked = pl.when(small).then(pl.lit(MASK)).otherwise(pl.col(list(pupils)).cast(pl.String))
+    return table.with_columns(masked.name.keep()).select(*LABELS)
 
 
 def _by_subject(

@@ -277,8 +277,8 @@ def _rate(part: Whole, whole: Whole) -> Floats:
 
 def _text(values: Floats, hidden: Flags | None = None) -> pl.Series:
     """Whole numbers as text, hidden ones as `ND`."""
-    shown = pl.Series(np.round(values)).cast(pl.Int64).cast(pl.String)
-    return shown if hidden is None else shown.set(pl.Series(hidden), "ND")
+    text = pl.Series(np.round(values)).cast(pl.Int64).cast(pl.String)
+    return text if hidden is None else text.set(pl.Series(hidden), "ND")
 
 
 def _where(condition: Flags, values: npt.NDArray[Any] | pl.Series) -> pl.Series:
@@ -327,7 +327,7 @@ def results_of_colleges(world: World) -> pl.DataFrame:
     vocational_candidates = rng.integers(3, 17, count)
     ordinary = np.clip(97 + rng.normal(0, 1.6, count), 60, 100).round()
     part_vocational = rng.integers(1, 9, count).astype(float)
-    some = vocational & (rng.random(count) < 0.35)
+    has_vocational_class = vocational & (rng.random(count) < 0.35)
 
     table = education.with_region_academique(world, rows).with_columns(
         num_ligne=pl.int_range(1, pl.len() + 1),
@@ -350,9 +350,9 @@ def results_of_colleges(world: World) -> pl.DataFrame:
         ),
         part_presents_3eme_ordinaire_total=pl.Series(ordinary),
         part_presents_3eme_ordinaire_g=_where(
-            rng.random(count) < 0.34, np.where(some, ordinary - part_vocational, ordinary)
+            rng.random(count) < 0.34, np.where(has_vocational_class, ordinary - part_vocational, ordinary)
         ),
-        part_presents_3eme_ordinaire_p=_where(some, part_vocational),
+        part_presents_3eme_ordinaire_p=_where(has_vocational_class, part_vocational),
         part_presents_3eme_segpa_total=_where(rng.random(count) < 0.21, rng.integers(0, 101, count).astype(float)),
         nb_mentions_ab_g=pl.Series(mentions[:, 0]),
         nb_mentions_b_g=pl.Series(mentions[:, 1]),

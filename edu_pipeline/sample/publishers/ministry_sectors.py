@@ -57,7 +57,7 @@ def sectors_of_colleges(world: World) -> pl.DataFrame:
     places = _places(world).filter(~pl.col("code_departement").is_in(NOT_COVERED))
     rows = _sectors(world, COLLEGES, places, world.colleges.filter("public"))
     whole = pl.col("nom_afnor").is_null()
-    some = pl.Series(world.rng("sectors").random(rows.height) < WITHOUT_SCHOOL)
+    is_without_school = pl.Series(world.rng("sectors").random(rows.height) < WITHOUT_SCHOOL)
     repetition = pl.Series(world.rng("sectors", "repetition").random(rows.height) < WITHOUT_SCHOOL)
     return (
         _described(world, rows)
@@ -78,7 +78,7 @@ def sectors_of_colleges(world: World) -> pl.DataFrame:
             n_de_voie_fin=pl.col("end").cast(pl.Float64),
             indice_de_repetition_fin=pl.lit(None, pl.String),
             parite="side",
-            code_rne=pl.when(whole | ~some).then("uai"),
+            code_rne=pl.when(whole | ~is_without_school).then("uai"),
             secteur_unique=pl.when(whole).then(pl.lit("O")).otherwise(pl.lit("N")),
             no_ligne=pl.int_range(1, pl.len() + 1),
         )

@@ -1,4 +1,4 @@
-"""The registry of the sample's files and the writing of a directory with them."""
+"""The registry of the sample's files, writing a directory with them, and the shared file formats."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Log = list[tuple[str, int]]
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
-    """Two publications in place of the sample's, and what was written: the file and the release."""
+    """Replaces the sample's publications by three, and logs what is written: file and release."""
     written: Log = []
 
     def publish(source: str, file_name: str) -> Publication:
@@ -50,7 +50,7 @@ def test_every_publication_is_a_file_of_the_catalogue() -> None:
         assert file.kind in ("file", "opendatasoft")
 
 
-def test_a_file_is_published_once() -> None:
+def test_a_file_cannot_be_registered_twice() -> None:
     first = publications()[0]
     with pytest.raises(ValueError, match="found a second publication"):
         publication(first.source, first.file_name)(first.write)
@@ -67,12 +67,15 @@ def test_the_directory_and_its_manifest(tmp_path: Path, log: Log) -> None:
     assert (tmp_path / "sample/c/c.csv").read_text(encoding="utf-8") == "sample 1 2"
     manifest = json.loads((tmp_path / "sample/sample.json").read_text(encoding="utf-8"))
     assert {name: manifest[name] for name in ("invented", "scale", "seed", "releases")} == {
-        "invented": True, "scale": "sample", "seed": 1, "releases": {"c": 2},
-    }  # fmt: skip
+        "invented": True,
+        "scale": "sample",
+        "seed": 1,
+        "releases": {"c": 2},
+    }
     assert list(manifest["files"]) == ["a/a.csv", "a/b.csv", "c/c.csv"]
 
 
-def test_what_is_there_is_not_written_again(tmp_path: Path, log: Log) -> None:
+def test_a_file_that_is_up_to_date_is_not_rewritten(tmp_path: Path, log: Log) -> None:
     write_all(World(), tmp_path)
     log.clear()
     write_all(World(), tmp_path)
@@ -87,14 +90,14 @@ def test_what_is_there_is_not_written_again(tmp_path: Path, log: Log) -> None:
     assert [name for name, _ in log] == ["a.csv", "b.csv", "c.csv"]
 
 
-def test_other_code_writes_everything_again(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_code_rewrites_everything(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     write_all(World(), tmp_path)
     monkeypatch.setattr(directory, "_code", lambda: "other")
     write_all(World(), tmp_path)
     assert len(log) == 6
 
 
-def test_what_is_no_longer_published_goes(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_no_longer_published_is_deleted(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     write_all(World(), tmp_path)
     fewer = directory.publications()[:2]
     monkeypatch.setattr(directory, "publications", lambda: fewer)
@@ -116,7 +119,7 @@ def test_a_new_release_of_one_source(tmp_path: Path, log: Log) -> None:
         write_one(world, tmp_path, "b")
 
 
-def test_a_failure_leaves_the_file_before_it(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_keeps_the_previous_file(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     write_all(World(), tmp_path)
 
     def fails(world: World, path: Path) -> None:
@@ -131,7 +134,7 @@ def test_a_failure_leaves_the_file_before_it(tmp_path: Path, log: Log, monkeypat
     assert (tmp_path / "a/a.csv").read_text(encoding="utf-8") == "sample 1 0"
 
 
-def test_other_peoples_files_are_left_alone(tmp_path: Path, log: Log) -> None:
+def test_a_folder_with_other_files_is_refused(tmp_path: Path, log: Log) -> None:
     (tmp_path / "real.csv").touch()
     with pytest.raises(FolderNotASample, match=r"expected an empty folder or one with sample.json, found real.csv"):
         write_all(World(), tmp_path)
