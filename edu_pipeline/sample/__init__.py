@@ -1,5 +1,5 @@
 """The sample publisher: an invented country and every upstream dataset of it, in its publishers' exact forms.
 
-`world.py` is the country, `publication.py` the writing of a whole directory, `publishers/` the files, one module per
-publisher. Nothing here is imported by the pipeline itself, which reads the sample as it reads the real publishers.
+`world.py` is the country, `publishers/` has the files, one module per publisher, `directory.py` writes all of them,
+`server.py` serves them. The pipeline itself imports nothing from here: it reads the sample as it reads real publishers.
 """

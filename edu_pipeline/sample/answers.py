@@ -1,7 +1,7 @@
-"""What the sample's server is asked, and the forms in which it answers.
+"""Requests to the sample's server and its answers, as values.
 
-Belongs here: a request and an answer as values, JSON, a file with its date and tag. Does not belong here: who answers
-what (`portal.py`, `hosts.py`), sockets (`server.py`).
+Belongs here: a request, an answer, answers in JSON, files with their date and tag. Does not belong here: who answers
+what (`hosts.py`, `portal.py`), sockets (`server.py`).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ TYPES = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A request.
 
     Attributes:
-        host: whom it is for: the first segment of the path.
-        path: the rest of the path, with its slash, percent signs undone.
-        query: the parameters; of a repeated one the last counts.
-        headers: the request's headers, by names in lower case.
+        host: the publisher's host: the first segment of the path.
+        path: the rest of the path, with its leading slash, decoded.
+        query: the parameters; if one is repeated, the last value counts.
+        headers: the headers, by name in lower case.
     """
 
     host: str
@@ -46,7 +46,7 @@ class Asked:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parsed(cls, target: str, headers: Mapping[str, str]) -> Asked:
+    def parsed(cls, target: str, headers: Mapping[str, str]) -> Request:
         """The request for ``/<host>/<path>?<query>``."""
         parts = urlsplit(target)
         host, _, rest = parts.path.lstrip("/").partition("/")
@@ -56,7 +56,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer. A body that is an open file is sent in pieces and closed, an iterator's pieces as they come."""
+    """An answer. An open file as the body is sent in pieces and then closed, an iterator's pieces as they come."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -64,28 +64,28 @@ class Answer:
 
 
 def as_json(
-    content: object, status: int = 200, headers: Mapping[str, str] | None = None, compressed: bool = False
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None, gzipped: bool = False
 ) -> Answer:
-    """An answer in JSON; ``compressed`` with gzip whether or not that was asked for."""
+    """An answer in JSON; if ``gzipped``, compressed whether or not the client accepts it."""
     body = json.dumps(content, ensure_ascii=False).encode()
-    described = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
-    if compressed:
-        body, described["Content-Encoding"] = gzip.compress(body, compresslevel=1, mtime=0), "gzip"
-    return Answer(status, described, body)
+    sent = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
+    if gzipped:
+        body, sent["Content-Encoding"] = gzip.compress(body, compresslevel=1, mtime=0), "gzip"
+    return Answer(status, sent, body)
 
 
 def not_found(problem: str) -> Answer:
-    """404, with what was expected."""
+    """The answer 404 with a message."""
     return as_json({"message": problem}, 404)
 
 
 def http_date(moment: datetime) -> str:
-    """A time as HTTP headers have it."""
+    """A time in the form of HTTP headers."""
     return format_datetime(moment.astimezone(UTC), usegmt=True)
 
 
-def as_file(path: Path, published_at: datetime, asked: Asked, tagged: bool = True) -> Answer:
-    """A file as a web server gives it out: with its date, and 304 to those who have it already.
+def as_file(path: Path, published_at: datetime, request: Request, tagged: bool = True) -> Answer:
+    """A file as a web server sends it: with its date, or 304 if the client already has it.
 
     Args:
         tagged: whether this server sends ETags.
@@ -95,31 +95,31 @@ def as_file(path: Path, published_at: datetime, asked: Asked, tagged: bool = Tru
     headers = {"Last-Modified": http_date(published_at)}
     if tagged:
         headers["ETag"] = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
-    if _has_it(asked, headers.get("ETag"), published_at):
+    if _has_file(request, headers.get("ETag"), published_at):
         stream.close()
         return Answer(304, headers)
     return Answer(200, headers | {"Content-Type": TYPES.get(path.suffix, "application/octet-stream")}, stream)
 
 
-def tagged_by_content(answer: Answer, asked: Asked) -> Answer:
-    """An answer with a weak ETag of its body, as Express sends it; 304 to those who have it already."""
+def tagged_by_content(answer: Answer, request: Request) -> Answer:
+    """The answer with a weak ETag of its body, as Express sends it, or 304 if the client already has it."""
     assert isinstance(answer.body, bytes)
     tag = f'"{len(answer.body):x}-{hashlib.sha1(answer.body, usedforsecurity=False).hexdigest()}"'
     headers = {**answer.headers, "ETag": f"W/{tag}"}
-    return Answer(304, headers) if _has_tag(asked, tag) else Answer(answer.status, headers, answer.body)
+    return Answer(304, headers) if _has_tag(request, tag) else Answer(answer.status, headers, answer.body)
 
 
-def _has_tag(asked: Asked, tag: str) -> bool:
-    known = asked.headers.get("if-none-match", "")
+def _has_tag(request: Request, tag: str) -> bool:
+    known = request.headers.get("if-none-match", "")
     return tag in [entry.strip().removeprefix("W/") for entry in known.split(",")]
 
 
-def _has_it(asked: Asked, tag: str | None, published_at: datetime) -> bool:
-    """Whether the request's conditions say that the client has this state of the file."""
-    if tag and asked.headers.get("if-none-match"):
-        return _has_tag(asked, tag)
+def _has_file(request: Request, tag: str | None, published_at: datetime) -> bool:
+    """Whether the request's conditions say that the client has this version of the file."""
+    if tag and request.headers.get("if-none-match"):
+        return _has_tag(request, tag)
     try:
-        since = parsedate_to_datetime(asked.headers.get("if-modified-since", ""))
+        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
     except (TypeError, ValueError):
         return False
     return published_at <= (since if since.tzinfo else since.replace(tzinfo=UTC))

@@ -1,11 +1,11 @@
 """INSEE's variables of the census, by theme, in INSEE's order and under its names.
 
-Belongs here: which variables a theme has at a census, and what each counts. Does not belong here: the people that are
-counted (`census.py`), the files (`publishers/insee_census.py`).
+Belongs here: which variables a theme has at a census, and what each counts. Does not belong here: the people counted
+(`census.py`), the files (`publishers/insee_census.py`).
 
 Names: P is the main count, C the complementary one (a sample); H men, F women; ages as 1529 or 90P. The order is that
-of the dossier complet's list of variables; no copy confirms that the files have it. That list has every variable once:
-P21_POP5564, which is of another theme there, is here too.
+of the list of variables of the dossier complet; no copy confirms that it is the files' order. That list has each
+variable only once: P21_POP5564, which it has under another theme, is here too.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from edu_pipeline.sample.census import ACTIVE, RETIRED, SCHOOL, STUDENT, Census, Values
 
 Variables = Iterator[tuple[str, Values]]
-"""INSEE's name of a variable without the census (``P_POP``), and its value in every place."""
+"""INSEE's name of a variable without the year of the census (``P_POP``), and its value in every place."""
 
 Theme = Callable[[Census, int], Variables]
-"""The variables of a census, of which a file has three: its own (0), the one before it (1) and the one before that (2).
-Each has fewer variables than the next."""
+"""The variables of one of a file's three censuses: its own (0), the previous one (1) and the one before (2).
+Earlier censuses have fewer variables."""
 
 SEXES = ("H", "F")
 WIDE_AGES = ("0014", "1529", "3044", "4559", "6074", "7589", "90P")
@@ -32,18 +32,24 @@ DIPLOMAS = (
     {"DIPLMIN": 0.30, "CAPBEP": 0.25, "BAC": 0.17, "SUP": 0.28},
     {"DIPL0": 0.18, "CEP": 0.10, "BEPC": 0.06, "CAPBEP": 0.24, "BAC": 0.16, "BACP2": 0.12, "SUP": 0.14},
 )
-"""The diplomas that each of the three censuses tells apart, and their shares."""
+"""The diplomas that each of the three censuses distinguishes, and their shares."""
 ACTIVE_CATEGORIES = (0.02, 0.07, 0.19, 0.27, 0.26, 0.19)
 ALL_CATEGORIES = (0.01, 0.04, 0.10, 0.14, 0.15, 0.12, 0.27, 0.17)
 TILTS = (0.0, 0.1, 0.5, 0.2, -0.2, -0.5, 0.0, 0.0)
-"""How the socio-professional categories 1 to 8 change with the social level of a place."""
+"""How the shares of the socio-professional categories 1 to 8 change with a place's social level."""
 MOVES = (0.885, 0.035, 0.048, 0.011, 0.014, 0.001, 0.006)
 SECTORS = {"AGRI": 0.03, "INDUS": 0.12, "CONST": 0.07, "CTS": 0.46, "APESAS": 0.32}
 ROOMS = {"1P": 0.06, "2P": 0.13, "3P": 0.21, "4P": 0.25, "5PP": 0.35}
 BUILT = ("19", "45", "70", "90", "05")
-SINCE = {"0002": (0.12, 1.0), "0204": (0.18, 3.0), "0509": (0.18, 7.0), "1019": (0.22, 14.0), "2029": (0.13, 24.0),
-         "30P": (0.17, 41.0)}  # fmt: skip
-"""Share of the households by the years since they moved in, and the mean number of years."""
+SINCE = {
+    "0002": (0.12, 1.0),
+    "0204": (0.18, 3.0),
+    "0509": (0.18, 7.0),
+    "1019": (0.22, 14.0),
+    "2029": (0.13, 24.0),
+    "30P": (0.17, 41.0),
+}
+"""Share of the households by years since they moved in, and mean number of years."""
 TENURES = {"PROP": 0.58, "LOC": 0.40, "GRAT": 0.02}
 COMFORT = {"SDB": 0.97, "CCCOLL": 0.15, "CCIND": 0.35, "CINDELEC": 0.35}
 OVERSEAS_COMFORT = {"ELEC": 0.98, "EAUCH": 0.75, "BDWC": 0.96, "CHOS": 0.4, "CLIM": 0.5, "TTEGOU": 0.45}
@@ -51,7 +57,7 @@ OVERSEAS_BUILDING = {"HABFOR": 0.02, "CASE": 0.05, "MIBOIS": 0.08, "MIDUR": 0.85
 
 
 def population(census: Census, back: int) -> Variables:
-    """The people by age and sex, where they lived a year ago, and by socio-professional category."""
+    """People by age and sex, by where they lived a year ago, and by socio-professional category."""
     yield "P_POP", census.people("00P")
     for group in WIDE_AGES if back < 2 else (*WIDE_AGES[:5], "75P"):
         yield f"P_POP{group}", census.people(group)
@@ -84,7 +90,7 @@ def _moves(census: Census) -> Variables:
 
 
 def diplomas(census: Census, back: int) -> Variables:
-    """The people and those at school by age, and the highest diploma of those who have left school."""
+    """People and pupils by age, and the highest diploma of those who have left school."""
     for sex in ("", *SEXES):
         for group in SCHOOL_AGES:
             yield f"P_{sex or 'POP'}{group}", census.people(group, sex)
@@ -104,9 +110,9 @@ def _rising(count: int) -> Sequence[float]:
 
 
 def activity(census: Census, back: int) -> Variables:
-    """Who works, looks for work or does neither, by age and sex; the jobs of the place by category and sector.
+    """Who works, looks for work or does neither, by age and sex; the jobs in the place by category and sector.
 
-    Since 2022 the categories are those of the PCS 2020, under other names.
+    Since 2022 the categories are those of the PCS 2020, which have other names.
     """
     working, seeking = ACTIVE * (1 - census.jobless), ACTIVE * census.jobless
     for group in WORKING_AGES if back < 2 else ("1564", "5564"):
@@ -123,9 +129,11 @@ def activity(census: Census, back: int) -> Variables:
     for sex in SEXES:
         yield from ((f"P_{sex}CHOM{group}", census.people(group, sex, seeking)) for group in WORKING_AGES)
     for status, rate in (
-        ("INACT", 1 - ACTIVE), ("ETUD", STUDENT * (1 - ACTIVE)), ("RETR", RETIRED * (1 - ACTIVE)),
+        ("INACT", 1 - ACTIVE),
+        ("ETUD", STUDENT * (1 - ACTIVE)),
+        ("RETR", RETIRED * (1 - ACTIVE)),
         ("AINACT", (1 - STUDENT - RETIRED) * (1 - ACTIVE)),
-    ):  # fmt: skip
+    ):
         yield f"P_{status}1564", census.people("1564", rate=rate)
     shares = census.shares("workers", ACTIVE_CATEGORIES, tilt=TILTS[:6])
     names = ("CS{0}", "CS{0}", "CS{0}") if back else ("STAT_GSEC1{0}_2{0}", "STAT_GSEC1{0}", "GS{0}")
@@ -171,13 +179,15 @@ def _jobs(census: Census, working: Values, active: Values, category: str) -> Var
         yield f"C_EMPLT_{status}", counted * share
         yield from ((f"C_{name}LT_{status}", values * share) for name, values in by_sector.items())
     for status, share in (
-        ("FSAL", women * employed), ("NSAL", 1 - employed), ("FNSAL", women * (1 - employed)),
-    ):  # fmt: skip
+        ("FSAL", women * employed),
+        ("NSAL", 1 - employed),
+        ("FNSAL", women * (1 - employed)),
+    ):
         yield from ((f"C_{name}LT_{status}", values * share) for name, values in by_sector.items())
 
 
 def dwellings(census: Census, back: int) -> Variables:
-    """The dwellings by use, kind, size and age; the households by tenure, years since they moved in, comfort, cars."""
+    """Dwellings by use, kind, size and age; households by tenure, years since they moved in, comfort and cars."""
     uses = census.shares("uses", (0.82, 0.10, 0.08), 0.35)
     homes = census.dwellings * uses[:, 0]
     houses = 1 / (1 + np.exp(1.6 * (np.log10(census.dwellings + 10) - 4.1)))
@@ -234,7 +244,7 @@ def _households(census: Census, homes: Values, rooms: Values) -> Variables:
 
 
 def _comfort(census: Census, homes: Values) -> Variables:
-    """Some of the variables are counted overseas only, and are empty elsewhere."""
+    """Some of these variables exist only overseas and are empty elsewhere."""
     overseas = census.places["code"].str.starts_with("97").to_numpy()
     only_overseas = np.where(overseas, homes, np.nan)
     yield from ((f"P_RP_{name}", homes * share) for name, share in COMFORT.items())

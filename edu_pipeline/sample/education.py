@@ -1,29 +1,32 @@
-"""What the ministry and ONISEP say alike of a school: whether they list it, what it teaches, how they spell it.
+"""What the ministry and ONISEP agree on: which schools they list, and what a school teaches.
 
-Belongs here: what more than one file of `publishers/ministry*.py` and `publishers/onisep*.py` needs, so that they agree
-with each other. Does not belong here: the schools themselves (`schools.py`), any one file's figures.
+Belongs here: what several files of `publishers/ministry*.py` and `publishers/onisep*.py` need, so that they agree with
+each other. Does not belong here: the schools themselves (`schools.py`), spelling (`spelling.py`), one file's figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from edu_pipeline.normalise import UAI_LETTERS
-
-if TYPE_CHECKING:
-    from edu_pipeline.sample.world import World
+from edu_pipeline.sample.itemised import items
+from edu_pipeline.sample.world import World
 
 COLLEGES, LYCEES, LYCEES_GT = 7_100, 3_700, 2_350
-"""Number of the collèges, of all lycées and of the general and technological ones at the national scale."""
+"""Number of collèges, of all lycées, and of general and technological lycées at the national scale."""
 
 TECHNOLOGICAL = {
-    "sti2d": 0.34, "std2a": 0.06, "stmg": 0.70, "stl": 0.15, "st2s": 0.26, "s2tmd": 0.02, "sthr": 0.03,
-}  # fmt: skip
-"""Share of the technological lycées that have the series."""
+    "sti2d": 0.34,
+    "std2a": 0.06,
+    "stmg": 0.70,
+    "stl": 0.15,
+    "st2s": 0.26,
+    "s2tmd": 0.02,
+    "sthr": 0.03,
+}
+"""Share of the technological lycées that have each series."""
 
 SPECIALTIES = {
     "0507": (0.965, "sciences économiques et sociales"),
@@ -47,14 +50,18 @@ SPECIALTIES = {
     "1087": (0.09, "éducation physique, pratiques et culture sportives"),
     "3045": (0.00, "biologie-écologie"),
 }
-"""Share of the general lycées that offer the specialty, and ONISEP's name of it, by DEPP's code."""
+"""Share of the general lycées that offer the specialty, and ONISEP's name for it, by DEPP's code."""
 
 LANGUAGES = {
-    "LLCER anglais": 0.62, "LLCER anglais - monde contemporain": 0.45, "LLCER espagnol": 0.22, "LLCER allemand": 0.04,
-    "LLCER italien": 0.02, "LLCER occitan-langue d'oc": 0.01,
+    "LLCER anglais": 0.62,
+    "LLCER anglais - monde contemporain": 0.45,
+    "LLCER espagnol": 0.22,
+    "LLCER allemand": 0.04,
+    "LLCER italien": 0.02,
+    "LLCER occitan-langue d'oc": 0.01,
     "langues, littératures et cultures étrangères et régionales": 0.11,
-}  # fmt: skip
-"""Share of the lycées with the specialty 0300 that offer it in the language; the last is of an unnamed one."""
+}
+"""Share of the lycées with the specialty 0300 that offer each language; the last stands for any other language."""
 
 AGRICULTURAL = 0.045
 """Share of the lycées with a general track that belong to the ministry of agriculture.
@@ -62,114 +69,74 @@ AGRICULTURAL = 0.045
 They have three specialties, and DEPP does not list them.
 """
 
-SECTIONS = (
-    "BRITANNIQUE", "AMÉRICAINE", "ARABE", "ALLEMANDE", "ESPAGNOLE", "CHINOISE", "ITALIENNE", "PORTUGAISE",
-    "JAPONAISE", "POLONAISE", "RUSSE", "BRÉSILIENNE", "AUSTRALIENNE", "NÉERLANDAISE", "SUÉDOISE", "CORÉENNE",
-    "NORVÉGIENNE", "DANOISE",
-)  # fmt: skip
+SECTIONS = items("""
+    BRITANNIQUE; AMÉRICAINE; ARABE; ALLEMANDE; ESPAGNOLE; CHINOISE; ITALIENNE; PORTUGAISE; JAPONAISE; POLONAISE;
+    RUSSE; BRÉSILIENNE; AUSTRALIENNE; NÉERLANDAISE; SUÉDOISE; CORÉENNE; NORVÉGIENNE; DANOISE
+""")
 SECTION_LEVELS = {"Ecole": ("Elémentaire", 230), "Collège": ("Collège", 410), "Lycée": ("2nde et BFI", 330)}
-"""Name of the level at which a school has international sections, and their number at the national scale, by type."""
-
-
-def capitals(text: pl.Expr) -> pl.Expr:
-    """The ministry's capitals: no accents, ligatures in two letters."""
-    return (
-        text.str.to_uppercase()
-        .str.replace_many({"Œ": "OE", "Æ": "AE"})
-        .str.normalize("NFKD")
-        .str.replace_all(r"\p{M}", "")
-    )
-
-
-def bare_capitals(text: pl.Expr) -> pl.Expr:
-    """Capitals without punctuation: `LYCEE L HOPITAL`."""
-    return capitals(text).str.replace_all("[^A-Z0-9()]+", " ").str.strip_chars()
-
-
-def three_characters(code_departement: pl.Expr) -> pl.Expr:
-    """The département's code as most files of the ministry pad it: `035`, `02A`, `971`."""
-    return code_departement.str.zfill(3)
-
-
-def without_zero(number: pl.Expr) -> pl.Expr:
-    """A number as the portal shows one that it holds as text: `27`, `29.5`."""
-    return number.cast(pl.String).str.replace(r"\.0$", "")
-
-
-def with_check_letter(digits: pl.Expr) -> pl.Expr:
-    """The establishment code of seven digits."""
-    remainder = digits.cast(pl.Int64) % len(UAI_LETTERS)
-    letter = remainder.replace_strict(dict(enumerate(UAI_LETTERS)), return_dtype=pl.String)
-    return pl.concat_str(digits, letter)
-
-
-def french_date(day: pl.Expr) -> pl.Expr:
-    """A date as ONISEP writes it: `06/06/2020`."""
-    return day.dt.strftime("%d/%m/%Y")
+"""Level with international sections, and their number at the national scale, by type of school."""
 
 
 def scaled(world: World, figure: int) -> int:
-    """What corresponds at the world's scale to a figure of the national one, which is of all lycées and collèges."""
+    """A national figure about lycées and collèges, in proportion to those of this world."""
     if world.scale == "national":
         return figure
     return max(1, round(figure * (world.colleges.height + world.lycees.height) / (COLLEGES + LYCEES)))
 
 
-def listed(world: World, schools: pl.DataFrame, count: int, of: int, name: str) -> pl.DataFrame:
-    """The schools that a list called ``name`` has, in their order: nationally ``count`` of ``of``.
+def listed(world: World, schools: pl.DataFrame, count: int, total: int, name: str) -> pl.DataFrame:
+    """The schools that are in the list ``name``, in their order.
 
-    A longer list of the same name has the schools of a shorter one, and more.
+    A longer list of the same name contains the shorter ones.
+
+    Args:
+        count: schools in the list at the national scale.
+        total: all such schools at the national scale.
     """
-    share = count if world.scale == "national" else round(schools.height * min(1.0, count / of))
+    length = count if world.scale == "national" else round(schools.height * min(1.0, count / total))
     rank = pl.Series(world.rng("listed", name).permutation(schools.height))
-    return schools.filter(rank < share)
+    return schools.filter(rank < length)
 
 
 def listed_each(
-    world: World, schools: pl.DataFrame, counts: Mapping[str, int], of: int, name: str, column: str
+    world: World, schools: pl.DataFrame, counts: Mapping[str, int], total: int, name: str, column: str
 ) -> pl.DataFrame:
-    """The same for several years, one after the other; ``column`` says which."""
+    """The lists of several years, one after the other, with the year in ``column``."""
     years = [
-        listed(world, schools, count, of, name).with_columns(pl.lit(year).alias(column))
+        listed(world, schools, count, total, name).with_columns(pl.lit(year).alias(column))
         for year, count in counts.items()
     ]
     return pl.concat(years)
 
 
-def touched(world: World, source: str, frame: pl.DataFrame) -> pl.Series:
-    """Which rows the source's releases since the first have changed, for sources without a number to move."""
-    marks = world.moved(pl.DataFrame({"mark": np.full(frame.height, 1_000_000)}), source, "mark")
-    return marks["mark"] != 1_000_000
-
-
 def with_region_academique(world: World, schools: pl.DataFrame) -> pl.DataFrame:
-    """The schools with the région académique (code and name), which is another one than INSEE's region."""
+    """The schools with code and name of their région académique, which is not INSEE's region."""
     regions = world.departements.select("code_region_academique", "nom_region_academique", code_departement="code")
     return schools.join(regions, on="code_departement", how="left", maintain_order="left")
 
 
 def is_agricultural(world: World, lycees: pl.DataFrame) -> pl.Series:
-    """Which of the lycées belong to the ministry of agriculture: some of the general ones in small places."""
+    """Which of the lycées belong to the ministry of agriculture: some of the public general ones."""
     rng = world.rng("education", "agricultural")
-    chosen = dict(zip(world.lycees["uai"], rng.random(world.lycees.height) < AGRICULTURAL, strict=True))
+    drawn = dict(zip(world.lycees["uai"], rng.random(world.lycees.height) < AGRICULTURAL, strict=True))
     is_public_lgt = (lycees["public"] & lycees["voie_generale"]).fill_null(False)
-    return is_public_lgt & lycees["uai"].replace_strict(chosen, return_dtype=pl.Boolean)
+    return is_public_lgt & lycees["uai"].replace_strict(drawn, return_dtype=pl.Boolean)
 
 
 def specialties(world: World) -> pl.DataFrame:
-    """uai and, for each code of a specialty, whether the lycée offers it; every lycée, whatever its tracks."""
+    """uai and, for each code of a specialty, whether the lycée offers it; all lycées, whatever their tracks."""
     lycees = world.lycees.select("uai", "public", "voie_generale")
     drawn = world.rng("education", "specialties").random((len(SPECIALTIES), lycees.height))
     agricultural = is_agricultural(world, lycees)
-    of_agriculture = ("0613", "0623", "3045")
+    in_agriculture = ("0613", "0623", "3045")
     return lycees.select("uai").with_columns(
-        pl.when(agricultural).then(code in of_agriculture).otherwise(pl.Series(drawn[row] < share)).alias(code)
+        pl.when(agricultural).then(code in in_agriculture).otherwise(pl.Series(drawn[row] < share)).alias(code)
         for row, (code, (share, _)) in enumerate(SPECIALTIES.items())
     )
 
 
 def technological_series(world: World, lycees: pl.DataFrame) -> pl.DataFrame:
-    """uai and, for each series, whether the lycée has it: one at least if it has the technological track."""
+    """uai and, for each series, whether the lycée has it: at least one if it has the technological track."""
     drawn = world.rng("education", "series").random((len(TECHNOLOGICAL), world.lycees.height))
     has = {code: drawn[row] < share for row, (code, share) in enumerate(TECHNOLOGICAL.items())}
     has["stmg"] |= ~np.any(list(has.values()), axis=0)
@@ -181,14 +148,14 @@ def technological_series(world: World, lycees: pl.DataFrame) -> pl.DataFrame:
 
 
 def international_sections(world: World) -> pl.DataFrame:
-    """uai, section and niveau of the international sections in the country; the commonest first."""
+    """uai, section and niveau of the international sections in the country."""
     weights = 1 / np.arange(1, len(SECTIONS) + 1)
     parts = []
     for type_, (level, number) in SECTION_LEVELS.items():
         schools = world.schools.filter(pl.col("type") == type_, pl.col("voie_generale").fill_null(type_ != "Lycée"))
         rng = world.rng("education", "sections", type_)
         count = scaled(world, number)
-        chosen = rng.choice(schools["uai"].to_numpy(), count)
+        hosts = rng.choice(schools["uai"].to_numpy(), count)
         section = rng.choice(SECTIONS, count, p=weights / weights.sum())
-        parts.append(pl.DataFrame({"uai": chosen, "section": section, "niveau": [level] * count}))
+        parts.append(pl.DataFrame({"uai": hosts, "section": section, "niveau": [level] * count}))
     return pl.concat(parts).unique(maintain_order=True).sort("uai", "section")

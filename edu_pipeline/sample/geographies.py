@@ -1,7 +1,6 @@
-"""The places as the communal files have them: in the codes of the file's year, with zonings and social level.
+"""The places as files about communes have them: in the codes of the file's year, with zones and social level.
 
-Belongs here: what the publishers of communal figures (INSEE, SSMSI, DVF) share beyond the world itself. Does not
-belong here: any one file.
+Belongs here: what the publishers of figures by commune (INSEE, SSMSI, DVF) share. Does not belong here: any one file.
 """
 
 from __future__ import annotations
@@ -12,20 +11,20 @@ from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
 COLLECTIVITIES = ("975", "977", "978", "984", "986", "987", "988", "989")
-"""Overseas collectivities, which the communal files leave out."""
+"""Overseas collectivities, which these files leave out."""
 
 CITIES = tuple(dict.fromkeys(arrondissements.COMMUNES.values()))
 """Paris, Lyon and Marseille as wholes, in the codes of every year."""
 
 POLE_WEIGHT = 3
-"""How many times the people of another commune the pole of a merger had, before it."""
+"""How many times as many people as each other commune the main commune of a merger had before it."""
 
 
 def places_of(world: World, year: int) -> pl.DataFrame:
     """The communes and municipal arrondissements on 1 January of the year, by code; no overseas collectivities.
 
-    A commune that has merged since is there by its former communes, one that has been split as a whole, a changed code
-    as it was. Columns: those of ``World.places`` and ``niveau``, the social level of its schools around 100.
+    A commune merged since then appears as its former communes, a commune split since then as a whole, a changed code as
+    it was. Columns: those of ``World.places`` and ``niveau``, the social level of its schools (around 100).
     """
     places = world.places.filter(~pl.col("code_departement").is_in(COLLECTIVITIES)).join(
         _levels(world), on="code", how="left"
@@ -39,7 +38,7 @@ def places_of(world: World, year: int) -> pl.DataFrame:
 
 
 def _undone(places: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
-    """The places before the changes of one day: each is shared out to the codes that it had, and these added up."""
+    """The places before the changes of one day: each is divided among its former codes, and these are added up."""
     weight = pl.when(pl.col("cod_ini") == pl.col("cod_fin")).then(POLE_WEIGHT).otherwise(1)
     before = changes.select("cod_ini", code="cod_fin", share=weight / weight.sum().over("cod_fin"))
     shared = places.join(before, on="code", how="left").with_columns(
@@ -55,8 +54,7 @@ def _undone(places: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
 
 
 def _levels(world: World) -> pl.DataFrame:
-    """The social level of every place: its schools' mean, else that of its département; a city's is the mean of its
-    arrondissements."""
+    """The social level of every place: the mean of its schools, or of its arrondissements, else of its département."""
     levels = world.schools.group_by(code="code_place").agg(niveau=pl.col("niveau").mean())
     city = pl.col("code").replace_strict(arrondissements.COMMUNES, default=None)
     cities = levels.with_columns(code=city).drop_nulls().group_by("code").agg(pl.col("niveau").mean())
@@ -68,8 +66,10 @@ def _levels(world: World) -> pl.DataFrame:
 
 
 def zones_of(world: World, places: pl.DataFrame) -> pl.DataFrame:
-    """The zones that each of the places lies in, by INSEE's names: DEP, REG, EPCI, ARR, CANOV, ZE2020, UU2020, AAV2020,
-    BV2022. Those that the world does not know are invented from the bassin de vie."""
+    """The zones of each place under INSEE's names: DEP, REG, EPCI, ARR, CANOV, ZE2020, UU2020, AAV2020, BV2022.
+
+    The zones that the world does not have are invented from the bassin de vie.
+    """
     groups = world.communes.select("code", EPCI=pl.col("code_epci").fill_null("ZZZZZZZZZ"))
     city = pl.col("code").replace(arrondissements.COMMUNES)
     departement, region, bassin = pl.col("DEP"), pl.col("REG"), pl.col("BV2022")

@@ -1,4 +1,4 @@
-"""What ONISEP's files have in common: their dialect of CSV, identifiers, sites, days of change.
+"""What ONISEP's files have in common: their dialect of CSV, identifiers, sites, dates of change.
 
 Belongs here: what both `publishers/onisep.py` and `publishers/onisep_courses.py` need. Does not belong here: what is
 taught (`education.py`), the columns of one file.
@@ -12,26 +12,27 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from edu_pipeline.sample import education
+from edu_pipeline.sample import education, spelling
+from edu_pipeline.sample.numbering import with_check_letter
 from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
 PAGES = "https://www.onisep.fr/http/redirection"
 
 ENTERED, CHANGED_UNTIL = date(2020, 6, 6), date(2026, 2, 28)
-"""ONISEP entered nearly everything on one day; the second day is that of the newest change of the first release."""
+"""The day on which ONISEP entered nearly everything, and the day of the last change in the first release."""
 UNCHANGED = 0.2
-"""Share of the rows that were never changed."""
+"""Share of the rows that have never been changed."""
 
 ONLY_HERE = 328
-"""Number of the private general lycées without contract that only ONISEP knows, at the national scale."""
+"""Number of private general lycées without contract that only ONISEP lists, at the national scale."""
 
 COLLECTIVITIES = ("Collectivités d'outre-mer", "Collectivités d'Outre Mer")
-"""What stands for region and académie of an overseas collectivity."""
+"""What ONISEP writes for the region and the académie of an overseas collectivity."""
 
 
 def write_ideo(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame of text as ONISEP does: `;`, UTF-8 with byte order mark, quotes around what has a blank in it."""
+    """Write a frame of text as ONISEP does: `;`, UTF-8 with byte order mark, quotes around cells with a space."""
     header = pl.DataFrame([frame.columns], schema=frame.columns, orient="row")
     text = pl.concat([header, frame.cast(pl.String)]).with_columns(pl.all().fill_null(""))
     cells = [_quoted_if_needed(pl.col(name)) for name in frame.columns]
@@ -45,21 +46,21 @@ def _quoted_if_needed(text: pl.Expr) -> pl.Expr:
 
 
 def identifiers(world: World) -> pl.DataFrame:
-    """uai and ens, ONISEP's identifier, of every school that is not of the first degree."""
+    """uai and ens (ONISEP's identifier) of every school except those of the first degree."""
     schools = world.schools.filter(pl.col("type") != "Ecole")
     number = world.rng("ideo", "identifiers").permutation(schools.height) + 1
     return schools.select("uai", ens=pl.format("ENS.{}", pl.Series(number)))
 
 
 def others(number: pl.Expr, beginning: int) -> pl.Expr:
-    """Identifiers of sites that have none of their own, behind those of all schools."""
+    """Identifiers for sites that are not schools, above those of all schools."""
     return pl.format("ENS.{}", beginning + number)
 
 
 def lycees(world: World) -> pl.DataFrame:
-    """The lycées that ONISEP knows, by code: those of the ministry, and private ones without contract.
+    """The lycées that ONISEP lists, by code: those of the ministry, and private ones without contract.
 
-    Columns: those of ``World.schools``; ens; base, the lycée that the school is modelled on, itself in most cases.
+    Columns: those of ``World.schools``; ens; base, the lycée that the school is modelled on, mostly itself.
     """
     known = world.lycees.join(identifiers(world), on="uai", maintain_order="left").with_columns(base="uai")
     count = education.scaled(world, ONLY_HERE)
@@ -72,7 +73,7 @@ def lycees(world: World) -> pl.DataFrame:
         [
             known,
             model.with_columns(
-                uai=education.with_check_letter(digits),
+                uai=with_check_letter(digits),
                 nom=pl.format("Lycée privé hors contrat {}", pl.col("nom").str.extract("(inventée? .*)$")),
                 public=pl.lit(False),
                 voie_technologique=pl.lit(False),
@@ -82,21 +83,21 @@ def lycees(world: World) -> pl.DataFrame:
                 ens=others(rank, 300_000),
             ),
         ]
-    ).sort("uai")  # fmt: skip
+    ).sort("uai")
 
 
 def is_without_contract() -> pl.Expr:
-    """Whether a lycée is one of those that only ONISEP knows."""
+    """Whether a lycée is one of those that only ONISEP lists."""
     return pl.col("base") != pl.col("uai")
 
 
 def with_annexes(world: World, rows: pl.DataFrame, name: str, twice: int, without_code: int) -> pl.DataFrame:
-    """The rows and, behind them, further sites: some under the code of their school, some without a code.
+    """The rows, followed by further sites: some with the code of their school, some without a code.
 
     Args:
-        twice: number of the former at the national scale; one at least.
-        without_code: number of the latter at the national scale; at most one site in a hundred, as in the real files,
-            so that the small country has none.
+        twice: number of sites with the code of their school at the national scale; at least one.
+        without_code: number of sites without a code at the national scale; at most one in a hundred, as in the real
+            files, so that there are none at the sample scale.
     """
     counts = [education.scaled(world, twice), min(education.scaled(world, without_code), rows.height // 100)]
     rng = world.rng("ideo", "annexes", name)
@@ -112,9 +113,9 @@ def with_annexes(world: World, rows: pl.DataFrame, name: str, twice: int, withou
 
 
 def with_places(world: World, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with ONISEP's words for where they are: cp, commune, region, academie, telephone, bp of some.
+    """The rows with their place as ONISEP writes it: cp, commune, region, academie, telephone, and bp for some.
 
-    The city stands for the arrondissement; a postal code has lost its leading zero.
+    A city stands for its arrondissements; a postal code loses its leading zero.
     """
     city = pl.col("code_place").replace(arrondissements.COMMUNES)
     names = world.communes.select(city="code", commune="nom")
@@ -127,17 +128,18 @@ def with_places(world: World, rows: pl.DataFrame) -> pl.DataFrame:
             cp=pl.col("code_postal").str.strip_chars_start("0"),
             bp=pl.when(number % 5 < 2).then(pl.format("BP {}", number % 397 + 1)),
             telephone=pl.format("01 99 00 {} {}", number % 89 + 10, number // 89 % 89 + 10),
-            region=pl.when(collectivity).then(pl.lit(COLLECTIVITIES[0]))
+            region=pl.when(collectivity)
+            .then(pl.lit(COLLECTIVITIES[0]))
             .otherwise(pl.col("nom_region").str.replace("Î", "I", literal=True)),
             academie=pl.when(collectivity).then(pl.lit(COLLECTIVITIES[1])).otherwise("nom_academie"),
         )
-    )  # fmt: skip
+    )
 
 
 def with_days(world: World, rows: pl.DataFrame, source: str) -> pl.DataFrame:
-    """The rows with the days on which ONISEP entered and last changed them (`entered`, `changed`, as text).
+    """The rows with the dates on which ONISEP entered and last changed them (`entered`, `changed`, as text).
 
-    A new release of the source changes some rows on a day of its own.
+    Each new release of the source changes some rows, on its own day.
     """
     rng = world.rng("ideo", "days", source)
     span = (CHANGED_UNTIL - ENTERED).days
@@ -145,20 +147,20 @@ def with_days(world: World, rows: pl.DataFrame, source: str) -> pl.DataFrame:
     later = entered + np.round(rng.random(rows.height) * (span - entered)).astype(int)
     changed = np.where(rng.random(rows.height) < UNCHANGED, entered, later)
     released = (CHANGED_UNTIL + timedelta(days=30 * world.release(source)) - ENTERED).days
-    days = np.where(education.touched(world, source, rows).to_numpy(), released, changed)
+    days = np.where(world.is_revised(rows, source).to_numpy(), released, changed)
     first = np.datetime64(ENTERED)
     return rows.with_columns(
-        education.french_date(pl.lit(pl.Series(first + entered))).alias("entered"),
-        education.french_date(pl.lit(pl.Series(first + days))).alias("changed"),
+        spelling.french_date(pl.lit(pl.Series(first + entered))).alias("entered"),
+        spelling.french_date(pl.lit(pl.Series(first + days))).alias("changed"),
     )
 
 
 def site_number() -> pl.Expr:
-    """The number in a site's identifier, from which follows what its rows say alike in all files."""
+    """The number in a site's identifier, which determines what all files say alike about the site."""
     return pl.col("ens").str.slice(4).cast(pl.Int64)
 
 
 def action_identifiers(world: World, rows: pl.DataFrame, source: str, beginning: int) -> pl.Series:
-    """Identifiers of the courses (`AF.23666`), none of which another file has."""
+    """Identifiers of the courses (`AF.23666`), different in each file."""
     numbers = world.rng("ideo", "actions", source).permutation(rows.height) + beginning
     return rows.select(pl.format("AF.{}", pl.Series(numbers))).to_series()

@@ -1,7 +1,7 @@
-"""The land of the invented country: cells, one for each commune, and the contours that they share.
+"""The land of the invented country: one cell for each commune, and the borders that cells share.
 
-Belongs here: which cell lies in which département, and the coordinates of a cell's ring. Does not belong here: the
-communes themselves (`world.py`), where the lands are (`territory.py`).
+Belongs here: which cell lies in which département, the coordinates of a cell's ring. Does not belong here: the communes
+themselves (`country.py`), where the land is (`territory.py`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 JITTER = 0.22
-"""How far a corner lies from its place in the lattice at most, in cells; the middle of an edge half as far."""
+"""Greatest distance of a corner from its place in the lattice, in cells; half as much for the middle of an edge."""
 
 KILOMETRES = (76.0, 111.0)
-"""Length of a degree of longitude and of latitude in the middle of France: what counts as wide."""
+"""Length of a degree of longitude and of latitude in the middle of France, to tell which side is wider."""
 
 
 def cells(lands: Sequence[Land], counts: Mapping[str, int], centres: Mapping[str, tuple[float, float]]) -> pl.DataFrame:
-    """As many cells for each département as it has communes, in one piece, beside those next to it in France.
+    """As many cells for each département as it has communes, in one piece, next to its real neighbours.
 
     Returns:
         land (its number), row and column (in the land's lattice, 0 in its middle), code_departement, longitude and
@@ -60,7 +60,7 @@ def _cells(
 
 
 def _gauge(land: Land, points: Floats) -> Floats:
-    """How much the land's outline has to grow for each point to lie on it."""
+    """By what factor the land's outline has to grow for each point to lie on it."""
     corners = np.array(land.outline, dtype=float)
     along = np.roll(corners, -1, axis=0) - corners
     normals = np.column_stack([along[:, 1], -along[:, 0]])
@@ -76,7 +76,7 @@ def _divide(
     centres: Mapping[str, tuple[float, float]],
     owner: NDArray[np.object_],
 ) -> None:
-    """Cut the cells across their wider side, and the départements with them, until each has its own."""
+    """Cut the cells across their wider side, and the départements likewise, until each département has its own."""
     if len(codes) == 1:
         owner[members] = codes[0]
         return
@@ -90,7 +90,7 @@ def _divide(
 
 
 def from_the_middle(frame: pl.DataFrame, counts: Mapping[str, int]) -> pl.DataFrame:
-    """Of each département so many cells, by their distance from its middle."""
+    """The given number of cells of each département, those nearest to its middle."""
     away = ((pl.col("longitude") - pl.col("longitude").mean()) / pl.col("width")) ** 2 + (
         (pl.col("latitude") - pl.col("latitude").mean()) / pl.col("height")
     ) ** 2
@@ -114,16 +114,13 @@ def rings(rows: Integers, columns: Integers, land: Land, rng: np.random.Generato
     size = (int(np.ptp(rows)) + 2, int(np.ptp(columns)) + 2)
     places = np.moveaxis(np.indices(size)[::-1], 0, -1) + first
 
-    def moved(shift: tuple[float, float], reach: float) -> Floats:
+    def jittered(shift: tuple[float, float], reach: float) -> Floats:
         points: Floats = places + shift + rng.uniform(-reach, reach, (*size, 2))
         return points * [land.width, land.height] + [land.longitude, land.latitude]
 
-    corner, below, beside = moved((-0.5, -0.5), JITTER), moved((0, -0.5), JITTER / 2), moved((-0.5, 0), JITTER / 2)
+    corner = jittered((-0.5, -0.5), JITTER)
+    south, west = jittered((0, -0.5), JITTER / 2), jittered((-0.5, 0), JITTER / 2)
     y, x = rows - first[1], columns - first[0]
-    return np.stack(
-        [
-            corner[y, x], below[y, x], corner[y, x + 1], beside[y, x + 1], corner[y + 1, x + 1],
-            below[y + 1, x], corner[y + 1, x], beside[y, x], corner[y, x],
-        ],
-        axis=1,
-    )  # fmt: skip
+    from_southwest = [corner[y, x], south[y, x], corner[y, x + 1], west[y, x + 1]]
+    from_northeast = [corner[y + 1, x + 1], south[y + 1, x], corner[y + 1, x], west[y, x]]
+    return np.stack([*from_southwest, *from_northeast, corner[y, x]], axis=1)

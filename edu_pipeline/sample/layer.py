@@ -1,7 +1,7 @@
-"""An ArcGIS layer as the sample's server answers for it: its description, and queries in pages.
+"""An ArcGIS layer: its description, and queries answered in pages.
 
-Belongs here: the answers of a FeatureServer's layer over a stored GeoJSON file. Does not belong here: which layer is at
-which path (`hosts.py`), what is in the file (`publishers/`).
+Belongs here: the answers of a FeatureServer's layer, from a stored GeoJSON file. Does not belong here: which layer is
+at which path (`hosts.py`), what is in the file (`publishers/`).
 """
 
 from __future__ import annotations
@@ -11,40 +11,40 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from edu_pipeline.sample.answers import Answer, Asked, as_json
+from edu_pipeline.sample.answers import Answer, Request, as_json
 
 MAX_RECORDS = 10
-"""Features in a page at most: far fewer than real services give, so that the small scale has pages too."""
+"""Most features in a page: far fewer than real services send, so that the sample scale has several pages."""
 
 OBJECT_ID = "OBJECTID"
 TEXT_LENGTH = 256
 QUERY = "/query"
-"""What the path of a query has after the layer's."""
+"""What follows the layer's path in the path of a query."""
 
 
-def answered(path: Path, name: str, published_at: datetime, asked: Asked) -> Answer:
-    """What the layer answers; errors come with status 200, as ArcGIS sends them.
+def answered(path: Path, name: str, published_at: datetime, request: Request) -> Answer:
+    """The layer's answer; errors have status 200, as ArcGIS sends them.
 
     Args:
-        path: GeoJSON collection of points; every feature has an ``OBJECTID``, which is in ascending order.
+        path: GeoJSON collection of points; every feature has an ``OBJECTID``, in ascending order.
     """
     features: list[dict[str, Any]] = json.loads(path.read_bytes())["features"]
-    if not asked.path.endswith(QUERY):
+    if not request.path.endswith(QUERY):
         return as_json(_described(features, name, published_at))
-    if asked.query.get("where", "").replace(" ", "") != "1=1":
+    if request.query.get("where", "").replace(" ", "") != "1=1":
         return _error("The sample answers where=1=1 only.")
-    form = asked.query.get("f", "html")
+    form = request.query.get("f", "html")
     if form not in ("geojson", "json", "pjson"):
         return _error("The sample answers f=geojson, json or pjson only.")
-    if asked.query.get("returnCountOnly") == "true":
+    if request.query.get("returnCountOnly") == "true":
         return as_json({"count": len(features)})
     try:
-        first = int(asked.query.get("resultOffset", 0))
-        count = min(int(asked.query.get("resultRecordCount", MAX_RECORDS)), MAX_RECORDS)
+        first = int(request.query.get("resultOffset", 0))
+        count = min(int(request.query.get("resultRecordCount", MAX_RECORDS)), MAX_RECORDS)
     except ValueError:
         return _error("resultOffset and resultRecordCount are numbers.")
-    page, is_cut = features[first : first + count], first + count < len(features)
-    return as_json(_collection(page, is_cut) if form == "geojson" else _feature_set(page, is_cut))
+    page, has_more = features[first : first + count], first + count < len(features)
+    return as_json(_collection(page, has_more) if form == "geojson" else _feature_set(page, has_more))
 
 
 def _described(features: list[dict[str, Any]], name: str, published_at: datetime) -> dict[str, Any]:
@@ -70,12 +70,12 @@ def _field(name: str) -> dict[str, Any]:
     return {"name": name, "type": "esriFieldTypeString", "alias": name, "length": TEXT_LENGTH, "nullable": True}
 
 
-def _collection(features: list[dict[str, Any]], is_cut: bool) -> dict[str, Any]:
-    more = {"properties": {"exceededTransferLimit": True}} if is_cut else {}
+def _collection(features: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:
+    more = {"properties": {"exceededTransferLimit": True}} if has_more else {}
     return {"type": "FeatureCollection", **more, "features": features}
 
 
-def _feature_set(features: list[dict[str, Any]], is_cut: bool) -> dict[str, Any]:
+def _feature_set(features: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:
     rows = [
         {
             "attributes": feature["properties"],
@@ -83,7 +83,7 @@ def _feature_set(features: list[dict[str, Any]], is_cut: bool) -> dict[str, Any]
         }
         for feature in features
     ]
-    more = {"exceededTransferLimit": True} if is_cut else {}
+    more = {"exceededTransferLimit": True} if has_more else {}
     return {"objectIdFieldName": OBJECT_ID, "spatialReference": {"wkid": 4326}, "features": rows, **more}
 
 

@@ -1,9 +1,9 @@
 """The sample's HTTP server, on this machine only: ``/<host>/<path>`` answers as ``https://<host>/<path>`` would.
 
-Belongs here: sockets, how a body is sent, what the server is told to do (`/-/`). Does not belong here: what the
-publishers answer (`hosts.py`, `portal.py`), starting and stopping it in the background (`background.py`).
+Belongs here: sockets, sending a body, the server's own paths (`/-/`). Does not belong here: the publishers' answers
+(`hosts.py`), starting and stopping the server in the background (`background.py`).
 
-- ``GET /-/`` says what is served; ``POST /-/publish/<source>`` publishes a new release of a source;
+- ``GET /-/`` shows what is served; ``POST /-/publish/<source>`` publishes a new release of a source;
 - ``POST /-/fail?count=3&status=429&retry_after=1`` makes the next requests to publishers fail, for tests.
 """
 
@@ -26,7 +26,7 @@ from socketserver import TCPServer
 from typing import Any
 
 from edu_pipeline.errors import EduError, SourceMissing
-from edu_pipeline.sample.answers import Answer, Asked, as_json, not_found
+from edu_pipeline.sample.answers import Answer, Request, as_json, not_found
 from edu_pipeline.sample.hosts import Hosts
 from edu_pipeline.sample.portal import exceeded, used_up
 from edu_pipeline.sample.shelf import Holding, Shelf
@@ -38,16 +38,16 @@ OWN = "-"
 """First segment of the server's own paths."""
 
 INVENTED = ("X-Invented-Data", "edu_pipeline sample")
-"""Header of every answer: nobody shall take this data for real."""
+"""Header of every answer, so that nobody takes this data for real."""
 
 CHUNK = 1 << 20
 IDLE_SECONDS = 60
 QUOTA_OF_FAILURES = 10_000
-"""The daily calls that a portal names when it is told to answer 429."""
+"""The daily quota that a portal names when it has been told to answer 429."""
 
 
 class SampleServer(ThreadingHTTPServer):
-    """Serves a sample directory on a port of 127.0.0.1, every connection in a thread of its own.
+    """Serves a sample directory on a port of 127.0.0.1, each connection in its own thread.
 
     Args:
         port: 0 for any free one.
@@ -65,13 +65,13 @@ class SampleServer(ThreadingHTTPServer):
         super().__init__((ADDRESS, port), _Handler)
 
     def server_bind(self) -> None:
-        """Bind without asking the network for this machine's name, which can take long where there is none."""
+        """Bind without looking up this machine's name, which can take long on a machine without a network."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = ADDRESS, self.server_address[1]
 
     @property
     def url(self) -> str:
-        """Where it is reached; the value for EDU_UPSTREAM."""
+        """The server's address; the value for EDU_UPSTREAM."""
         return f"http://{ADDRESS}:{self.server_address[1]}"
 
     def fail_next(self, count: int, status: int, retry_after: float | None = None) -> None:
@@ -79,51 +79,51 @@ class SampleServer(ThreadingHTTPServer):
         with self._lock:
             self._failures = [(status, retry_after)] * count
 
-    def answer(self, method: str, asked: Asked) -> Answer:
+    def answer(self, method: str, request: Request) -> Answer:
         """Answer a request."""
-        if asked.host in ("", OWN):
-            return self._told(method, asked)
+        if request.host in ("", OWN):
+            return self._own(method, request)
         if method == "POST":
-            return as_json({"message": "The publishers are only asked."}, 405, {"Allow": "GET, HEAD"})
+            return as_json({"message": "Publishers take GET and HEAD only."}, 405, {"Allow": "GET, HEAD"})
         with self._lock:
             failure = self._failures.pop() if self._failures else None
-        return self._failing(asked, *failure) if failure else self.hosts.answer(asked)
+        return self._failing(request, *failure) if failure else self.hosts.answer(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone is no error of the server."""
+        """A client that has gone away is not an error of the server."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            log.exception("%s: the connection was given up", client_address)
+            log.exception("%s: connection abandoned", client_address)
 
-    def _failing(self, asked: Asked, status: int, retry_after: float | None) -> Answer:
+    def _failing(self, request: Request, status: int, retry_after: float | None) -> Answer:
         headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
-        if status == HTTPStatus.TOO_MANY_REQUESTS and asked.host in self.hosts.portals:
+        if status == HTTPStatus.TOO_MANY_REQUESTS and request.host in self.hosts.portals:
             answer = exceeded(used_up(QUOTA_OF_FAILURES))
             return Answer(status, {**answer.headers, **headers}, answer.body)
         return as_json({"message": HTTPStatus(status).phrase}, status, headers)
 
-    def _told(self, method: str, asked: Asked) -> Answer:
-        """The server's own paths: what it is, and what it is told to do."""
+    def _own(self, method: str, request: Request) -> Answer:
+        """The server's own paths: its state, and its commands."""
         if method != "POST":
-            if asked.host == OWN and asked.path != "/":
-                return not_found("Here are GET /-/, POST /-/publish/<source> and POST /-/fail?count=&status=.")
+            if request.host == OWN and request.path != "/":
+                return not_found("Expected GET /-/, POST /-/publish/<source> or POST /-/fail?count=&status=.")
             return as_json(self._state())
-        if "origin" in asked.headers:
-            return as_json({"message": "A page in a browser tells this server nothing."}, 403)
-        task, _, source = asked.path.strip("/").partition("/")
-        if task == "publish" and source:
+        if "origin" in request.headers:
+            return as_json({"message": "Commands from a page in a browser are refused."}, 403)
+        command, _, source = request.path.strip("/").partition("/")
+        if command == "publish" and source:
             try:
                 return as_json(_described(self.shelf.publish(source)))
             except SourceMissing as error:
                 return not_found(str(error))
-        if task == "fail" and not source:
+        if command == "fail" and not source:
             try:
-                count, status = int(asked.query["count"]), HTTPStatus(int(asked.query["status"]))
-                retry_after = float(asked.query["retry_after"]) if "retry_after" in asked.query else None
+                count, status = int(request.query["count"]), HTTPStatus(int(request.query["status"]))
+                retry_after = float(request.query["retry_after"]) if "retry_after" in request.query else None
             except (KeyError, ValueError) as error:
-                return as_json({"message": f"count and status, please, and retry_after if wanted: {error}"}, 400)
+                return as_json({"message": f"Expected count, status and maybe retry_after, found {error}."}, 400)
             self.fail_next(count, status, retry_after)
             return as_json({"count": count, "status": status})
-        return not_found("Here are POST /-/publish/<source> and POST /-/fail?count=&status=.")
+        return not_found("Expected POST /-/publish/<source> or POST /-/fail?count=&status=.")
 
     def _state(self) -> dict[str, Any]:
         holdings = [holding for source in self.shelf.sources() if (holding := self.shelf.holding(source))]
@@ -148,7 +148,7 @@ def _described(holding: Holding) -> dict[str, Any]:
 
 @contextmanager
 def serving(shelf: Shelf, port: int = 0, quota: int | None = None) -> Iterator[SampleServer]:
-    """A server in a thread of this process, for as long as the block lasts."""
+    """A server in a thread of this process, until the block ends."""
     with SampleServer(shelf, port, quota) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
@@ -186,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond()
 
     def do_POST(self) -> None:
-        # No task has a body; one that is sent all the same is not read, so that nothing can follow it.
+        # No command has a body. If there is one it is not read, so the connection cannot be used again.
         self.close_connection = True
         self._respond()
 
@@ -199,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         try:
-            answer = self.server.answer(self.command, Asked.parsed(self.path, dict(self.headers)))
+            answer = self.server.answer(self.command, Request.parsed(self.path, dict(self.headers)))
         except Exception as error:
             log.exception("%s %s", self.command, self.path)
             answer = as_json({"message": f"{type(error).__name__}: {error}"}, 500)
@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
                 answer.body.close()
 
     def _send(self, answer: Answer) -> None:
-        """Send the answer; one whose length is not known in chunks, so that a client sees if it is cut off."""
+        """Send the answer, in chunks if its length is unknown, so that the client notices if it is cut off."""
         body = answer.body
         chunked = not isinstance(body, bytes | io.BufferedReader)
         self.send_response(answer.status)
@@ -243,22 +243,22 @@ class _Handler(BaseHTTPRequestHandler):
                 if piece:
                     self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
         except BaseException:
-            self.close_connection = True  # without the last chunk: the client sees that it is cut off
+            self.close_connection = True  # the last chunk is missing: the client notices the cut
             raise
         if chunked:
             self.wfile.write(b"0\r\n\r\n")
 
 
 def main() -> None:
-    """Serve a directory from the command line, as ``background.py`` does."""
+    """Serve a directory: the command line that ``background.py`` starts."""
     parser = argparse.ArgumentParser(prog="edu_pipeline.sample.server")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--quota", type=int)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        serve(Shelf(asked.folder), asked.port, asked.quota)
+        serve(Shelf(arguments.folder), arguments.port, arguments.quota)
     except EduError as error:
         sys.exit(str(error))
 

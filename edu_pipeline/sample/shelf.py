@@ -1,8 +1,8 @@
-"""A sample directory as its publishers hold it: which files a source has now, of which release, since when.
+"""A sample directory as its publishers see it: the current files of each source, their release and its date.
 
-Belongs here: reading the directory, `make`, publishing a new release, and the dates, which `sample.json` remembers
-under `published`. Does not belong here: what is in the files (`publishers/`), writing them (`publication.py`), how they
-are asked for (`portal.py`, `hosts.py`).
+Belongs here: reading the directory, `make`, publishing a new release, and the dates, which `sample.json` keeps under
+`published`. Does not belong here: what is in the files (`publishers/`), writing them (`directory.py`), answering
+requests (`hosts.py`).
 """
 
 from __future__ import annotations
@@ -21,25 +21,28 @@ from typing import Any
 
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.errors import SourceMissing
-from edu_pipeline.sample import publication
-from edu_pipeline.sample.publication import MANIFEST, FolderNotASample
-from edu_pipeline.sample.world import Scale, World
+from edu_pipeline.sample import directory
+from edu_pipeline.sample.directory import MANIFEST, FolderNotASample
+from edu_pipeline.sample.edition import Scale
+from edu_pipeline.sample.world import World
 
 Write = Callable[[World, Path, str], None]
-"""Writes the files of one source of a world into a directory: ``publication.write_one``."""
+"""Writes the files of one source into a directory, as ``directory.write_one`` does."""
+
+MAKE_IT = "Make the sample first: edu-pipeline sample make."
 
 Labels = Callable[[str], Mapping[str, str]]
-"""The French labels of a dataset's machine names, as far as they are known."""
+"""The known French labels of a dataset, by machine name."""
 
 
 @dataclass(frozen=True)
 class Holding:
-    """What a publisher has of a source.
+    """What a publisher currently has of a source.
 
     Attributes:
-        release: 0 at first, one more with every new release.
-        published_at: since when, to the second.
-        files: the files by their names.
+        release: 0 at first, one more with each new release.
+        published_at: when the release was published, to the second.
+        files: the files by name.
     """
 
     source: str
@@ -49,17 +52,17 @@ class Holding:
 
 
 class Shelf:
-    """A sample directory. It is read anew at every question, so that another process may write it meanwhile.
+    """A sample directory, read again each time, because another process may write to it.
 
     Args:
         write: writes the files of a new release.
-        labels: gives the labels of a dataset.
+        labels: returns the labels of a dataset.
 
     Raises:
         FolderNotASample: the folder has no ``sample.json``.
     """
 
-    def __init__(self, folder: Path, write: Write = publication.write_one, labels: Labels | None = None) -> None:
+    def __init__(self, folder: Path, write: Write = directory.write_one, labels: Labels | None = None) -> None:
         self.folder = folder.resolve()
         self.labels = labels or _labels
         self._write = write
@@ -79,56 +82,54 @@ class Shelf:
         return int(self._manifest()["seed"])
 
     def sources(self) -> list[str]:
-        """The sources of the catalogue that the directory has files of."""
+        """The sources of the catalogue of which the directory has files."""
         return [source for source in catalogue() if self._files(source)]
 
     def holding(self, source: str) -> Holding | None:
-        """What there is of a source; None if there is nothing."""
+        """The current release of a source; None if there are no files."""
         files = self._files(source)
         if not files:
             return None
         manifest = self._manifest()
         release = int(manifest.get("releases", {}).get(source, 0))
-        return Holding(source, release, _moment(manifest, manifest.get("published", {}), source, files), files)
+        return Holding(source, release, _published_at(manifest, manifest.get("published", {}), source, files), files)
 
     def publish(self, source: str) -> Holding:
-        """Publish a new release of a source: its files are written again, its date moves on.
+        """Publish a new release of a source: its files are rewritten, with a later date.
 
         Raises:
             SourceMissing: the directory has no files of the source.
         """
         with self._publishing:
-            before = self.holding(source)
-            if before is None:
+            previous = self.holding(source)
+            if previous is None:
                 raise SourceMissing(
                     source,
-                    f"expected a source that {self.folder} has files of; found none.",
-                    f"Choose one of {', '.join(self.sources()) or 'none: make the sample first'}.",
+                    f"expected files in {self.folder / source}, found none.",
+                    f"Choose one of {', '.join(self.sources())}." if self.sources() else MAKE_IT,
                 )
             manifest = self._manifest()
-            releases = {**manifest.get("releases", {}), source: before.release + 1}
-            remembered = manifest.get("published", {})
+            releases = {**manifest.get("releases", {}), source: previous.release + 1}
+            recorded = manifest.get("published", {})
             self._write(World(self.scale, self.seed, releases), self.folder, source)
             now = datetime.now(UTC).replace(microsecond=0)
-            self._remember(remembered, {source: max(now, before.published_at + timedelta(seconds=1))}, releases)
-            after = self.holding(source)
-            assert after is not None
-            return after
+            self._record(recorded, {source: max(now, previous.published_at + timedelta(seconds=1))}, releases)
+            current = self.holding(source)
+            assert current is not None
+            return current
 
-    def remember(self, before: Mapping[str, Any]) -> None:
-        """Write the dates of all sources down, so that they outlast a copy of the directory.
+    def record_dates(self, before: Mapping[str, Any]) -> None:
+        """Record the dates of all sources, so that a copy of the directory keeps them.
 
         Args:
-            before: what ``sample.json`` remembered before the files were last written.
+            before: the dates that ``sample.json`` had before the files were last written.
         """
         manifest = self._manifest()
-        moments = {source: _moment(manifest, before, source, self._files(source)) for source in self.sources()}
-        self._remember({}, moments, manifest.get("releases", {}))
+        moments = {source: _published_at(manifest, before, source, self._files(source)) for source in self.sources()}
+        self._record({}, moments, manifest.get("releases", {}))
 
-    def _remember(
-        self, before: Mapping[str, Any], moments: Mapping[str, datetime], releases: Mapping[str, int]
-    ) -> None:
-        """Add to ``sample.json`` what ``publication.py`` does not keep: the dates of the releases."""
+    def _record(self, before: Mapping[str, Any], moments: Mapping[str, datetime], releases: Mapping[str, int]) -> None:
+        """Add the dates of the releases to ``sample.json``, since ``directory.py`` does not write them."""
         manifest = dict(self._manifest())
         published = dict(before)
         for source, moment in moments.items():
@@ -155,8 +156,8 @@ class Shelf:
         except FileNotFoundError:
             raise FolderNotASample(
                 str(self.folder),
-                f"expected a sample, with {MANIFEST}; found no such file.",
-                "Make the sample first: edu-pipeline sample make.",
+                f"expected a sample, with {MANIFEST}, found no such file.",
+                MAKE_IT,
             ) from None
 
     def _files(self, source: str) -> dict[str, Path]:
@@ -167,41 +168,41 @@ class Shelf:
 
 
 def make(folder: Path, scale: Scale) -> Shelf:
-    """Write the sample directory, or bring it up to date with this code; releases published since are kept.
+    """Write the sample directory, or bring it up to date with this code; keeps the releases published since.
 
     Raises:
-        FolderNotASample: the folder has other files than a sample's.
+        FolderNotASample: the folder has files that are not a sample's.
     """
     path = folder / MANIFEST
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     releases = before.get("releases", {}) if before.get("scale") == scale else {}
-    publication.write_all(World(scale, before.get("seed", 1), releases), folder)
+    directory.write_all(World(scale, before.get("seed", 1), releases), folder)
     shelf = Shelf(folder)
-    shelf.remember(before.get("published", {}))
+    shelf.record_dates(before.get("published", {}))
     return shelf
 
 
-def _moment(
-    manifest: Mapping[str, Any], remembered: Mapping[str, Any], source: str, files: Mapping[str, Path]
+def _published_at(
+    manifest: Mapping[str, Any], recorded: Mapping[str, Any], source: str, files: Mapping[str, Path]
 ) -> datetime:
-    """Since when a source has its files: as remembered, if these are what is remembered, else since written."""
-    entry = remembered.get(source, {})
+    """When the files of a source were published: the recorded date if it is that of these files, else when written."""
+    entry = recorded.get(source, {})
     if entry.get("of") == _identity(manifest, source, files):
         return datetime.fromisoformat(entry["at"])
     return datetime.fromtimestamp(int(max(path.stat().st_mtime for path in files.values())), UTC)
 
 
 def _identity(manifest: Mapping[str, Any], source: str, files: Mapping[str, Path]) -> str:
-    """What tells one state of a source's files from another: their fingerprints, else the times they were written."""
+    """What tells one version of a source's files from another: fingerprints, or else modification times."""
     prints = {key: value for key, value in manifest.get("files", {}).items() if key.startswith(f"{source}/")}
-    known = prints or {name: path.stat().st_mtime_ns for name, path in files.items()}
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+    versions = prints or {name: path.stat().st_mtime_ns for name, path in files.items()}
+    return hashlib.sha256(json.dumps(versions, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @cache
 def _labels(source: str) -> Mapping[str, str]:
     labels: dict[str, str] = {}
-    for file in publication.publications():
+    for file in directory.publications():
         if file.source == source:
             labels |= file.labels
     return labels

@@ -1,7 +1,7 @@
-"""The true frame of the invented country: the départements, what they belong to, and where the lands are.
+"""The facts behind the invented country: the départements, what they belong to, and where the land is.
 
-Belongs here: public reference facts, such as codes and names of départements, regions and académies, their numbers of
-communes, and roughly where they lie. Does not belong here: anything invented (`world.py`).
+Belongs here: public reference facts, such as the codes and names of départements and académies, how many communes they
+have and roughly where they lie. Does not belong here: anything invented (`country.py`).
 
 Sources: INSEE, Code officiel géographique 2026 (names, codes, numbers of communes), DEPP (académies), rounded centres.
 """
@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 
 class Departement(NamedTuple):
-    """A département or overseas collectivity; its region is a collectivity's own code, its académie empty for a few.
+    """A département or overseas collectivity.
 
     Attributes:
+        code_region: a collectivity's own code.
+        code_academie: empty for the collectivities outside any académie.
         communes: how many it has.
         longitude, latitude: its centre, roughly.
     """
@@ -147,7 +149,10 @@ def _departement(line: str) -> Departement:
 
 
 DEPARTEMENTS = {row.code: row for row in map(_departement, _TABLE.strip().splitlines())}
-"""The 109 of them by code."""
+"""All 109 of them, by code."""
+
+CITY_NAMES = {"13055": "Marseille", "69123": "Lyon", "75056": "Paris"}
+"""The cities with municipal arrondissements, by code."""
 
 ACADEMIES = {
     "01": ("Paris", "10"),
@@ -185,7 +190,7 @@ ACADEMIES = {
     "44": ("St Pierre et Miquelon", "00"),
     "70": ("Normandie", "14"),
 }
-"""Name and région académique by code of the académie."""
+"""Name and région académique of each académie, by code."""
 
 REGIONS_ACADEMIQUES = {
     "00": "Outre-mer hors régions académiques",
@@ -208,15 +213,16 @@ REGIONS_ACADEMIQUES = {
     "17": "Pays de la Loire",
     "18": "Provence-Alpes-Côte d'Azur",
 }
-"""Name by code of the région académique, which is not INSEE's region code."""
+"""Name of each région académique by its code, which is not INSEE's code of the region."""
 
 
 class Land(NamedTuple):
-    """A land surrounded by sea or border, covered by cells of one size (degrees) around its centre.
+    """A piece of land surrounded by sea or border, covered by cells of one size around its centre.
 
     Attributes:
-        outline: corners of a convex outline around the centre, in order; only its shape counts, since the land is as
-            large as its communes need.
+        width, height: size of a cell, in degrees.
+        outline: corners of a convex outline around the centre, in order; only its shape matters, because the land is
+            as large as its communes need.
     """
 
     departements: tuple[str, ...]
@@ -227,13 +233,11 @@ class Land(NamedTuple):
     outline: tuple[tuple[float, float], ...] = ((1, 1), (1, -1), (-1, -1), (-1, 1))
 
 
+MAINLAND = tuple(f"{number:02}" for number in range(1, 96) if number != 20)
 HEXAGONE = ((2.4, 51.0), (8.2, 48.9), (7.6, 43.7), (3.0, 42.4), (-1.8, 43.3), (-4.8, 48.4))
 
 LANDS = (
-    Land(
-        tuple(f"{number:02}" for number in range(1, 96) if number != 20),
-        2.6, 46.8, 0.050, 0.034, tuple((longitude - 2.6, latitude - 46.8) for longitude, latitude in HEXAGONE),
-    ),
+    Land(MAINLAND, 2.6, 46.8, 0.050, 0.034, tuple((x - 2.6, y - 46.8) for x, y in HEXAGONE)),
     Land(("2A", "2B"), 9.10, 42.15, 0.050, 0.034, ((0.3, 1.0), (0.7, 0.0), (0.0, -1.2), (-0.7, 0.0), (-0.1, 0.8))),
     Land(("971",), -61.50, 16.20, 0.070, 0.060),
     Land(("972",), -61.00, 14.65, 0.060, 0.060),
@@ -248,14 +252,36 @@ LANDS = (
     Land(("987",), -149.50, -17.60, 0.150, 0.150),
     Land(("988",), 165.50, -21.30, 0.250, 0.200),
     Land(("989",), -109.22, 10.30, 0.050, 0.040),
-)  # fmt: skip
-"""Every land; metropolitan France's cells lie, as its départements do, in the hexagon that schoolchildren draw."""
+)
+"""All land; the cells of metropolitan France fill the hexagon that schoolchildren draw."""
 
 SAMPLE = {"13": 50, "2A": 30, "31": 55, "35": 60, "69": 50, "75": 1, "78": 65, "971": 10}
-"""Number of communes by département, at the small scale."""
+"""Number of communes by département, at the sample scale."""
 
 DENSE = {
-    "06": 3, "13": 8, "31": 2, "33": 2, "34": 2, "35": 2, "38": 2, "44": 3, "59": 3, "69": 4, "77": 3, "78": 4, "83": 4,
-    "84": 3, "91": 6, "92": 80, "93": 80, "94": 60, "95": 5, "971": 8, "972": 7, "973": 5, "974": 20, "976": 10,
-}  # fmt: skip
-"""How many times as populous as elsewhere the communes of a département are, where it is much."""
+    "06": 3,
+    "13": 8,
+    "31": 2,
+    "33": 2,
+    "34": 2,
+    "35": 2,
+    "38": 2,
+    "44": 3,
+    "59": 3,
+    "69": 4,
+    "77": 3,
+    "78": 4,
+    "83": 4,
+    "84": 3,
+    "91": 6,
+    "92": 80,
+    "93": 80,
+    "94": 60,
+    "95": 5,
+    "971": 8,
+    "972": 7,
+    "973": 5,
+    "974": 20,
+    "976": 10,
+}
+"""Factor by which the communes of densely populated départements exceed the others' populations."""

@@ -1,6 +1,6 @@
-"""Writing a workbook (.xlsx) of text cells: what a publisher's tables in a workbook need, and no more.
+"""Writing a workbook (.xlsx) of text cells: only what a publisher's tables need.
 
-Belongs here: sheets of text, lines of title above the header. Does not belong here: numbers, formulas, styles.
+Belongs here: sheets of text, titles above the header. Does not belong here: numbers, formulas, styles.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 import polars as pl
 
-from edu_pipeline.sample.publication import write_zip
+from edu_pipeline.sample.formats import write_zip
 
 XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -22,7 +22,7 @@ ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def write_workbook(path: Path, sheets: Mapping[str, pl.DataFrame], titles: Sequence[str]) -> None:
-    """Write each frame as a sheet: the titles, one a row, then the header, then the rows (all text, nulls empty)."""
+    """Write each frame as a sheet: the titles, one per row, then the header and the rows (all text, nulls empty)."""
     members = {
         "[Content_Types].xml": _content_types(len(sheets)),
         "_rels/.rels": _relations({"officeDocument": "xl/workbook.xml"}),

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from edu_pipeline.catalogue import File
-from edu_pipeline.sample.publication import publications
+from edu_pipeline.sample.directory import publications
 from edu_pipeline.sample.world import World
 from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import made_from
@@ -18,13 +18,13 @@ _folder = tempfile.TemporaryDirectory(prefix="sample-")
 
 @cache
 def sample_world() -> World:
-    """The small world that tests share."""
+    """The world at the sample scale, which tests share."""
     return World("sample")
 
 
 @cache
 def sample_file(source: str, file_name: str) -> Path:
-    """The small world's file of this name, written when it is first asked for."""
+    """The file of this name at the sample scale, written when first needed."""
     publication = next(item for item in publications() if (item.source, item.file_name) == (source, file_name))
     path = Path(_folder.name) / publication.key
     path.parent.mkdir(exist_ok=True)
@@ -33,13 +33,13 @@ def sample_file(source: str, file_name: str) -> Path:
 
 
 def file_of(file: File) -> Path | None:
-    """What the sample publishes for an entry of the catalogue; None if it has nothing."""
+    """The file that the sample publishes for an entry of the catalogue, if any."""
     names = [item.file_name for item in publications() if item.source == file.source]
-    found = sorted(name for name in names if re.fullmatch(file.name, name))
-    return sample_file(file.source, found[-1]) if found else None
+    matches = sorted(name for name in names if re.fullmatch(file.name, name))
+    return sample_file(file.source, matches[-1]) if matches else None
 
 
 @cache
 def produced(name: str) -> Conformed:
-    """The rows of table ``name`` made from the sample's files, its tables first."""
+    """The rows of a table made from the sample's files, and of the tables that it needs."""
     return made_from(name, file_of, produced)

@@ -1,4 +1,4 @@
-"""The sample's addresses of the BAN, and the layer of the lycées that a Parisian collège leads to."""
+"""The sample's addresses of the BAN, and the layer of the lycées that each Parisian collège leads to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADER = (
 """As read from the real files in August 2026."""
 
 
-def test_a_file_is_laid_out_as_the_real_ones() -> None:
+def test_a_file_has_the_layout_of_the_real_ones() -> None:
     with gzip.open(path_of("ban__35"), "rt", encoding="utf-8", newline="") as stream:
         assert ";".join(next(csv.reader(stream, delimiter=";"))) == HEADER
     rows = rows_of("ban__35")
@@ -47,14 +47,14 @@ def test_addresses_lie_in_their_communes() -> None:
 
 
 @pytest.mark.parametrize(("code", "epsg"), [("35", 2154), ("971", 5490)])
-def test_x_and_y_are_of_the_local_projection(code: str, epsg: int) -> None:
+def test_x_and_y_are_in_the_local_projection(code: str, epsg: int) -> None:
     rows = addresses.addresses(world(), code)
     x, y = Transformer.from_crs(epsg, 4326, always_xy=True).transform(rows["x"].to_numpy(), rows["y"].to_numpy())
     assert abs(pl.Series(x) - rows["lon"]).max() < 1e-6  # type: ignore[operator]
     assert abs(pl.Series(y) - rows["lat"]).max() < 1e-6  # type: ignore[operator]
 
 
-def test_the_streets_of_the_sectors_have_addresses_on_both_sides() -> None:
+def test_streets_of_sectors_have_addresses_on_both_sides() -> None:
     rows = addresses.addresses(world(), "35").with_columns(even=pl.col("numero") % 2 == 0)
     sides = rows.group_by("code_insee", "nom_voie").agg(pl.col("even").n_unique(), pl.col("numero").is_unique().all())
     assert (sides["even"] == 2).all() and sides["numero"].all()
@@ -79,14 +79,19 @@ def test_the_same_bytes_each_time(tmp_path: Path) -> None:
         assert written(parameter, World(), tmp_path).read_bytes() == path_of(parameter).read_bytes()
 
 
-def test_each_college_of_paris_has_its_row_and_lycees_of_three_sectors() -> None:
+def test_each_college_of_paris_has_lycees_in_three_sectors() -> None:
     rows = rows_of("paris_affectation_lycees")
     assert rows.columns == ["objectid", "reseau", "nom_tete", "uai", "nom", "secteur", "geometry"]
     colleges = world().colleges.filter("public", code_departement="75")
     lycees = world().lycees_gt.filter("public", code_departement="75")
     assert set(rows["reseau"]) == set(colleges["uai"])
-    heads, others = (part for part in (rows.filter(pl.col("secteur").is_in(paris.HEADS)), rows.filter(
-        ~pl.col("secteur").is_in(paris.HEADS))))  # fmt: skip
+    heads, others = (
+        part
+        for part in (
+            rows.filter(pl.col("secteur").is_in(paris.HEADS)),
+            rows.filter(~pl.col("secteur").is_in(paris.HEADS)),
+        )
+    )
     assert (heads["reseau"] == heads["uai"]).all() and heads.height == colleges.height
     assert others.height == colleges.height * lycees.height
     assert set(others["uai"]) == set(lycees["uai"])

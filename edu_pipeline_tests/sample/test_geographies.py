@@ -1,4 +1,4 @@
-"""The places of an earlier year, their zones, and the workbook that INSEE's table of them is in."""
+"""The places of earlier years, their zones, and the workbook of INSEE's table of zones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def people(places: pl.DataFrame, codes: list[str]) -> int:
     return int(places.filter(pl.col("code").is_in(codes))["population"].sum())
 
 
-def test_the_latest_year_has_the_places_of_the_world_without_the_overseas_collectivities() -> None:
+def test_the_latest_year_has_all_places_but_collectivities() -> None:
     national = World("national")
     places = places_of(national, 2026)
     expected = national.places.filter(~pl.col("code_departement").is_in(COLLECTIVITIES))
@@ -60,13 +60,16 @@ def test_every_place_lies_in_a_zone_of_each_kind() -> None:
     assert zones.filter(pl.col("code").is_in(list(arrondissements.COMMUNES)))["BV2022"].n_unique() <= 3
 
 
-def test_a_workbook_has_titles_above_the_header_and_keeps_every_character(tmp_path: Path) -> None:
+def test_a_workbook_keeps_titles_and_special_characters(tmp_path: Path) -> None:
     frame = pl.DataFrame({"CODGEO": ["01001", None], "LIBGEO": ["L'Été & <fils>", None], "PLUS": [None, "x"]})
     write_workbook(tmp_path / "book.xlsx", {"COM": frame, "R&D": frame.clear()}, ["Titre", ""])
     cells = pl.read_excel(tmp_path / "book.xlsx", sheet_name="COM", has_header=False, drop_empty_rows=False)
     assert cells.rows() == [
-        ("Titre", None, None), ("", None, None), ("CODGEO", "LIBGEO", "PLUS"), ("01001", "L'Été & <fils>", None),
+        ("Titre", None, None),
+        ("", None, None),
+        ("CODGEO", "LIBGEO", "PLUS"),
+        ("01001", "L'Été & <fils>", None),
         (None, None, "x"),
-    ]  # fmt: skip
+    ]
     empty = pl.read_excel(tmp_path / "book.xlsx", sheet_name="R&D", has_header=False)
     assert empty.rows()[-1] == ("CODGEO", "LIBGEO", "PLUS")

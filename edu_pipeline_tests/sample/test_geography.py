@@ -1,4 +1,4 @@
-"""The sample's files of the country itself: their form, and the tables that are made of them."""
+"""The sample's files of the country itself: their form, and the tables made from them."""
 
 from __future__ import annotations
 
@@ -47,10 +47,15 @@ def test_departements() -> None:
     assert result.refused.height == 0
     yvelines = result.frame.row(by_predicate=pl.col("code_departement") == "78", named=True)
     assert yvelines == {
-        "code_departement": "78", "nom_departement": "Yvelines", "code_region": "11", "nom_region": "Île-de-France",
-        "code_academie": "25", "nom_academie": "VERSAILLES", "code_region_academique": "10",
+        "code_departement": "78",
+        "nom_departement": "Yvelines",
+        "code_region": "11",
+        "nom_region": "Île-de-France",
+        "code_academie": "25",
+        "nom_academie": "VERSAILLES",
+        "code_region_academique": "10",
         "nom_region_academique": "ILE-DE-FRANCE",
-    }  # fmt: skip
+    }
 
 
 def test_commune_boundaries() -> None:
@@ -85,7 +90,7 @@ def test_what_has_no_value_is_left_out() -> None:
     assert None not in {value for row in rows for value in row.values() if not isinstance(value, list | dict)}
 
 
-def test_a_new_release_leaves_the_cities_as_their_arrondissements(tmp_path: Path) -> None:
+def test_a_new_release_keeps_the_sums_of_the_arrondissements(tmp_path: Path) -> None:
     geography.communes(World(releases={"geo-api-communes": 1}), tmp_path / "communes.json")
     after = json.loads((tmp_path / "communes.json").read_text(encoding="utf-8"))
     before = json.loads(sample_file("geo-api-communes", "communes.json").read_text(encoding="utf-8"))
@@ -139,8 +144,14 @@ def test_contours_are_laid_out_as_the_real_ones() -> None:
 
 
 def test_academies_are_written_as_the_real_table() -> None:
-    columns = ["code_departement", "departement", "code_academie", "academie", "code_region_academique",
-               "region_academique"]  # fmt: skip
+    columns = [
+        "code_departement",
+        "departement",
+        "code_academie",
+        "academie",
+        "code_region_academique",
+        "region_academique",
+    ]
     real_path = upstream() / "departement-academie" / "departement_academie.csv"
     ours_path = sample_file("departement-academie", "departement_academie.csv")
     assert ours_path.read_bytes().splitlines(keepends=True)[0] == real_path.read_bytes().splitlines(keepends=True)[0]

@@ -16,7 +16,7 @@ from edu_pipeline_tests.sample.sample_files import produced
 from edu_pipeline_tests.sample.sample_files import sample_world as world
 
 
-def test_the_occupations_have_all_four_levels_and_14_codes_twice() -> None:
+def test_occupations_have_four_levels_and_14_repeated_codes() -> None:
     raw = rows_of("insee_pcs")
     assert raw.height == 571
     result = produced("pcs_libelle")
@@ -28,7 +28,7 @@ def test_the_occupations_have_all_four_levels_and_14_codes_twice() -> None:
     assert result.frame.filter(pl.col("niveau") == 4)["libelle"].str.starts_with("Profession inventée").all()
 
 
-def test_the_former_codes_with_dates_in_both_forms() -> None:
+def test_former_codes_have_dates_in_both_forms() -> None:
     raw = rows_of("insee_table_passage")
     assert raw.filter(pl.col("annee") == "01/01/2024").height > 0
     assert raw.filter(pl.col("annee") == "2016-01-01").height > 0
@@ -36,11 +36,12 @@ def test_the_former_codes_with_dates_in_both_forms() -> None:
     assert (result.frame.height, result.refused.height) == (world().passages.height, 0)
     assert set(result.frame["nature"]) == {"fusion", "scission", "changement de code"}
     assert result.frame.filter(pl.col("nature") == "scission")["date_effet"].unique().sort().to_list() == [
-        date(2024, 1, 1), date(2026, 1, 1),
-    ]  # fmt: skip
+        date(2024, 1, 1),
+        date(2026, 1, 1),
+    ]
 
 
-def test_the_latest_events_are_in_the_list_of_events_only() -> None:
+def test_the_latest_events_are_only_in_the_list_of_events() -> None:
     days = rows_of("insee_table_passage")["annee"].str.slice(-4).unique()
     assert not {"2025", "2026"} & set(days)
     events = rows_of("insee_cog__mouvements")
@@ -72,7 +73,7 @@ def test_the_communes_of_the_code_officiel_geographique() -> None:
     assert kinds["COMD",]["dep"].null_count() == kinds["COMD",].height
 
 
-def test_the_zones_are_a_workbook_with_a_blank_row_and_without_arrondissements() -> None:
+def test_the_zones_of_communes_are_a_workbook() -> None:
     assert path_of("insee_bassins_de_vie").name == "table-appartenance-geo-communes-2024.zip"
     rows = rows_of("insee_bassins_de_vie")
     assert " ".join(rows.columns) == "codgeo libgeo dep ctcd reg epci ept arr canov ze2020 uu2020 aav2020 bv2022"
@@ -85,7 +86,7 @@ def test_the_zones_are_a_workbook_with_a_blank_row_and_without_arrondissements()
     assert bassins["nb_com"].cast(pl.Int64).sum() == rows.height
 
 
-def test_the_files_begin_as_the_real_ones() -> None:
+def test_the_files_begin_like_the_real_ones() -> None:
     """Header, delimiter, quotes and line ends; the real Code officiel géographique is that of the year before."""
     for source, real in (
         ("insee-pcs", "pcs2003.csv"),
@@ -99,7 +100,7 @@ def test_the_files_begin_as_the_real_ones() -> None:
         assert [name.lower() for name in next(csv.reader(stream))] == rows_of("insee_bassins_de_vie").columns
 
 
-def test_levels_one_to_three_of_the_occupations_are_the_real_ones() -> None:
+def test_levels_one_to_three_of_occupations_are_real() -> None:
     real = pl.read_csv(upstream() / "insee-pcs" / "pcs2003.csv", separator=";", infer_schema=False)
     ours = pl.read_csv(path_of("insee_pcs"), separator=";", infer_schema=False)
     assert ours.filter(pl.col("level") < "4").equals(real.filter(pl.col("level") < "4"))

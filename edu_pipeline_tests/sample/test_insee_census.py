@@ -55,7 +55,7 @@ def test_all_rows_are_good_and_their_codes_are_known(table: str) -> None:
 
 
 @pytest.mark.parametrize("part", COLUMNS)
-def test_the_files_have_insees_columns_and_cities_are_the_sums_of_their_arrondissements(part: str) -> None:
+def test_files_have_insees_columns_and_cities_add_up(part: str) -> None:
     rows = data(part)
     year = catalogue()["insee-rp"].files[part].geography
     assert isinstance(year, int)
@@ -85,7 +85,7 @@ def test_parts_add_up() -> None:
         "P22_EMPLT": ["P22_EMPLT_SAL", "P22_EMPLT_NSAL"],
         "P21_LOG": ["P21_RP", "P21_RSECOCC", "P21_LOGVAC"],
         "P21_RP": ["P21_RP_PROP", "P21_RP_LOC", "P21_RP_GRAT"],
-    }  # fmt: skip
+    }
     for whole, parts in wholes.items():
         assert np.allclose(rows[whole], rows.select(pl.sum_horizontal(parts)).to_series()), whole
     assert (rows["P21_RP_LOCHLMV"] <= rows["P21_RP_LOC"]).all()
@@ -93,7 +93,7 @@ def test_parts_add_up() -> None:
     assert weighted > 0.9 * rows.height, "counts are sums of weights"
 
 
-def test_a_commune_born_of_a_split_has_an_empty_row() -> None:
+def test_a_commune_split_off_has_an_empty_row() -> None:
     born = world().passages.filter((pl.col("typemodif") == "d") & (pl.col("cod_ini") != pl.col("cod_fin")))["cod_fin"]
     rows = produced("logement_2021").frame.filter(pl.col("code_commune").is_in(born.to_list()))
     assert rows.height == 1
@@ -107,9 +107,11 @@ def test_the_members_of_the_archives() -> None:
             names[part] = archive.namelist()
     assert names["logement"] == ["base-cc-logement-2021.CSV", "meta_base-cc-logement-2021.CSV"]
     assert names["emploi"] == [
-        "base-cc-emploi-pop-active-2022.CSV", "meta_base-cc-emploi-pop-active-2022.CSV",
-        "base-cc-emploi-pop-active-2022-COM.CSV", "meta_base-cc-emploi-pop-active-2022-COM.CSV",
-    ]  # fmt: skip
+        "base-cc-emploi-pop-active-2022.CSV",
+        "meta_base-cc-emploi-pop-active-2022.CSV",
+        "base-cc-emploi-pop-active-2022-COM.CSV",
+        "meta_base-cc-emploi-pop-active-2022-COM.CSV",
+    ]
 
 
 def test_a_new_release_changes_some_communes_and_keeps_the_sums(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The sample's equipment file: levels and totals beside the communes, schools that are the world's."""
+"""The sample's equipment file: levels and totals besides the communes, and the world's own schools."""
 
 from __future__ import annotations
 
@@ -52,10 +52,20 @@ def test_cities_are_the_sums_of_their_arrondissements(result: Conformed) -> None
         assert of_city.rows() == of_parts.rows()
 
 
-def test_eleven_levels_are_mixed_and_totals_with_them(rows: pl.DataFrame) -> None:
+def test_eleven_levels_are_mixed_with_their_totals(rows: pl.DataFrame) -> None:
     assert set(rows["geo_object"]) == {
-        "COM", "ARM", "DEP", "REG", "EPCI", "ARR", "BV2022", "ZE2020", "UU2020", "AAV2020", "FRANCE",
-    }  # fmt: skip
+        "COM",
+        "ARM",
+        "DEP",
+        "REG",
+        "EPCI",
+        "ARR",
+        "BV2022",
+        "ZE2020",
+        "UU2020",
+        "AAV2020",
+        "FRANCE",
+    }
     assert rows["obs_value"].min() == 1, "where there is nothing there is no row"
     total = pl.col("facility_dom") == "_T"
     for level, part in rows.partition_by("geo_object", as_dict=True).items():
@@ -69,7 +79,7 @@ def test_eleven_levels_are_mixed_and_totals_with_them(rows: pl.DataFrame) -> Non
     assert len(set(counted.values())) == 1, "each level counts the whole country"
 
 
-def test_the_archive_is_insees() -> None:
+def test_the_archive_has_insees_members_and_columns() -> None:
     path = path_of(SOURCE)
     with zipfile.ZipFile(path) as archive:
         assert sorted(archive.namelist()) == ["DS_BPE_2024_data.csv", "DS_BPE_2024_metadata.csv"]

@@ -1,4 +1,4 @@
-"""The sample's Filosofi: hidden figures, former codes, bassins de vie of their own."""
+"""The sample's Filosofi: hidden figures, former codes, separate figures of the bassins de vie."""
 
 from __future__ import annotations
 
@@ -37,8 +37,13 @@ def test_small_communes_are_hidden_and_large_ones_are_not(result: Conformed) -> 
         assert "nd" in raw[column]
     large = result.frame.filter(pl.col("code_commune").is_in(["75056", "75101", "69123", "13055"]))
     assert large.height == 4
-    assert large["mediane_niveau_vie", "taux_pauvrete", "d1", "d9", "rapport_interdecile"].null_count().sum_horizontal(
-    ).item() == 0  # fmt: skip
+    assert (
+        large["mediane_niveau_vie", "taux_pauvrete", "d1", "d9", "rapport_interdecile"]
+        .null_count()
+        .sum_horizontal()
+        .item()
+        == 0
+    )
     assert result.frame["mediane_niveau_vie"].is_between(12_000, 50_000).all()
     shares = result.frame.drop_nulls("pact21")
     total = sum(shares[name].cast(pl.Float64) for name in ("pact21", "ppen21", "ppat21", "ppsoc21", "pimpot21"))

@@ -1,5 +1,5 @@
-"""The sample's crime file: what is published and what is hidden, means that are none of a commune's own, both forms of
-the cities."""
+"""The sample's crime file: what is published and what is hidden, means instead of hidden values, cities whole and
+in parts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_about_half_is_hidden_and_zeros_are_published(result: Conformed) -> None
     assert set(without_rate["insee_pop"]) == {0}, "destroyed villages"
 
 
-def test_rates_are_of_inhabitants_and_burglaries_of_dwellings(result: Conformed) -> None:
+def test_rates_are_per_inhabitant_or_dwelling(result: Conformed) -> None:
     base = pl.when(pl.col("indicateur") == "Cambriolages de logement").then("insee_log").otherwise("insee_pop")
     rates = result.frame.drop_nulls("taux_pour_mille").select(
         (pl.col("taux_pour_mille").cast(pl.Float64) - 1000 * pl.col("nombre") / base).abs()
@@ -55,7 +55,7 @@ def test_rates_are_of_inhabitants_and_burglaries_of_dwellings(result: Conformed)
     assert rates.to_series().max() < 1e-6  # type: ignore[operator]
 
 
-def test_what_is_hidden_has_the_mean_of_the_departement_not_a_value_of_its_own(result: Conformed) -> None:
+def test_a_hidden_value_is_replaced_by_a_mean(result: Conformed) -> None:
     hidden = result.frame.filter(pl.col("est_diffuse") == "ndiff").with_columns(
         departement=pl.col("code_commune").str.extract("^(97.|..)"), part=pl.col("code_commune").is_in(PARTS)
     )
@@ -70,9 +70,11 @@ def test_what_is_hidden_has_the_mean_of_the_departement_not_a_value_of_its_own(r
 def test_a_published_city_is_the_sum_of_its_arrondissements(result: Conformed) -> None:
     for city in ("75056", "69123", "13055"):
         parts = [code for code, whole in arrondissements.COMMUNES.items() if whole == city]
-        sums = result.frame.filter(pl.col("code_commune").is_in(parts)).group_by(KEY).agg(
-            pl.col("nombre").sum(), hidden=pl.col("nombre").null_count()
-        )  # fmt: skip
+        sums = (
+            result.frame.filter(pl.col("code_commune").is_in(parts))
+            .group_by(KEY)
+            .agg(pl.col("nombre").sum(), hidden=pl.col("nombre").null_count())
+        )
         both = result.frame.filter(pl.col("code_commune") == city).join(sums, on=KEY).filter(pl.col("hidden") == 0)
         assert both.height > 50
         assert both["nombre"].to_list() == both["nombre_right"].to_list()
@@ -87,16 +89,16 @@ def test_the_averages_have_both_levels() -> None:
     assert averages.frame.height == 15 * (len(departements) + 1)
 
 
-def test_the_same_world_gives_the_same_bytes_and_a_release_other_numbers(tmp_path: Path) -> None:
+def test_the_bytes_are_stable_and_a_release_changes_numbers(tmp_path: Path) -> None:
     first = path_of(SOURCE).read_bytes()
     assert written(SOURCE, World(), tmp_path).read_bytes() == first
-    again = written(SOURCE, World(releases={"ssmsi-communale": 1}), tmp_path).read_bytes()
-    before, after = (gzip.decompress(content).splitlines() for content in (first, again))
+    revised = written(SOURCE, World(releases={"ssmsi-communale": 1}), tmp_path).read_bytes()
+    before, after = (gzip.decompress(content).splitlines() for content in (first, revised))
     changed = sum(ours != theirs for ours, theirs in zip(before, after, strict=True))
     assert 0 < changed <= 0.01 * len(before) + 15 * len(world().departements)
 
 
-def test_the_file_is_written_as_the_real_one() -> None:
+def test_the_file_is_written_like_the_real_one() -> None:
     """The real one is of the edition of 2024: the code's column has another name."""
     ours = gzip.decompress(path_of(SOURCE).read_bytes()).decode().split("\n")
     real = real_file(files_by_parameter()[SOURCE])
@@ -106,8 +108,10 @@ def test_the_file_is_written_as_the_real_one() -> None:
 
     def form(line: str) -> list[str]:
         """What each cell is made of: quotes, digits, commas, words."""
-        return ["".join("9" if char.isdigit() else "x" if char.isalpha() else char for char in cell)[-3:]
-                for cell in line.split(";")]  # fmt: skip
+        return [
+            "".join("9" if char.isdigit() else "x" if char.isalpha() else char for char in cell)[-3:]
+            for cell in line.split(";")
+        ]
 
     for kind in ('"ndiff"', '"diff"'):
         (our, *_), (their, *_) = ([line for line in lines if kind in line] for lines in (ours, theirs))

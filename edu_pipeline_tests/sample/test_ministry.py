@@ -1,4 +1,4 @@
-"""The ministry's files of the sample: their forms, their traps, and that they agree with each other."""
+"""The ministry's files of the sample: their forms, their traps, their agreement with each other."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import shapely
 
-from edu_pipeline.sample import education
-from edu_pipeline.sample.publication import publications
+from edu_pipeline.sample import spelling
+from edu_pipeline.sample.directory import publications
 from edu_pipeline.sample.publishers import (
     ministry,
     ministry_classes,
@@ -27,11 +27,18 @@ from edu_pipeline_tests.sample.sample_files import produced, sample_file, sample
 
 DIRECTORY = "fr-en-annuaire-education"
 DATASETS = (
-    DIRECTORY, ministry_results.IVAL, ministry_results.IVAC, ministry_ips.LYCEES, ministry_ips.COLLEGES,
-    ministry_classes.PUPILS, ministry_classes.SECTIONS, ministry_sectors.COLLEGES, ministry_sectors.OCCITANIE,
-)  # fmt: skip
+    DIRECTORY,
+    ministry_results.IVAL,
+    ministry_results.IVAC,
+    ministry_ips.LYCEES,
+    ministry_ips.COLLEGES,
+    ministry_classes.PUPILS,
+    ministry_classes.SECTIONS,
+    ministry_sectors.COLLEGES,
+    ministry_sectors.OCCITANIE,
+)
 REFUSED = {"annuaire_education": 4, "sections_internationales": 1}
-"""Number of rows that are refused at the small scale, by table: the traps."""
+"""Number of rows refused at the sample scale, by table: the traps."""
 
 
 def raw(source: str) -> list[dict[str, str]]:
@@ -41,7 +48,7 @@ def raw(source: str) -> list[dict[str, str]]:
 
 
 def real_header(source: str, name: str = "") -> list[str]:
-    """The header of the publisher's untouched file."""
+    """The header of the publisher's own file."""
     with (upstream() / source / (name or f"{source}.csv")).open(encoding="utf-8-sig", newline="") as stream:
         return next(csv.reader(stream, delimiter=";"))
 
@@ -57,7 +64,7 @@ def national() -> World:
 
 
 @pytest.mark.parametrize("source", DATASETS)
-def test_a_dataset_is_in_the_form_of_the_portals_default_export(source: str) -> None:
+def test_a_dataset_has_the_form_of_the_default_export(source: str) -> None:
     content = sample_file(source, f"{source}.csv").read_bytes()
     header, *_ = content.decode("utf-8-sig").split("\r\n", 1)
     assert content.startswith(b"\xef\xbb\xbf")
@@ -69,35 +76,43 @@ def test_a_dataset_is_in_the_form_of_the_portals_default_export(source: str) -> 
 @pytest.mark.parametrize(
     "table",
     [
-        "annuaire_education", "aggregated_data_lycees_2024", "metrics_colleges", "ips_lycees", "ips_colleges",
-        "sections_internationales", "effectifs_specialites_premiere", "geodata_lycees", "lycees_geolocalisation",
-        "colleges_geolocalisation", "lycees_address_uai_mapping",
+        "annuaire_education",
+        "aggregated_data_lycees_2024",
+        "metrics_colleges",
+        "ips_lycees",
+        "ips_colleges",
+        "sections_internationales",
+        "effectifs_specialites_premiere",
+        "geodata_lycees",
+        "lycees_geolocalisation",
+        "colleges_geolocalisation",
+        "lycees_address_uai_mapping",
     ],
-)  # fmt: skip
+)
 def test_of_every_table_only_the_traps_are_refused(table: str) -> None:
     result = produced(table)
     assert result.frame.height > 15
     assert result.refused.height == REFUSED.get(table, 0)
 
 
-def test_a_code_that_is_there_twice_keeps_the_row_that_was_updated_last() -> None:
+def test_the_row_updated_last_wins_for_a_repeated_code() -> None:
     twice = [row for row in raw(DIRECTORY) if row["multi_uai"] == "1"]
     assert len(twice) == 2 * REFUSED["annuaire_education"]
     days = {row["date_maj_ligne"] for row in twice if row["nom_etablissement"].endswith("annexe")}
     assert days == {"2026-08-31", "2026-09-01"}
-    kept = produced("annuaire_education").frame.filter("multi_uai")
-    assert kept.height == len(twice) // 2
-    assert not kept["nom_etablissement"].str.ends_with("annexe").any()
+    winners = produced("annuaire_education").frame.filter("multi_uai")
+    assert winners.height == len(twice) // 2
+    assert not winners["nom_etablissement"].str.ends_with("annexe").any()
 
 
 def test_the_directory_has_the_open_schools_where_they_are() -> None:
-    found = produced("annuaire_education").frame.select(
+    directory = produced("annuaire_education").frame.select(
         "uai", "latitude", "longitude", "code_commune", "nombre_d_eleves"
     )
     schools = sample_world().schools
-    missing = schools.join(found, on="uai", how="anti")
+    missing = schools.join(directory, on="uai", how="anti")
     assert missing["type"].to_list() == ["Collège"]
-    both = found.join(schools, on="uai")
+    both = directory.join(schools, on="uai")
     assert (both["code_commune"] == both["code_place"]).all()
     assert both["latitude"].eq_missing(both["latitude_right"]).all()
     assert (
@@ -109,7 +124,7 @@ def test_the_directory_has_the_open_schools_where_they_are() -> None:
     assert set(without["type"]) <= {"Collège", "Lycée", "EREA"}
 
 
-def test_the_directory_writes_codes_flags_and_coordinates_as_the_publisher_does() -> None:
+def test_the_directory_is_written_like_the_real_one() -> None:
     rows = raw(DIRECTORY)
     assert {row["code_departement"] for row in rows} == {"013", "02A", "031", "035", "069", "075", "078", "971"}
     assert {row["voie_generale"] for row in rows if row["type_etablissement"] == "Lycée"} == {"0", "1"}
@@ -141,7 +156,7 @@ def test_a_lycees_candidates_and_rates_add_up() -> None:
     assert (mentions <= latest["presents_gnle"].fill_null(0)).all()
 
 
-def test_hidden_value_added_is_nd_in_text_and_empty_in_numbers() -> None:
+def test_hidden_value_added_is_nd_as_text_else_empty() -> None:
     rows = rows_of("fr_en_indicateurs_de_resultat_des_lycees_gt_v2")
     assert (rows["va_reu_gnle"] == "ND").sum() > 0
     assert rows["va_reu_total"].null_count() > 0
@@ -152,7 +167,7 @@ def test_hidden_value_added_is_nd_in_text_and_empty_in_numbers() -> None:
     assert rows["taux_reu_sti2d"].is_null().eq(rows["presents_sti2d"].is_null()).all()
 
 
-def test_the_same_lycee_does_better_where_pupils_come_from_better_off_homes() -> None:
+def test_results_follow_the_social_level_of_pupils() -> None:
     results = (
         produced("aggregated_data_lycees_2024")
         .frame.filter(annee=2025)
@@ -163,7 +178,7 @@ def test_the_same_lycee_does_better_where_pupils_come_from_better_off_homes() ->
     assert both.select(pl.corr("rate", "ips")).item() > 0.6
 
 
-def test_a_college_that_the_directory_does_not_have_has_no_commune() -> None:
+def test_a_college_missing_in_the_directory_has_no_commune() -> None:
     colleges = produced("metrics_colleges").frame
     unknown = colleges.filter(pl.col("code_commune").is_null())
     assert 1 <= unknown["uai"].n_unique() <= 2
@@ -190,15 +205,16 @@ def test_indices_of_lycees_are_text_and_a_few_are_hidden() -> None:
     assert mean == pytest.approx(float(vocational["ips_national_lp"][0]), abs=1)
 
 
-def test_the_lycees_that_the_readme_asks_for_are_there() -> None:
-    """Lycées of Yvelines with an index of 100 and more that teach mathematics."""
-    found = (
-        produced("aggregated_data_lycees_2024").frame.filter(code_departement="78", annee=2024)
+def test_the_lycees_of_the_readmes_query_exist() -> None:
+    """Lycées of Yvelines with an index of at least 100 that teach mathematics."""
+    lycees = (
+        produced("aggregated_data_lycees_2024")
+        .frame.filter(code_departement="78", annee=2024)
         .join(produced("ips_lycees").frame.filter(pl.col("ips") >= 100), on="uai", how="semi")
         .join(produced("specialites_lycees").frame.select("uai", "specialites_array"), on="uai")
         .filter(pl.col("specialites_array").list.contains("Mathématiques"))
-    )  # fmt: skip
-    assert found.height >= 5
+    )
+    assert lycees.height >= 5
 
 
 def test_indices_of_colleges_are_numbers_and_a_few_are_hidden() -> None:
@@ -224,14 +240,17 @@ def test_small_counts_are_masked_since_2025() -> None:
     assert lycees.filter(pl.col("rentree_scolaire") == 2025, pl.col("filles").is_between(1, 4)).is_empty()
 
 
-def test_pupils_take_what_onisep_says_that_their_lycee_offers() -> None:
+def test_pupils_take_specialties_that_onisep_lists() -> None:
     offered = produced("specialites_lycees").frame.select("uai", label="specialites_array").explode("label")
     language = pl.col("label").str.starts_with("LLCER")
     antiquity = pl.col("label").str.starts_with("Littérature et langues et cultures de l'Antiquité")
     offered = offered.with_columns(
-        label=pl.when(language).then(pl.lit(specialites.BY_CODE["0300"]))
-        .when(antiquity).then(pl.lit("Littérature et langues et cultures de l'Antiquité")).otherwise("label")
-    )  # fmt: skip
+        label=pl.when(language)
+        .then(pl.lit(specialites.BY_CODE["0300"]))
+        .when(antiquity)
+        .then(pl.lit("Littérature et langues et cultures de l'Antiquité"))
+        .otherwise("label")
+    )
     taken = (
         produced("effectifs_specialites_premiere")
         .frame.select("uai", label="specialite")
@@ -249,7 +268,7 @@ def test_pupils_take_what_onisep_says_that_their_lycee_offers() -> None:
     assert unnamed <= 1
 
 
-def test_long_machine_names_are_cut_off_as_the_portal_does() -> None:
+def test_long_machine_names_are_truncated_like_the_portals() -> None:
     names = list(ministry_classes.LABELS)
     assert len(names) == 95
     assert names[57].endswith("_sciences_economiques_et_so")
@@ -257,7 +276,7 @@ def test_long_machine_names_are_cut_off_as_the_portal_does() -> None:
     assert max(map(len, names)) == 100
 
 
-def test_sections_are_at_home_and_abroad_and_the_directory_marks_their_schools() -> None:
+def test_the_directory_marks_schools_with_sections() -> None:
     sections = produced("sections_internationales").frame
     flagged = produced("annuaire_education").frame.filter("section_internationale")["uai"].to_list()
     abroad = {country for country, *_ in ministry_classes.ABROAD}
@@ -268,7 +287,7 @@ def test_sections_are_at_home_and_abroad_and_the_directory_marks_their_schools()
     assert set(sections["rentree_scolaire"]) == {2025}
 
 
-def test_a_commune_goes_to_one_college_or_its_streets_do_to_several() -> None:
+def test_a_commune_or_its_streets_belong_to_colleges() -> None:
     rows = rows_of("fr_en_carte_scolaire_colleges_publics")
     whole, streets = rows.filter(secteur_unique="O"), rows.filter(secteur_unique="N")
     assert whole["type_et_libelle"].count() == whole["code_postal"].count() == 0
@@ -299,7 +318,7 @@ def test_the_pieces_of_a_street_cover_its_numbers_once() -> None:
         assert sorted(covered) == list(range(1, 1001))
 
 
-def test_occitanie_writes_sentences_and_the_contour_of_the_commune() -> None:
+def test_occitanie_has_sentences_and_contours() -> None:
     rows = raw(ministry_sectors.OCCITANIE)
     assert {row["type_etablissement"] for row in rows} == {"COLLEGE", "LYCEE"}
     assert {row["code_departement"] for row in rows} == {"31"}
@@ -336,7 +355,7 @@ def test_a_new_release_changes_some_rows(source: str, module: object, function: 
     assert 1 <= changed.sum() <= 0.06 * before.height + 1
 
 
-def test_the_files_have_their_publishers_sizes_at_the_national_scale(national: World) -> None:
+def test_the_national_files_have_their_real_sizes(national: World) -> None:
     sizes = {
         "annuaire": ministry.directory(national).height,
         "lycees": ministry_results.results_of_lycees(national).height,
@@ -347,9 +366,12 @@ def test_the_files_have_their_publishers_sizes_at_the_national_scale(national: W
     }
     assert sizes.pop("annuaire") == pytest.approx(67_900, rel=0.01)
     assert sizes == {
-        "lycees": 32_485, "colleges": 26_869, "ips_lycees": 3_616 + 3_627 + 3_662, "ips_colleges": 13_972 + 7_089,
+        "lycees": 32_485,
+        "colleges": 26_869,
+        "ips_lycees": 3_616 + 3_627 + 3_662,
+        "ips_colleges": 13_972 + 7_089,
         "sections": 1_044,
-    }  # fmt: skip
+    }
     pupils = ministry_classes.pupils_by_specialty(national)
     assert pupils.height == pytest.approx(11_324, rel=0.1)
     assert pupils.group_by("rentree_scolaire", "numero_etablissement").len()["len"].max() == 1
@@ -358,23 +380,23 @@ def test_the_files_have_their_publishers_sizes_at_the_national_scale(national: W
 
 
 def test_mayotte_has_no_value_added(national: World) -> None:
-    there = ministry_results.results_of_lycees(national).filter(code_departement="976")
-    assert there.height > 50
-    assert there["va_reu_total"].count() == 0
-    assert set(there["va_reu_gnle"].drop_nulls()) == {"ND"}
+    mayotte = ministry_results.results_of_lycees(national).filter(code_departement="976")
+    assert mayotte.height > 50
+    assert mayotte["va_reu_total"].count() == 0
+    assert set(mayotte["va_reu_gnle"].drop_nulls()) == {"ND"}
 
 
 @pytest.mark.parametrize("source", [DIRECTORY, ministry_results.IVAC, ministry_classes.PUPILS])
-def test_the_labels_are_those_of_the_publishers_untouched_export(source: str) -> None:
+def test_the_labels_are_those_of_a_real_export(source: str) -> None:
     assert labels(source) == real_header(source)
 
 
-def test_the_columns_of_occitanie_are_those_of_the_publishers_untouched_extract() -> None:
+def test_the_columns_of_occitanie_are_real() -> None:
     header = real_header(ministry_sectors.OCCITANIE, "extract.csv")
     assert list(raw(ministry_sectors.OCCITANIE)[0]) == header
 
 
-def test_the_publishers_untouched_exports_are_in_the_form_of_ours(tmp_path: Path) -> None:
+def test_real_exports_have_the_form_of_ours(tmp_path: Path) -> None:
     for source in (ministry_results.IVAC, ministry_classes.PUPILS):
         content = (upstream() / source / f"{source}.csv").read_bytes()
         assert content.startswith(b"\xef\xbb\xbf")
@@ -384,7 +406,7 @@ def test_the_publishers_untouched_exports_are_in_the_form_of_ours(tmp_path: Path
 
 def test_helpers_spell_as_the_ministry_does() -> None:
     text = pl.DataFrame({"name": ["Lycée inventé Cœur de L'Hôpital (annexe)"]})
-    assert text.select(education.capitals(pl.col("name"))).item() == "LYCEE INVENTE COEUR DE L'HOPITAL (ANNEXE)"
-    assert text.select(education.bare_capitals(pl.col("name"))).item() == "LYCEE INVENTE COEUR DE L HOPITAL (ANNEXE)"
-    codes = pl.DataFrame({"code": ["01", "2A", "971"]}).select(education.three_characters(pl.col("code")))
+    assert text.select(spelling.capitals(pl.col("name"))).item() == "LYCEE INVENTE COEUR DE L'HOPITAL (ANNEXE)"
+    assert text.select(spelling.bare_capitals(pl.col("name"))).item() == "LYCEE INVENTE COEUR DE L HOPITAL (ANNEXE)"
+    codes = pl.DataFrame({"code": ["01", "2A", "971"]}).select(spelling.three_characters(pl.col("code")))
     assert codes.to_series().to_list() == ["001", "02A", "971"]

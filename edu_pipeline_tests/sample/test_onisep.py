@@ -1,4 +1,4 @@
-"""ONISEP's files of the sample: their form, their traps, and that they agree with the ministry's."""
+"""ONISEP's files of the sample: their form, their traps, their agreement with the ministry's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from edu_pipeline.sample import ideo
-from edu_pipeline.sample.publication import publications
+from edu_pipeline.sample.directory import publications
 from edu_pipeline.sample.publishers import onisep, onisep_courses
 from edu_pipeline.sample.world import World
 from edu_pipeline_tests.real_files import upstream
@@ -17,16 +17,20 @@ from edu_pipeline_tests.sample.communal import known_codes, rows_of, written
 from edu_pipeline_tests.sample.sample_files import produced, sample_file, sample_world
 
 FILES = {
-    onisep.STRUCTURES: ("5fa5816ac6a6e.csv", 30), onisep.ACTIONS: ("605340ddc19a9.csv", 32),
-    onisep_courses.SPECIALTIES: ("60113f395cce6.csv", 14), onisep_courses.OPTIONS: ("60113c3d5fee0.csv", 14),
-}  # fmt: skip
+    onisep.STRUCTURES: ("5fa5816ac6a6e.csv", 30),
+    onisep.ACTIONS: ("605340ddc19a9.csv", 32),
+    onisep_courses.SPECIALTIES: ("60113f395cce6.csv", 14),
+    onisep_courses.OPTIONS: ("60113c3d5fee0.csv", 14),
+}
 """Name and number of columns of each file."""
 LISTS = (onisep_courses.SPECIALTIES, onisep_courses.OPTIONS)
 REFUSED = {
-    "etablissements_onisep": 0, "onisep_details_formations_lycees": 2, "specialites_lycees": 0,
+    "etablissements_onisep": 0,
+    "onisep_details_formations_lycees": 2,
+    "specialites_lycees": 0,
     "enseignements_optionnels_seconde": 0,
-}  # fmt: skip
-"""Number of rows that are refused at the small scale, by table: the traps."""
+}
+"""Number of rows refused at the sample scale, by table: the traps."""
 
 
 def cells(path: Path) -> list[list[str]]:
@@ -49,7 +53,7 @@ def test_a_file_is_in_onisep_s_dialect(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", LISTS)
-def test_the_publishers_untouched_file_comes_out_of_our_writer_byte_by_byte(source: str, tmp_path: Path) -> None:
+def test_our_writer_reproduces_a_real_file_byte_for_byte(source: str, tmp_path: Path) -> None:
     real = upstream() / source / FILES[source][0]
     header, *rows = cells(real)
     frame = pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
@@ -58,7 +62,7 @@ def test_the_publishers_untouched_file_comes_out_of_our_writer_byte_by_byte(sour
 
 
 @pytest.mark.parametrize("source", LISTS)
-def test_the_header_is_that_of_the_publishers_untouched_file(source: str) -> None:
+def test_the_header_is_that_of_the_real_file(source: str) -> None:
     name = FILES[source][0]
     assert cells(sample_file(source, name))[0] == cells(upstream() / source / name)[0]
 
@@ -70,7 +74,7 @@ def test_of_every_table_only_the_traps_are_refused(table: str) -> None:
     assert result.refused.height == REFUSED[table]
 
 
-def test_some_places_have_no_code_or_that_of_another() -> None:
+def test_some_sites_have_no_code_or_that_of_another() -> None:
     places = produced("etablissements_onisep").frame
     assert places["code_uai"].null_count() > 0
     assert places["code_uai"].drop_nulls().is_duplicated().any()
@@ -80,7 +84,7 @@ def test_some_places_have_no_code_or_that_of_another() -> None:
     assert set(places["statut"]) == {"public", "privé sous contrat", "privé hors contrat"}
 
 
-def test_a_place_is_where_the_directory_has_it() -> None:
+def test_a_site_is_where_the_directory_has_it() -> None:
     places = produced("etablissements_onisep").frame.filter(pl.col("sigle").is_null())
     directory = produced("annuaire_education").frame
     both = places.join(directory, left_on="code_uai", right_on="uai")
@@ -92,7 +96,7 @@ def test_a_place_is_where_the_directory_has_it() -> None:
     assert {"75056", "69123", "13055"}.isdisjoint(places["commune_cog"])
 
 
-def test_cities_have_onisep_s_own_codes_and_postal_codes_no_leading_zero() -> None:
+def test_codes_of_cities_and_postal_codes_are_onisep_s() -> None:
     rows = rows_of("onisep_5fa5816ac6a6e")
     assert {"75100", "69380", "13200"} <= set(rows["commune_cog"])
     assert rows.filter(pl.col("commune_cog") == "75100")["arrondissement"].str.contains(r"^\d{1,2}$").all()
@@ -103,19 +107,19 @@ def test_cities_have_onisep_s_own_codes_and_postal_codes_no_leading_zero() -> No
     assert set(ain["cp"].str.len_chars()) == {4}
 
 
-def test_the_specialties_are_those_of_the_ministry_s_lycees_and_of_some_that_it_does_not_know() -> None:
+def test_specialties_cover_the_ministry_s_lycees_and_more() -> None:
     lycees = produced("specialites_lycees").frame
     general = sample_world().lycees.filter("voie_generale")["uai"]
     known = lycees.filter(pl.col("uai").is_in(general.implode()))
     assert known.height == general.len()
     assert 1 <= lycees.height - known.height <= 10
     assert lycees.filter(pl.col("nb_specialites") == 3)["specialites_array"].list.contains("Biologie-écologie").all()
-    most = lycees["nb_specialites"].median()
-    assert isinstance(most, float)
-    assert 7 <= most <= 10
+    median = lycees["nb_specialites"].median()
+    assert isinstance(median, float)
+    assert 7 <= median <= 10
 
 
-def test_options_and_languages_are_told_apart() -> None:
+def test_options_and_languages_are_distinguished() -> None:
     options = produced("enseignements_optionnels_seconde").frame
     assert options.filter(pl.col("lv1").list.len() > 0).height >= options.height - 1
     assert set(options["lv1"].explode().drop_nulls()) <= {"anglais", "allemand", "espagnol"}
@@ -134,7 +138,7 @@ def test_a_course_is_taught_where_its_track_is() -> None:
     assert courses["domaines"].list.len().min() == 1
 
 
-def test_twice_the_same_identifier_keeps_the_course_last_changed() -> None:
+def test_the_course_changed_last_wins_for_an_identifier() -> None:
     rows = rows_of("onisep_605340ddc19a9")
     twice = rows.filter(pl.col("action_de_formation_af_identifiant_onisep").is_duplicated())
     assert twice.height == 2 * REFUSED["onisep_details_formations_lycees"]
@@ -152,7 +156,7 @@ def test_a_new_release_changes_some_rows(source: str, tmp_path: Path) -> None:
     assert 1 <= changed <= 0.03 * len(before) + 1
 
 
-def test_the_files_have_their_publisher_s_sizes_at_the_national_scale(tmp_path: Path) -> None:
+def test_the_national_files_have_their_real_sizes(tmp_path: Path) -> None:
     national = World("national")
     rows = {
         parameter: pl.read_csv(written(parameter, national, tmp_path), separator=";", infer_schema=False)

@@ -1,4 +1,4 @@
-"""The sample's property sales: the exchanged shares, the row without a commune, what is not covered."""
+"""The sample's property sales: the swapped shares, the row without a commune, the départements not covered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edu_pipeline_tests.sample.sample_files import sample_world as world
 TABLE, SOURCE = "mutations_immo_latest", "dvf_indicateurs_communes"
 
 
-def test_the_table_has_the_shares_right_and_refuses_the_row_without_a_commune() -> None:
+def test_shares_are_corrected_and_a_row_is_refused() -> None:
     result = produced(TABLE)
     assert result.refused.height == 1
     assert "code_commune: expected a value, found nothing" in result.refused["reasons"][0]
@@ -28,7 +28,7 @@ def test_the_table_has_the_shares_right_and_refuses_the_row_without_a_commune() 
     assert set(result.frame["annee"]) == {2024}
 
 
-def test_cities_are_whole_and_communes_without_a_sale_have_no_row() -> None:
+def test_cities_are_whole_and_only_communes_with_sales_listed() -> None:
     codes = set(produced(TABLE).frame["code_commune"])
     assert {"75056", "69123", "13055"} <= codes
     assert not codes & set(arrondissements.COMMUNES)
@@ -38,14 +38,14 @@ def test_cities_are_whole_and_communes_without_a_sale_have_no_row() -> None:
     assert raw.row(-1)[3:7] == ("NA",) * 4
 
 
-def test_the_departements_of_the_livre_foncier_and_mayotte_are_missing(tmp_path: Path) -> None:
+def test_departements_outside_the_source_are_missing(tmp_path: Path) -> None:
     path = written(SOURCE, World("national"), tmp_path)
     rows = pl.read_csv(path, infer_schema=False)
     assert not rows["INSEE_COM"].str.contains("^(57|67|68|976)").any()
     assert 27_000 < rows.height < 32_000
 
 
-def test_the_file_begins_as_the_real_one() -> None:
+def test_the_file_begins_like_the_real_one() -> None:
     ours = path_of(SOURCE).read_bytes().splitlines()
     theirs = (upstream() / "dvf-indicateurs-communes" / "communesdvf2024.csv").read_bytes().splitlines()
     assert ours[0] == theirs[0]

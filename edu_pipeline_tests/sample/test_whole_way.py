@@ -1,4 +1,4 @@
-"""The whole way with the sample publisher: over HTTP, through the asset graph, into the views; and a change of it."""
+"""The whole way from the sample publisher over HTTP and the asset graph to the views, and a new release of it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import requests
 from psycopg import sql
 
 from edu_pipeline.database.cluster import Cluster
+from edu_pipeline.sample.passages import LAST_OF_TABLE
 from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import make
-from edu_pipeline.sample.world import LAST_OF_TABLE
 from edu_pipeline_tests.programs import run, status
 from edu_pipeline_tests.sample.sample_files import produced, sample_world
 
@@ -25,7 +25,7 @@ SALES = "dvf-indicateurs-communes"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The sample at its small scale, served; its URL."""
+    """The URL of a server over the sample."""
     shelf = make(tmp_path_factory.mktemp("sample"), "sample")
     with serving(shelf) as server:
         yield server.url
@@ -33,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def demo(served: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """The settings of a demo with an empty database of its own; the database's URL."""
+    """The settings of a demo with its own empty database; returns the database's URL."""
     name = sql.Identifier("demo")
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
@@ -45,15 +45,15 @@ def demo(served: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_pat
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
-def test_every_table_is_filled_and_a_new_release_reaches_the_view(demo: str, served: str) -> None:
+def test_all_tables_fill_and_a_release_reaches_the_view(demo: str, served: str) -> None:
     for command in ("migrate", "rebuild"):
-        done = run("edu-pipeline", command)
-        assert done.returncode == 0, done.stderr
-    found = status()
-    empty = {name for name, entry in found.items() if not entry["rows"]}
+        outcome = run("edu-pipeline", command)
+        assert outcome.returncode == 0, outcome.stderr
+    tables = status()
+    empty = {name for name, entry in tables.items() if not entry["rows"]}
     assert empty == {"anecdotes_communes", "ips_score"}  # nobody hands in editorial files here
-    assert all(entry["state"] == "loaded" for entry in found.values())
-    assert all(entry["invented"] for entry in found.values())
+    assert all(entry["state"] == "loaded" for entry in tables.values())
+    assert all(entry["invented"] for entry in tables.values())
     check_former_communes(demo)
     check_lycees_of_addresses(demo)
 
@@ -61,14 +61,14 @@ def test_every_table_is_filled_and_a_new_release_reaches_the_view(demo: str, ser
 
     prices = sql.SQL("SELECT code_commune, prix_m2_moyen FROM educational_data.{}")
     before = {name: query(demo, prices, name) for name in ("mutations_immo_latest", "college_context_cache")}
-    said = requests.post(f"{served}/-/publish/{SALES}", timeout=60).json()
-    assert said["release"] == 1
-    done = run("edu-pipeline", "refresh")
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("new releases: 1;")
+    release = requests.post(f"{served}/-/publish/{SALES}", timeout=300).json()
+    assert release["release"] == 1
+    outcome = run("edu-pipeline", "refresh")
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stderr.startswith("new releases: 1;")
     entry = status()["mutations_immo_latest"]
-    assert f"mutations_immo_latest: {entry['rows']} rows, {entry['changed']} changed, 1 refused\n" in done.stderr
-    assert f"college_context_cache: {status()['college_context_cache']['rows']} rows\n" in done.stderr
+    assert f"mutations_immo_latest: {entry['rows']} rows, {entry['changed']} changed, 1 refused\n" in outcome.stderr
+    assert f"college_context_cache: {status()['college_context_cache']['rows']} rows\n" in outcome.stderr
     assert 0 < entry["changed"] < 0.05 * entry["rows"]
     assert (entry["added"], entry["removed"]) == (0, 0)
     after = {name: query(demo, prices, name) for name in before}
@@ -82,7 +82,7 @@ def test_every_table_is_filled_and_a_new_release_reaches_the_view(demo: str, ser
 
 
 def check_former_communes(url: str) -> None:
-    """What only the list of events knows, of 2025 and 2026, is followed: nothing is refused or lost for it."""
+    """The events of 2025 and 2026, which are only in the list of events, are followed: no row is refused or lost."""
     with psycopg.connect(url) as connection:
         refused = connection.execute("SELECT key, reasons FROM edu_pipeline.refused_rows").fetchall()
         assert not [row for row in refused if "commune" in " ".join(row[1]) and "found nothing" not in row[1][0]]
@@ -90,15 +90,15 @@ def check_former_communes(url: str) -> None:
         gone = late.filter(typemodif="f")["cod_ini"].to_list()
         born = late.filter(typemodif="d")["cod_fin"].to_list()
         dwellings = sql.SQL("SELECT code_commune, logements FROM educational_data.logement_2021")
-        held = {str(code): count for code, count in connection.execute(dwellings).fetchall()}
-    assert gone and not set(gone) & set(held)
-    assert born and set(born) <= set(held)
+        counts = {str(code): count for code, count in connection.execute(dwellings).fetchall()}
+    assert gone and not set(gone) & set(counts)
+    assert born and set(born) <= set(counts)
     total = produced("logement_2021").frame["logements"].sum()
-    assert abs(sum(count or 0 for count in held.values()) - total) <= len(born)
+    assert abs(sum(count or 0 for count in counts.values()) - total) <= len(born)
 
 
 def check_lycees_of_addresses(url: str) -> None:
-    """Every street that leads to lycées answers by its own label and first number, and nearly all streets are found."""
+    """Every street with lycées leads to them by its label and first number, and nearly all streets are matched."""
     with psycopg.connect(url, options="-csearch_path=educational_data,postgis") as connection:
         statement = (
             "SELECT s.uai_lycees, array(SELECT uai::varchar FROM lycees_de_secteur(s.code_commune, s.libelle_rue, "
@@ -107,7 +107,7 @@ def check_lycees_of_addresses(url: str) -> None:
         answers = connection.execute(statement).fetchall()
         rates = connection.execute("SELECT osm_matched, total_segments FROM data_quality_metrics").fetchall()
     assert len(answers) > 100
-    assert all(expected == found for expected, found in answers)
+    assert all(expected == lycees for expected, lycees in answers)
     assert len(rates) > 5
     assert all(0.95 * total <= matched <= total for matched, total in rates)
 
@@ -117,9 +117,9 @@ def query(url: str, statement: sql.SQL, name: str) -> set[tuple[Any, ...]]:
         return set(connection.execute(statement.format(sql.Identifier(name))).fetchall())
 
 
-def test_the_status_of_a_database_of_invented_data_says_so(demo: str) -> None:
+def test_status_says_that_the_data_are_invented(demo: str) -> None:
     run("edu-pipeline", "migrate")
-    done = run("edu-pipeline", "refresh", "departements")
-    assert done.returncode == 0, done.stderr
+    outcome = run("edu-pipeline", "refresh", "departements")
+    assert outcome.returncode == 0, outcome.stderr
     assert "Invented data of the sample publisher" in run("edu-pipeline", "status").stdout
     assert all(entry["invented"] for entry in json.loads(run("edu-pipeline", "status", "--json").stdout))

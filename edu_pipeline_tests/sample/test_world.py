@@ -1,4 +1,4 @@
-"""The invented country: that it is whole, coherent in itself and the same each time."""
+"""The invented world: it is complete, consistent and the same each time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from polars.testing import assert_frame_equal
 
 from edu_pipeline.normalise import has_uai_check_letter, in_french_territory
 from edu_pipeline.sample import territory
-from edu_pipeline.sample.world import Scale, World
+from edu_pipeline.sample.edition import Scale
+from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
 SCALES: tuple[Scale, ...] = ("sample", "national")
 both = pytest.mark.parametrize("scale", SCALES)
 
 FRAMES = ("departements", "communes", "arrondissements", "places", "passages", "schools")
+INCOMPLETE = ("longitude", "latitude", "eleves", "voie_generale", "voie_technologique", "voie_professionnelle")
 CODE = r"^(\d{2}|2[AB])\d{3}$"
 
 
@@ -36,11 +38,11 @@ def with_contours(scale: Scale) -> geopandas.GeoSeries:
     return world(scale).contours.set_index("code").geometry
 
 
-def test_the_same_each_time_and_in_any_order() -> None:
-    again = World("sample", seed=1)
+def test_the_world_is_the_same_each_time_in_any_order() -> None:
+    second = World("sample", seed=1)
     for name in reversed(FRAMES):
-        assert_frame_equal(getattr(world(), name), getattr(again, name))
-    assert world().contours.equals(again.contours)
+        assert_frame_equal(getattr(world(), name), getattr(second, name))
+    assert world().contours.equals(second.contours)
     assert world().rng("a").random() == world().rng("a").random() != world().rng("b").random()
 
 
@@ -51,8 +53,8 @@ def test_another_seed_makes_another_country() -> None:
     assert set(other.schools["uai"]) != set(world().schools["uai"])
 
 
-def test_a_scale_that_is_none() -> None:
-    with pytest.raises(ValueError, match="sample, national; found 'tiny'"):
+def test_an_unknown_scale_is_refused() -> None:
+    with pytest.raises(ValueError, match="sample, national, found 'tiny'"):
         World("tiny")  # type: ignore[arg-type]
 
 
@@ -60,48 +62,56 @@ def test_a_scale_that_is_none() -> None:
     ("scale", "departements", "communes", "schools", "colleges", "lycees", "lycees_gt"),
     [("sample", 8, 321, 1_226, 96, 96, 61), ("national", 109, 34_969, 68_000, 7_100, 3_700, 2_350)],
 )
-def test_how_much_there_is(
+def test_the_numbers_of_places_and_schools(
     scale: Scale, departements: int, communes: int, schools: int, colleges: int, lycees: int, lycees_gt: int
 ) -> None:
-    it = world(scale)
-    assert (it.departements.height, it.communes.height, it.arrondissements.height) == (departements, communes, 45)
-    assert it.places.height == communes + 45
-    assert (it.schools.height, it.colleges.height) == (schools, colleges)
-    assert (it.lycees.height, it.lycees_gt.height) == (lycees, lycees_gt)
-    assert len(it.contours) == communes
+    country = world(scale)
+    assert (country.departements.height, country.communes.height, country.arrondissements.height) == (
+        departements,
+        communes,
+        45,
+    )
+    assert country.places.height == communes + 45
+    assert (country.schools.height, country.colleges.height) == (schools, colleges)
+    assert (country.lycees.height, country.lycees_gt.height) == (lycees, lycees_gt)
+    assert len(country.contours) == communes
 
 
-def test_the_nation_has_about_the_size_of_france() -> None:
-    it = world("national")
-    overseas = it.communes["code_departement"].str.len_chars() == 3
-    collectivities = it.communes["code_departement"] == it.communes["code_region"]
+def test_the_national_scale_is_about_that_of_france() -> None:
+    country = world("national")
+    overseas = country.communes["code_departement"].str.len_chars() == 3
+    collectivities = country.communes["code_departement"] == country.communes["code_region"]
     assert (overseas.sum(), collectivities.sum()) == (129 + 94, 94)
-    assert 60_000_000 < it.communes["population"].sum() < 80_000_000
-    assert 5_000 < (it.communes["population"] >= 2_000).sum() < 7_000
-    assert 2_000 < it.passages.height < 3_500
-    assert 1_500 < it.communes["code_bassin"].n_unique() < 2_000
-    zero, unknown = it.communes.filter(population=0), it.communes.filter(pl.col("population").is_null())
+    assert 60_000_000 < country.communes["population"].sum() < 80_000_000
+    assert 5_000 < (country.communes["population"] >= 2_000).sum() < 7_000
+    assert 2_000 < country.passages.height < 3_500
+    assert 1_500 < country.communes["code_bassin"].n_unique() < 2_000
+    zero, unknown = country.communes.filter(population=0), country.communes.filter(pl.col("population").is_null())
     assert (zero.height, set(zero["code_departement"])) == (6, {"55"})
     assert (unknown.height, set(unknown["code_departement"])) == (6, {"984", "989"})
-    assert (it.communes["codes_postaux"].list.len() == 0).sum() == 5
+    assert (country.communes["codes_postaux"].list.len() == 0).sum() == 5
 
 
 @both
 def test_codes_and_names(scale: Scale) -> None:
-    it = world(scale)
-    for frame in (it.communes, it.arrondissements, it.places):
+    country = world(scale)
+    for frame in (country.communes, country.arrondissements, country.places):
         assert frame["code"].is_sorted()
         assert frame["code"].is_unique().all()
         assert frame["code"].str.contains(CODE).all()
         assert frame.select(pl.col("code").str.starts_with(pl.col("code_departement")).all()).item()
         assert frame["nom"].str.contains("inventé").all()
-        assert set(frame["code_departement"]) <= set(it.departements["code"])
-    assert set(it.arrondissements["code_commune_parent"]) == {"75056", "69123", "13055"} < set(it.communes["code"])
-    assert set(it.communes["code"]).isdisjoint(it.arrondissements["code"])
-    assert dict(it.arrondissements.select("code", "code_commune_parent").iter_rows()) == arrondissements.COMMUNES
-    assert set(it.communes["code_bassin"]) <= set(it.communes["code"])
-    assert set(it.departements["code_region"]) == set(it.communes["code_region"])
-    assert it.departements.null_count().row(0)[-4:] == ((4,) * 4 if scale == "national" else (0,) * 4)
+        assert set(frame["code_departement"]) <= set(country.departements["code"])
+    assert (
+        set(country.arrondissements["code_commune_parent"])
+        == {"75056", "69123", "13055"}
+        < set(country.communes["code"])
+    )
+    assert set(country.communes["code"]).isdisjoint(country.arrondissements["code"])
+    assert dict(country.arrondissements.select("code", "code_commune_parent").iter_rows()) == arrondissements.COMMUNES
+    assert set(country.communes["code_bassin"]) <= codes
+    assert set(country.departements["code_region"]) == set(country.communes["code_region"])
+    assert country.departements.null_count().row(0)[-4:] == ((4,) * 4 if scale == "national" else (0,) * 4)
 
 
 @both
@@ -123,9 +133,9 @@ def test_numbers_of_municipalities_are_valid(scale: Scale) -> None:
 
 @both
 def test_cities_are_the_sum_of_their_arrondissements(scale: Scale) -> None:
-    it = world(scale)
-    sums = it.arrondissements.group_by(code="code_commune_parent").agg(pl.col("population", "logements").sum())
-    wholes = it.communes.join(sums, on="code")
+    country = world(scale)
+    sums = country.arrondissements.group_by(code="code_commune_parent").agg(pl.col("population", "logements").sum())
+    wholes = country.communes.join(sums, on="code")
     assert wholes.height == 3
     assert wholes["population"].to_list() == wholes["population_right"].to_list()
     assert wholes["logements"].to_list() == wholes["logements_right"].to_list()
@@ -133,10 +143,10 @@ def test_cities_are_the_sum_of_their_arrondissements(scale: Scale) -> None:
 
 @both
 def test_everything_lies_in_a_french_territory(scale: Scale) -> None:
-    it = world(scale)
-    for frame in (it.places, it.schools.drop_nulls("latitude")):
+    country = world(scale)
+    for frame in (country.places, country.schools.drop_nulls("latitude")):
         assert frame.select(in_french_territory(pl.col("latitude"), pl.col("longitude")).all()).item()
-    corners = shapely.get_coordinates(it.contours.geometry.to_numpy())
+    corners = shapely.get_coordinates(country.contours.geometry.to_numpy())
     frame = pl.DataFrame(corners, schema=["longitude", "latitude"])
     assert frame.select(in_french_territory(pl.col("latitude"), pl.col("longitude")).all()).item()
 
@@ -151,14 +161,14 @@ def test_contours_share_their_borders(scale: Scale) -> None:
     coordinates = shapely.get_coordinates(contours.to_numpy())
     assert (coordinates == coordinates.round(5)).all()
     corners = [{tuple(point) for point in shapely.get_coordinates(shape)} for shape in contours]
-    one, other = contours.sindex.query(contours, predicate="intersects")
-    neighbours = one < other
-    assert all(corners[a] & corners[b] for a, b in zip(one[neighbours], other[neighbours], strict=True))
+    first, second = contours.sindex.query(contours, predicate="intersects")
+    neighbours = first < second
+    assert all(corners[a] & corners[b] for a, b in zip(first[neighbours], second[neighbours], strict=True))
     assert 2.5 < neighbours.sum() / len(contours) < 4.1
 
 
 @both
-def test_one_island_and_one_commune_in_two_parts(scale: Scale) -> None:
+def test_one_commune_is_an_island_and_one_has_two_parts(scale: Scale) -> None:
     contours = with_contours(scale)
     parts = contours[contours.geom_type == "MultiPolygon"]
     assert len(parts) == 1
@@ -171,11 +181,11 @@ def test_one_island_and_one_commune_in_two_parts(scale: Scale) -> None:
 
 
 @both
-def test_what_lies_in_a_commune_lies_in_its_contour(scale: Scale) -> None:
-    it = world(scale)
-    whole = it.arrondissements.select("code", "code_commune_parent")
-    places = it.places.select("code", "longitude", "latitude")
-    schools = it.schools.drop_nulls("latitude").select("longitude", "latitude", code="code_place")
+def test_places_and_schools_lie_in_their_contours(scale: Scale) -> None:
+    country = world(scale)
+    whole = country.arrondissements.select("code", "code_commune_parent")
+    places = country.places.select("code", "longitude", "latitude")
+    schools = country.schools.drop_nulls("latitude").select("longitude", "latitude", code="code_place")
     points = pl.concat([places, schools.select("code", "longitude", "latitude")]).join(whole, on="code", how="left")
     contours = with_contours(scale).loc[points.select(pl.coalesce("code_commune_parent", "code")).to_series().to_list()]
     inside = shapely.contains_xy(contours.to_numpy(), points["longitude"].to_numpy(), points["latitude"].to_numpy())
@@ -184,13 +194,13 @@ def test_what_lies_in_a_commune_lies_in_its_contour(scale: Scale) -> None:
 
 @both
 def test_former_codes(scale: Scale) -> None:
-    it = world(scale)
-    in_force, passages = set(it.communes["code"]), it.passages
+    country = world(scale)
+    in_force, passages = set(country.communes["code"]), country.passages
     ends = passages.group_by("cod_ini", "date").agg(pl.col("ratio").sum(), pl.len())
     assert ends["ratio"].to_list() == pytest.approx([1.0] * ends.height)
     former = set(passages.filter(pl.col("cod_ini") != pl.col("cod_fin"), typemodif="f")["cod_ini"])
     former |= set(passages.filter(typemodif="c")["cod_ini"])
-    assert former.isdisjoint(in_force | set(it.arrondissements["code"]))
+    assert former.isdisjoint(in_force | set(country.arrondissements["code"]))
     split, latest = (passages.filter(typemodif="d", date=day) for day in ("2024-01-01", "2026-01-01"))
     assert sorted(split["ratio"]) == [0.3, 0.7]
     assert latest.height == 2
@@ -206,40 +216,39 @@ def test_former_codes(scale: Scale) -> None:
     assert (
         into.filter(pl.col("cod_ini_right") == pl.col("cod_fin"))["cod_fin"].n_unique() == merged["cod_fin"].n_unique()
     )
-    assert merged["cod_fin"].n_unique() == pytest.approx(0.03 * it.communes.height, abs=5)
+    assert merged["cod_fin"].n_unique() == pytest.approx(0.03 * country.communes.height, abs=5)
     assert "2024-01-01" in set(merged["date"])
     assert all(date.fromisoformat(day) for day in passages["date"].unique())
 
 
 @both
 def test_schools(scale: Scale) -> None:
-    it = world(scale)
-    schools = it.schools
+    country = world(scale)
+    schools = country.schools
     assert schools["uai"].is_unique().all()
     assert schools["uai"].is_sorted()
     assert schools["uai"].str.contains(r"^\d{7}[A-Z]$").all()
     assert schools.select(has_uai_check_letter(pl.col("uai")).all()).item()
     assert schools["nom"].str.contains("inventé").all()
-    cities = set(it.arrondissements["code_commune_parent"])
-    assert set(schools["code_place"]) <= set(it.places["code"]) - cities
-    places = schools.join(it.places, left_on="code_place", right_on="code")
+    cities = set(country.arrondissements["code_commune_parent"])
+    assert set(schools["code_place"]) <= set(country.places["code"]) - cities
+    places = schools.join(country.places, left_on="code_place", right_on="code")
     assert (places["nom_place"] == places["nom_right"]).all()
     assert (places["code_departement"] == places["code_departement_right"]).all()
     assert (places["population"] > 0).all()
     assert schools["niveau"].is_between(60, 150).all()
-    assert schools.drop("longitude", "latitude", "eleves", "voie_generale", "voie_technologique",
-                        "voie_professionnelle").null_count().sum_horizontal().item() == 0  # fmt: skip
+    assert schools.drop(*INCOMPLETE).null_count().sum_horizontal().item() == 0
     second = schools.filter(pl.col("type").is_in(["Collège", "Lycée", "EREA"]))
     lost = schools.filter(pl.col("latitude").is_null())
     assert set(lost["uai"]) <= set(second["uai"])
     assert lost.height / second.height == pytest.approx(0.009, abs=0.004)
-    ways = it.lycees.select(pl.any_horizontal("voie_generale", "voie_technologique", "voie_professionnelle"))
+    ways = country.lycees.select(pl.any_horizontal("voie_generale", "voie_technologique", "voie_professionnelle"))
     assert ways.to_series().all()
     assert schools.filter(pl.col("type") != "Lycée")["voie_generale"].is_null().all()
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
-def test_the_sample_has_the_lycees_that_the_application_asks_for(seed: int) -> None:
+def test_the_sample_has_the_lycees_the_application_needs(seed: int) -> None:
     yvelines = World("sample", seed).lycees_gt.filter("voie_generale", code_departement="78")
     assert yvelines.height >= 8
     assert (yvelines["niveau"] >= 110).sum() >= 3
@@ -247,13 +256,13 @@ def test_the_sample_has_the_lycees_that_the_application_asks_for(seed: int) -> N
     assert World("sample", seed).passages.height > 20
 
 
-def test_relevant_places_are_as_many_as_in_france() -> None:
-    it = world("national")
-    hosts = set(it.schools.filter(pl.col("type").is_in(["Collège", "Lycée"]))["code_place"])
-    assert 6_000 <= len(hosts | set(it.places.filter(pl.col("population") >= 2000)["code"])) <= 7_000
+def test_there_are_as_many_relevant_places_as_in_france() -> None:
+    country = world("national")
+    hosts = set(country.schools.filter(pl.col("type").is_in(["Collège", "Lycée"]))["code_place"])
+    assert 6_000 <= len(hosts | set(country.places.filter(pl.col("population") >= 2000)["code"])) <= 7_000
 
 
-def measures(rows: int = 5_000) -> pl.DataFrame:
+def figures(rows: int = 5_000) -> pl.DataFrame:
     rng = np.random.default_rng(1)
     return pl.DataFrame(
         {
@@ -266,21 +275,23 @@ def measures(rows: int = 5_000) -> pl.DataFrame:
     )
 
 
-def test_the_first_release_moves_nothing() -> None:
-    frame = measures()
-    assert_frame_equal(world().moved(frame, "insee-bpe", "count", "rate"), frame)
+def test_the_first_release_revises_nothing() -> None:
+    frame = figures()
+    assert_frame_equal(world().revised(frame, "insee-bpe", "count", "rate"), frame)
 
 
-def test_a_new_release_moves_a_hundredth_of_the_rows() -> None:
-    frame, names = measures(), ("count", "rate", "gain", "people")
-    releases = [frame] + [World(releases={"insee-bpe": number}).moved(frame, "insee-bpe", *names) for number in (1, 2)]
-    touched = []
+def test_a_new_release_revises_a_hundredth_of_the_rows() -> None:
+    frame, names = figures(), ("count", "rate", "gain", "people")
+    releases = [frame] + [
+        World(releases={"insee-bpe": number}).revised(frame, "insee-bpe", *names) for number in (1, 2)
+    ]
+    revised = []
     for before, after in pairwise(releases):
         assert after.schema == frame.schema
         assert after["key"].to_list() == frame["key"].to_list()
         changed = {name: set((before[name].ne_missing(after[name])).arg_true()) for name in names}
-        touched.append(set().union(*changed.values()))
-        assert 30 <= len(touched[-1]) <= 51
+        revised.append(set().union(*changed.values()))
+        assert 30 <= len(revised[-1]) <= 51
         assert before["gain"].null_count() == after["gain"].null_count()
         assert (after["rate"] == after["rate"].round(1)).all()
         assert after["rate"].is_between(80, 100).all()
@@ -290,11 +301,11 @@ def test_a_new_release_moves_a_hundredth_of_the_rows() -> None:
         ones = before["count"] == 1
         assert set(after["count"].filter(ones)) == {1, 2}
         assert set(after["count"].filter(before["count"] == 0)) == {0}
-    assert touched[0] != touched[1]
-    assert len(touched[0] & touched[1]) < 10
+    assert revised[0] != revised[1]
+    assert len(revised[0] & revised[1]) < 10
 
 
-def test_the_frame_of_facts_is_whole() -> None:
+def test_the_facts_about_the_territory_are_complete() -> None:
     facts = territory.DEPARTEMENTS
     assert len(facts) == 109
     assert sum(row.communes for row in facts.values()) == 34_969

@@ -23,7 +23,7 @@ from edu_pipeline.catalogue import catalogue
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.probe_memory import fetching, known_versions, remember
 from edu_pipeline.errors import EduError
-from edu_pipeline.sample.answers import Answer, Asked
+from edu_pipeline.sample.answers import Answer, Request
 from edu_pipeline.sample.server import SampleServer, serving
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.sources.archive import Archive
@@ -47,12 +47,12 @@ class Publishers:
 
     server: SampleServer
     archive: Archive
-    requests: list[tuple[str, Asked]] = field(default_factory=list)
+    requests: list[tuple[str, Request]] = field(default_factory=list)
     sent: int = 0
     broken: str = "none"
     """Host that answers with 503."""
 
-    def answer(self, method: str, asked: Asked) -> Answer:
+    def answer(self, method: str, asked: Request) -> Answer:
         """Answer as the server does, note the request, and count the bytes of the body."""
         if asked.host == self.broken:
             return Answer(503)

@@ -1,5 +1,5 @@
-"""The sample's files, one module per publisher, one function per file; `publication.py` finds them all.
+"""The sample's files, one module per publisher or subject, one function per file; `directory.py` imports them all.
 
-A module belongs here if its functions are marked with `publication` or `dataset`. What is true of the invented country
-whoever publishes it is in `world.py`.
+A module belongs here if it registers files with `publication.py`. What is true of the invented country no matter who
+publishes it is in `world.py`.
 """

@@ -1,4 +1,4 @@
-"""The addresses of the Base Adresse Nationale, a file per département.
+"""The addresses of the Base Adresse Nationale, one file per département.
 
 Belongs here: addresses along the streets, in the BAN's form. Does not belong here: the streets (`streets.py`).
 """
@@ -13,7 +13,8 @@ import polars as pl
 from pyproj import Transformer
 
 from edu_pipeline.catalogue import catalogue
-from edu_pipeline.sample import education
+from edu_pipeline.sample import spelling
+from edu_pipeline.sample.itemised import items
 from edu_pipeline.sample.publication import Publication, add
 from edu_pipeline.sample.streets import streets_of
 from edu_pipeline.sample.world import World
@@ -21,32 +22,32 @@ from edu_pipeline.sample.world import World
 SOURCE = "ban"
 
 PER_STREET = {"sample": 4, "national": 3}
-"""Addresses of a street, from number 1 to the last one."""
+"""Addresses in each street, spread from number 1 to its highest."""
 STREETS_OF_UNDIVIDED = 2
-"""Streets of a place that has not several collèges, or lycées: only the others are divided by streets."""
+"""Streets with addresses in a place with at most one collège and one lycée; only other places are divided by street."""
 SIDE = 0.05
-"""How far from the middle line the addresses are, as a share of half the street."""
+"""Distance of the addresses from the middle line, as a share of half the street's length."""
 REPEATED = 0.03
-"""Share of the addresses that are a `bis`."""
+"""Share of the addresses with a `bis`."""
 
 PROJECTIONS = {"971": 5490, "972": 5490, "973": 2972, "974": 2975, "976": 4471}
-"""EPSG codes of the legal projections overseas; elsewhere it is Lambert-93."""
+"""EPSG codes of the legal projections overseas; Lambert-93 elsewhere."""
 LAMBERT_93 = 2154
 
-NAMES = (
-    "id", "id_fantoir", "numero", "rep", "nom_voie", "code_postal", "code_insee", "nom_commune",
-    "code_insee_ancienne_commune", "nom_ancienne_commune", "x", "y", "lon", "lat", "type_position", "alias", "nom_ld",
-    "libelle_acheminement", "nom_afnor", "source_position", "source_nom_voie", "certification_commune", "cad_parcelles",
-)  # fmt: skip
+NAMES = items("""
+    id; id_fantoir; numero; rep; nom_voie; code_postal; code_insee; nom_commune; code_insee_ancienne_commune;
+    nom_ancienne_commune; x; y; lon; lat; type_position; alias; nom_ld; libelle_acheminement; nom_afnor;
+    source_position; source_nom_voie; certification_commune; cad_parcelles
+""")
 
 
 def addresses(world: World, departement: str) -> pl.DataFrame:
     """The addresses of a département, street by street, odd numbers on one side and even ones on the other.
 
-    A new release certifies some of them, or takes that back.
+    A new release certifies some of them, or withdraws their certification.
     """
     places = world.places.filter(code_departement=departement)
-    streets = streets_of(world, places).filter(
+    streets = streets_of(world.streets, places).filter(
         (pl.col("number") < STREETS_OF_UNDIVIDED) | pl.col("code_place").is_in(_divided(world).implode())
     )
     count = PER_STREET[world.scale]
@@ -66,14 +67,18 @@ def addresses(world: World, departement: str) -> pl.DataFrame:
     x, y = Transformer.from_crs(4326, PROJECTIONS.get(departement, LAMBERT_93), always_xy=True).transform(
         rows["lon"].to_numpy(), rows["lat"].to_numpy()
     )
-    changed = education.touched(world, SOURCE, rows)
+    changed = world.is_revised(rows, SOURCE)
     street = pl.col("number").cast(pl.String).str.zfill(6)
     nothing = pl.lit(None, pl.String)
     return (
         rows.join(_places(world), left_on="code_place", right_on="code", maintain_order="left")
         .with_columns(
             id=pl.concat_str(
-                "code_place", street, pl.col("numero").cast(pl.String).str.zfill(5), "rep", separator="_",
+                "code_place",
+                street,
+                pl.col("numero").cast(pl.String).str.zfill(5),
+                "rep",
+                separator="_",
                 ignore_nulls=True,
             ),
             id_fantoir=nothing,
@@ -86,15 +91,15 @@ def addresses(world: World, departement: str) -> pl.DataFrame:
             type_position=pl.lit("entrée"),
             alias=nothing,
             nom_ld=nothing,
-            libelle_acheminement=education.bare_capitals(pl.col("nom_commune")),
-            nom_afnor=education.bare_capitals(pl.col("nom")),
+            libelle_acheminement=spelling.bare_capitals(pl.col("nom_commune")),
+            nom_afnor=spelling.bare_capitals(pl.col("nom")),
             source_position=pl.lit("commune"),
             source_nom_voie=pl.lit("commune"),
             certification_commune=(pl.col("is_certified") ^ changed).cast(pl.Int8),
             cad_parcelles=nothing,
         )
         .select(NAMES)
-    )  # fmt: skip
+    )
 
 
 def write(world: World, path: Path, departement: str) -> None:
@@ -111,9 +116,7 @@ def _divided(world: World) -> pl.Series:
 
 def _places(world: World) -> pl.DataFrame:
     """code, nom_commune and code_postal of the places."""
-    communes = world.communes.select("code", nom_commune="nom", code_postal=pl.col("codes_postaux").list.first())
-    parts = world.arrondissements.select("code", "code_postal", nom_commune="nom").select(communes.columns)
-    return pl.concat([communes, parts])
+    return world.places.select("code", nom_commune="nom").join(world.postal_codes, on="code")
 
 
 def _has(departement: str, world: World) -> bool:

@@ -1,6 +1,6 @@
-"""What describes the country itself: geo.api.gouv.fr, the contours of the communes, the départements' académies.
+"""The files that describe the country: geo.api.gouv.fr, the contours of the communes, the académies.
 
-Belongs here: their files, in their forms. Does not belong here: the country (`world.py`).
+Belongs here: these files, in their publishers' forms. Does not belong here: the country itself (`country.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import polars as pl
 import shapely
 
 from edu_pipeline.normalise import unaccented
-from edu_pipeline.sample.publication import publication, write_csv
+from edu_pipeline.sample.formats import write_csv
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 
 COMMUNE_FIELDS = {
@@ -29,7 +30,7 @@ COMMUNE_FIELDS = {
     "centre": "centre",
     "surface": "surface",
 }
-"""Names of the API's fields by the world's, in its order; what has no value it leaves out."""
+"""The API's fields by the world's column, in the API's order; it leaves out a field without a value."""
 
 HECTARES_PER_SQUARE_DEGREE = 1_235_000
 """At the equator: 111.32 km by 110.95 km."""
@@ -43,28 +44,28 @@ DEPP_NAMES = {
     "975": "ST-PIERRE-ET-MIQUELON",
     "988": "NOUVELLE CALEDONIE",
 }
-"""How the DEPP writes the départements that it does not write as INSEE does, capitals apart."""
+"""The départements that DEPP spells in another way than INSEE, apart from the capitals."""
 
 
 @publication("geo-api-communes", "communes.json")
 def communes(world: World, path: Path) -> None:
     """The answer to /communes with zone=metro,drom,com: Paris, Lyon and Marseille whole.
 
-    A new release leaves the populations of these cities alone, which are those of their arrondissements.
+    A new release does not revise the populations of these cities: they stay the sums of their arrondissements.
     """
     surface = pl.Series(shapely.area(world.contours.geometry.to_numpy())) * HECTARES_PER_SQUARE_DEGREE
     frame = world.communes.with_columns(
         surface=(surface * pl.col("latitude").radians().cos()).round(2),
     )
     is_city = pl.col("code").is_in(world.arrondissements["code_commune_parent"].unique().implode())
-    moved = world.moved(frame, "geo-api-communes", "population")["population"]
-    population = pl.when(is_city).then("population").otherwise(moved)
+    revised = world.revised(frame, "geo-api-communes", "population")["population"]
+    population = pl.when(is_city).then("population").otherwise(revised)
     _write_json(_with_fields(frame.with_columns(population=population)), path)
 
 
 @publication("geo-api-communes", "arrondissements-municipaux.json")
 def arrondissements(world: World, path: Path) -> None:
-    """The answer to /communes?type=arrondissement-municipal, which does not say of which commune they are."""
+    """The answer to /communes?type=arrondissement-municipal, which does not name the commune they belong to."""
     second = pl.when(pl.col("code") == "75116").then(pl.lit("75116"))
     sizes = world.cell_sizes.rename({"code": "code_commune_parent"})
     parts = pl.len().over("code_commune_parent")
@@ -72,18 +73,21 @@ def arrondissements(world: World, path: Path) -> None:
         world.arrondissements.join(sizes, on="code_commune_parent")
         .with_columns(
             codes_postaux=pl.concat_list("code_postal", second).list.drop_nulls(),
-            surface=pl.col("width") * pl.col("height") / parts * HECTARES_PER_SQUARE_DEGREE
+            surface=pl.col("width")
+            * pl.col("height")
+            / parts
+            * HECTARES_PER_SQUARE_DEGREE
             * pl.col("latitude").radians().cos(),
         )
         .with_columns(pl.col("surface").round(2))
         .sort("code")
-    )  # fmt: skip
+    )
     _write_json(_with_fields(frame), path)
 
 
 @publication("geo-api-departements", "departements.json")
 def departements(world: World, path: Path) -> None:
-    """The answer to /departements with zone=metro,drom,com: the region is only a code."""
+    """The answer to /departements with zone=metro,drom,com, which has only the code of the region."""
     fields = {"nom": "nom", "code": "code", "code_region": "codeRegion"}
     overseas = pl.col("code_region") == pl.col("code")
     _write_json(world.departements.sort(overseas, "code").select(list(fields)).rename(fields).to_dicts(), path)
@@ -91,7 +95,7 @@ def departements(world: World, path: Path) -> None:
 
 @publication("contours-communes", "communes-100m.geojson.gz")
 def contours(world: World, path: Path) -> None:
-    """The contours generalised to 100 m, with vertices to 5 decimals, of communes only."""
+    """The contours of communes only, generalised to 100 m, with coordinates to 5 decimals."""
     geometries = shapely.to_geojson(world.contours.geometry.to_numpy())
     with path.open("wb") as packed, gzip.GzipFile("", "wb", compresslevel=1, fileobj=packed, mtime=0) as out:
         out.write(b'{"type":"FeatureCollection","features":[')
@@ -106,7 +110,7 @@ def contours(world: World, path: Path) -> None:
 
 @publication("departement-academie", "departement_academie.csv")
 def academies(world: World, path: Path) -> None:
-    """The table derived from two exports of the DEPP: capitals without accents; not all collectivities are in it."""
+    """The table derived from two exports of DEPP: capitals without accents, and not all collectivities."""
 
     def capitals(name: str) -> pl.Expr:
         return unaccented(pl.col(name)).str.to_uppercase()
@@ -124,7 +128,7 @@ def academies(world: World, path: Path) -> None:
 
 
 def _with_fields(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """One object per row with the API's fields, without those that have no value; nobody's postal codes are []."""
+    """One object per row with the API's fields that have a value; a list of no postal codes stays, as []."""
     centre = pl.struct(type=pl.lit("Point"), coordinates=pl.concat_list("longitude", "latitude"))
     fields = {name: field for name, field in COMMUNE_FIELDS.items() if name in frame.columns or name == "centre"}
     rows = frame.with_columns(centre=centre).select(list(fields)).rename(fields).to_dicts()

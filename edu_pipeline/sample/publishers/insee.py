@@ -1,8 +1,8 @@
 """INSEE's reference files: PCS 2003, table de passage, Code officiel géographique, table d'appartenance.
 
-Belongs here: these files in INSEE's form, or in the form of the derived file where none of INSEE's has the table. Does
-not belong here: figures (`insee_census.py`, `insee_equipment.py`, `insee_income.py`), the codes and zones themselves
-(`geographies.py`).
+Belongs here: these files in INSEE's form, or in that of the derived file where INSEE has none. Does not belong here:
+figures (`insee_census.py`, `insee_equipment.py`, `insee_income.py`), the codes and zones themselves (`geographies.py`,
+`passages.py`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from pathlib import Path
 
 import polars as pl
 
+from edu_pipeline.sample.formats import write_csv, write_zip
 from edu_pipeline.sample.geographies import places_of, zones_of
-from edu_pipeline.sample.publication import publication, write_csv, write_zip
+from edu_pipeline.sample.passages import LAST_OF_TABLE
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.workbook import write_workbook
-from edu_pipeline.sample.world import LAST_OF_TABLE, World
+from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
 PCS = """
@@ -94,10 +96,10 @@ PCS = """
 3;85;Personnes diverses sans activité  professionnelle de moins de 60 ans (sauf retraités);82
 3;86;Personnes diverses sans activité professionnelle de 60 ans et plus (sauf retraités);82
 """
-"""Levels 1 to 3 of the PCS 2003 as they are, double blanks included: level, code, label, parent."""
+"""The real levels 1 to 3 of the PCS 2003, double spaces included: level, code, label, parent."""
 
 MODALITIES = {"f": "32", "d": "21", "c": "50"}
-"""INSEE's modalities of events: commune nouvelle, former commune restored, code changed with the chief place."""
+"""INSEE's codes of events: commune nouvelle, former commune restored, code changed with the chief town."""
 
 PROFESSIONS = 497
 LETTERS = "abcdefg"
@@ -105,7 +107,7 @@ LETTERS = "abcdefg"
 
 @publication("insee-pcs", "pcs2003.csv")
 def occupations(world: World, path: Path) -> None:
-    """The PCS 2003 in the layout of the derived table of four levels; the professions of level 4 are invented."""
+    """The PCS 2003 in the layout of the derived table; of its four levels, the fourth is invented."""
     rows = [line.split(";") for line in PCS.strip().splitlines()]
     groups = [code for level, code, *_ in rows if level == "3"]
     working = [code for code in groups if code < "7"]
@@ -121,49 +123,75 @@ def occupations(world: World, path: Path) -> None:
 
 @publication("insee-table-passage", "passage_1999_2024.csv")
 def former_codes(world: World, path: Path) -> None:
-    """The changes of commune codes in the layout of the derived table: dates as INSEE wrote them, ISO until 2018."""
+    """The changes of commune codes in the layout of the derived table; dates are ISO until 2018, then French."""
     day = pl.col("date").str.to_date()
     frame = world.passages.filter(pl.col("date") <= LAST_OF_TABLE).select(
-        "geo_ini", "geo_fin", "cod_ini", "cod_fin",
+        "geo_ini",
+        "geo_fin",
+        "cod_ini",
+        "cod_fin",
         annee=pl.when(day.dt.year() > 2018).then(day.dt.strftime("%d/%m/%Y")).otherwise("date"),
-        typemodif="typemodif", ratio="ratio",
-    )  # fmt: skip
+        typemodif="typemodif",
+        ratio="ratio",
+    )
     write_csv(frame.sort("geo_ini", maintain_order=True), path, delimiter=",")
 
 
 @publication("insee-cog", "v_commune_2026.csv")
 def communes(world: World, path: Path) -> None:
-    """The communes of the Code officiel géographique, with former ones as COMD under codes of their own or their
-    parent's, and the arrondissements; the overseas collectivities are in another file."""
+    """The communes of the Code officiel géographique, the arrondissements, and former communes as COMD.
+
+    A COMD has its own code or that of its parent. The overseas collectivities are in another file.
+    """
     places = places_of(world, 2026)
     city = pl.col("code").replace_strict(arrondissements.COMMUNES, default=None, return_dtype=pl.String)
     current = places.join(zones_of(world, places), on="code").select(
         pl.when(city.is_null()).then(pl.lit("COM")).otherwise(pl.lit("ARM")).alias("TYPECOM"),
-        pl.col("code").alias("COM"), "REG", "DEP",
-        _collectivity().alias("CTCD"), "ARR", pl.lit("0").alias("TNCC"), _capitals("nom").alias("NCC"),
-        pl.col("nom").alias("NCCENR"), pl.col("nom").alias("LIBELLE"), pl.col("CANOV").alias("CAN"),
+        pl.col("code").alias("COM"),
+        "REG",
+        "DEP",
+        _collectivity().alias("CTCD"),
+        "ARR",
+        pl.lit("0").alias("TNCC"),
+        _capitals("nom").alias("NCC"),
+        pl.col("nom").alias("NCCENR"),
+        pl.col("nom").alias("LIBELLE"),
+        pl.col("CANOV").alias("CAN"),
         city.alias("COMPARENT"),
-    )  # fmt: skip
+    )
     merged = world.passages.filter(pl.col("typemodif") == "f", pl.col("cod_fin").is_in(places["code"].to_list()))
     names = places.select("nom", cod_fin="code")
-    former = merged.unique("cod_ini", keep="last", maintain_order=True).join(names, on="cod_fin").select(
-        TYPECOM=pl.lit("COMD"), COM="cod_ini", TNCC=pl.lit("0"), NCC=_capitals("nom"), NCCENR="nom", LIBELLE="nom",
-        COMPARENT="cod_fin",
-    )  # fmt: skip
+    former = (
+        merged.unique("cod_ini", keep="last", maintain_order=True)
+        .join(names, on="cod_fin")
+        .select(
+            TYPECOM=pl.lit("COMD"),
+            COM="cod_ini",
+            TNCC=pl.lit("0"),
+            NCC=_capitals("nom"),
+            NCCENR="nom",
+            LIBELLE="nom",
+            COMPARENT="cod_fin",
+        )
+    )
     frame = pl.concat([current, former], how="diagonal").sort("TYPECOM", "COM")
     write_csv(frame.with_columns(pl.all().fill_null("")), path, delimiter=",", quote="all", line_end="\r\n")
 
 
 @publication("insee-cog", "v_mvt_commune_2026.csv")
 def events(world: World, path: Path) -> None:
-    """All events of communes, the latest first; a commune nouvelle also has one for each commune déléguée in it.
+    """All events of communes, the latest first; a commune nouvelle also has one for each of its communes déléguées.
 
     The header is UNVERIFIED: no copy of the real file was seen.
     """
     changes = world.passages.select(
-        DATE_EFF="date", MOD=pl.col("typemodif").replace_strict(MODALITIES), TYPECOM_AV=pl.lit("COM"), COM_AV="cod_ini",
-        TYPECOM_AP=pl.lit("COM"), COM_AP="cod_fin",
-    )  # fmt: skip
+        DATE_EFF="date",
+        MOD=pl.col("typemodif").replace_strict(MODALITIES),
+        TYPECOM_AV=pl.lit("COM"),
+        COM_AV="cod_ini",
+        TYPECOM_AP=pl.lit("COM"),
+        COM_AP="cod_fin",
+    )
     delegated = changes.filter(MOD=MODALITIES["f"]).with_columns(TYPECOM_AP=pl.lit("COMD"), COM_AP="COM_AV")
     successor = world.passages.filter(pl.col("cod_ini") != pl.col("cod_fin")).unique("cod_ini", keep="last")
     names = dict(world.places.select("code", "nom").iter_rows())
@@ -189,7 +217,7 @@ def events(world: World, path: Path) -> None:
 
 
 def _collectivity() -> pl.Expr:
-    """The code of the collectivity with the powers of a département: its own, but for Paris and Corsica."""
+    """The code of the collectivity with the powers of a département, which Paris and Corsica share or rename."""
     special = {"75": "75C", "2A": "20R", "2B": "20R"}
     return pl.col("DEP").replace_strict(special, default=pl.col("DEP") + pl.lit("D"), return_dtype=pl.String)
 
@@ -201,15 +229,15 @@ def _capitals(name: str) -> pl.Expr:
 
 @publication("insee-bassins-de-vie", "table-appartenance-geo-communes-2024.zip")
 def zones(world: World, path: Path) -> None:
-    """The zones that each commune lies in: a zipped workbook, five lines above the header, a blank row at the end."""
+    """The zones of each commune: a zipped workbook with five lines above the header and a blank row at the end."""
     places = places_of(world, 2024)
-    every = (
-        places.join(zones_of(world, places), on="code")
-        .with_columns(
-            CODGEO="code", LIBGEO="nom", CTCD=_collectivity(), EPT=pl.lit("ZZZZZZZZZ"),
-            COM=pl.col("code").replace_strict(arrondissements.COMMUNES, default=None, return_dtype=pl.String),
-        )
-    )  # fmt: skip
+    every = places.join(zones_of(world, places), on="code").with_columns(
+        CODGEO="code",
+        LIBGEO="nom",
+        CTCD=_collectivity(),
+        EPT=pl.lit("ZZZZZZZZZ"),
+        COM=pl.col("code").replace_strict(arrondissements.COMMUNES, default=None, return_dtype=pl.String),
+    )
     common = ["CODGEO", "LIBGEO", "DEP", "CTCD", "REG", "EPCI", "EPT", "ARR", "CANOV"]
     whole = every.filter(pl.col("COM").is_null()).select(*common, "ZE2020", "UU2020", "AAV2020", "BV2022")
     sheets = {
@@ -218,9 +246,12 @@ def zones(world: World, path: Path) -> None:
         "Zones_supra_communales": _named(whole),
     }
     titles = [
-        "Table d'appartenance géographique des communes (données inventées)", "Géographie au 1er janvier 2024", "",
-        "Mise en ligne : données d'échantillon", "",
-    ]  # fmt: skip
+        "Table d'appartenance géographique des communes (données inventées)",
+        "Géographie au 1er janvier 2024",
+        "",
+        "Mise en ligne : données d'échantillon",
+        "",
+    ]
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
         workbook = Path(scratch) / "table-appartenance-geo-communes-2024.xlsx"
         write_workbook(workbook, sheets, titles)
@@ -228,14 +259,17 @@ def zones(world: World, path: Path) -> None:
 
 
 def _named(communes: pl.DataFrame) -> pl.DataFrame:
-    """The zones with a name, which is that of their first commune, a bassin's that of its main one."""
+    """The zones with their names: that of the main commune for a bassin, else that of the first commune."""
     parts = [
-        communes.group_by(CODGEO=level).agg(
+        communes.group_by(CODGEO=level)
+        .agg(
             LIBGEO=pl.coalesce(
                 pl.col("LIBGEO").filter(pl.col("CODGEO") == pl.col(level)).first(), pl.col("LIBGEO").first()
             ),
             NB_COM=pl.len().cast(pl.String),
-        ).select(pl.lit(level).alias("NIVGEO"), "CODGEO", "LIBGEO", "NB_COM").sort("CODGEO")
+        )
+        .select(pl.lit(level).alias("NIVGEO"), "CODGEO", "LIBGEO", "NB_COM")
+        .sort("CODGEO")
         for level in ("REG", "DEP", "EPCI", "ARR", "CANOV", "ZE2020", "UU2020", "AAV2020", "BV2022")
-    ]  # fmt: skip
+    ]
     return pl.concat(parts)

@@ -1,7 +1,7 @@
 """INSEE's communal files of the census: diplomas, population by age, activity and jobs, dwellings.
 
-Belongs here: the zip archives with their members, and the rows without figures. Does not belong here: the variables
-(`census_variables.py`), the people that are counted (`census.py`).
+Belongs here: the zip archives with their members, and which rows have no figures. Does not belong here: the variables
+(`census_variables.py`), the people counted (`census.py`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import polars as pl
 
 from edu_pipeline.sample.census import Census, Values
 from edu_pipeline.sample.census_variables import Theme, activity, diplomas, dwellings, population
+from edu_pipeline.sample.formats import write_csv, write_zip
 from edu_pipeline.sample.geographies import COLLECTIVITIES, places_of
-from edu_pipeline.sample.publication import publication, write_csv, write_zip
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 
 SOURCE = "insee-rp"
 LATER = 3
-"""A census is published on the communes of so many years later."""
+"""A census is published for the communes of so many years later."""
 MAYOTTE = "976"
 """The département without figures."""
 
@@ -39,7 +40,7 @@ def population_file(world: World, path: Path) -> None:
 
 @publication(SOURCE, "base-cc-emploi-pop-active-2022_csv.zip")
 def activity_file(world: World, path: Path) -> None:
-    """Activity and jobs; the file of 2022 has the overseas collectivities in a member of their own."""
+    """Activity and jobs; the file of 2022 has a separate member for the overseas collectivities."""
     _write(world, path, "emploi-pop-active", activity, (2022, 2016, 2011))
 
 
@@ -50,8 +51,8 @@ def dwellings_file(world: World, path: Path) -> None:
 
 
 def _write(world: World, path: Path, name: str, theme: Theme, years: tuple[int, int, int]) -> None:
-    """Write an archive: data and meta of a theme, since 2022 also those of the overseas collectivities."""
-    places = world.moved(places_of(world, years[0] + LATER), SOURCE, "population", "logements")
+    """Write an archive: data and metadata of a theme, since 2022 also those of the overseas collectivities."""
+    places = world.revised(places_of(world, years[0] + LATER), SOURCE, "population", "logements")
     parts = {"": places}
     if years[0] >= 2022:
         parts["-COM"] = _collectivities(world)
@@ -75,25 +76,27 @@ def _collectivities(world: World) -> pl.DataFrame:
 
 
 def _table(world: World, places: pl.DataFrame, theme: Theme, years: tuple[int, int, int]) -> pl.DataFrame:
-    """A column per variable of each census, a row per place; places without figures (Mayotte, communes born of a split
-    since the census) have empty cells."""
+    """A column per variable of each census, a row per place.
+
+    The cells of places without figures (Mayotte, communes split off since the census) are empty.
+    """
     columns: dict[str, Values] = {}
     for back, year in enumerate(years):
         census = Census(world, places, year)
         for name, values in theme(census, back):
             letter, variable = name.split("_", 1)
             columns[f"{letter}{year % 100}_{variable}"] = census.whole(values).round(11)
-    born = world.passages.filter(
+    split_off = world.passages.filter(
         (pl.col("typemodif") == "d") & (pl.col("cod_ini") != pl.col("cod_fin")) & (pl.col("date") > f"{years[0]}-01-01")
     )
     table = pl.DataFrame({"CODGEO": places["code"], **columns})
-    empty = pl.col("CODGEO").str.starts_with(MAYOTTE) | pl.col("CODGEO").is_in(born["cod_fin"].to_list())
+    empty = pl.col("CODGEO").str.starts_with(MAYOTTE) | pl.col("CODGEO").is_in(split_off["cod_fin"].to_list())
     figures = pl.all().exclude("CODGEO")
     return table.with_columns(pl.when(~empty & figures.is_not_nan()).then(figures).name.keep())
 
 
 def _meta(columns: Sequence[str], year: int) -> pl.DataFrame:
-    """INSEE's list of the variables: name, labels, modalities, type, length, theme, source."""
+    """INSEE's list of the variables: name, labels, codes, type, length, theme, source."""
     names = pl.Series("COD_VAR", columns)
     code = names == "CODGEO"
     label = pl.when(code).then(pl.lit("Code commune")).otherwise(pl.lit("Variable inventée de l'échantillon"))

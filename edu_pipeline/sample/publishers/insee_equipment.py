@@ -1,10 +1,10 @@
-"""INSEE's Base permanente des équipements: how many facilities of each type there are in each area, on every level.
+"""INSEE's Base permanente des équipements: the number of facilities of each type in each area, on every level.
 
 Belongs here: the zip archive of counts with its metadata. Does not belong here: the zones (`geographies.py`), the
-schools, which are counted from the world's own.
+schools, which are those of the world (`schools.py`).
 
-The columns are those of the edition of 2025; the one of 2024 is reported with and without UNIT_MEASURE, OBS_STATUS and
-UNIT_MULT. Of the codes that changed in 2024 three are confirmed (D265, D277, D281), D279 is not.
+The columns are those of the edition of 2025; reports differ on whether that of 2024 has UNIT_MEASURE, OBS_STATUS and
+UNIT_MULT. Of the codes that changed in 2024, three are confirmed (D265, D277, D281), D279 is not.
 """
 
 from __future__ import annotations
@@ -17,16 +17,24 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from edu_pipeline.sample.formats import write_csv, write_zip
 from edu_pipeline.sample.geographies import places_of, zones_of
-from edu_pipeline.sample.publication import publication, write_csv, write_zip
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
 SOURCE = "insee-bpe"
 YEAR = 2024
 TOTAL = "_T"
-DOMAINS = {"A": "Services pour les particuliers", "B": "Commerces", "C": "Enseignement", "D": "Santé et action sociale",
-           "E": "Transports et déplacements", "F": "Sports, loisirs et culture", "G": "Tourisme"}  # fmt: skip
+DOMAINS = {
+    "A": "Services pour les particuliers",
+    "B": "Commerces",
+    "C": "Enseignement",
+    "D": "Santé et action sociale",
+    "E": "Transports et déplacements",
+    "F": "Sports, loisirs et culture",
+    "G": "Tourisme",
+}
 TYPES = """
 A1 01 04 05 08 09 20 21 22 24 25 26 28 29 30 31 32 33
 A2 03 05 06 07 08
@@ -56,22 +64,40 @@ F2 01 02 03 04
 F3 03 05 07 12 13 14 15
 G1 01 02 03 04 05
 """
-"""Sub-domain, and the numbers of its types behind the domain's letter and the sub-domain's digit."""
+"""Sub-domain, and the numbers of its types, which follow the domain's letter and the sub-domain's digit."""
 
 PER_THOUSAND = {
-    "A101": 0.02, "A104": 0.05, "A203": 0.5, "A206": 0.2, "B104": 0.035, "B105": 0.19, "B201": 0.1, "B202": 0.35,
-    "B207": 0.74, "D106": 0.01, "D265": 0.89, "D277": 0.55, "D279": 1.2, "D281": 1.5, "D307": 0.3, "D401": 0.16,
-    "D502": 0.22, "F101": 0.055, "F121": 0.24,
-}  # fmt: skip
-"""Facilities for 1,000 inhabitants, about as in France; those of the other types are invented."""
+    "A101": 0.02,
+    "A104": 0.05,
+    "A203": 0.5,
+    "A206": 0.2,
+    "B104": 0.035,
+    "B105": 0.19,
+    "B201": 0.1,
+    "B202": 0.35,
+    "B207": 0.74,
+    "D106": 0.01,
+    "D265": 0.89,
+    "D277": 0.55,
+    "D279": 1.2,
+    "D281": 1.5,
+    "D307": 0.3,
+    "D401": 0.16,
+    "D502": 0.22,
+    "F101": 0.055,
+    "F121": 0.24,
+}
+"""Facilities per 1,000 inhabitants, about as in France; the rates of the other types are invented."""
 
 Counts = NDArray[np.int64]
 
 
 @publication(SOURCE, "DS_BPE_CSV_FR.zip")
 def equipment(world: World, path: Path) -> None:
-    """Text quoted, numbers not; no row where there is nothing; totals of sub-domains, domains and all of them; eleven
-    levels, the cities with arrondissements as COM and their arrondissements as ARM."""
+    """Eleven levels, with totals by sub-domain, by domain and overall; no row where there is nothing.
+
+    Text is quoted, numbers are not. The three cities are COM, their arrondissements ARM.
+    """
     types = [f"{line[:2]}{number}" for line in TYPES.strip().splitlines() for number in line.split()[1:]]
     places = places_of(world, YEAR)
     counts = _counts(world, places, types)
@@ -85,7 +111,7 @@ def equipment(world: World, path: Path) -> None:
 
 
 def _counts(world: World, places: pl.DataFrame, types: list[str]) -> Counts:
-    """Facilities by place and type; the rarer a type, the more people it takes to have one."""
+    """Facilities by place and type; the rarer a type, the larger a place has to be to have one."""
     invented = world.rng(SOURCE, "types").lognormal(np.log(0.09), 1.2, len(types))
     frequent = [PER_THOUSAND.get(kind, rate) for kind, rate in zip(types, invented, strict=True)]
     per_person = np.clip(frequent, 0.002, 2) / 1000
@@ -94,7 +120,7 @@ def _counts(world: World, places: pl.DataFrame, types: list[str]) -> Counts:
     counts = world.rng(SOURCE, "counts").poisson(per_person * people / (1 + (needed / (people + 1)) ** 2))
     for kind, schools in _schools(world, places).items():
         counts[:, types.index(kind)] = schools
-    counts = world.moved(pl.DataFrame({"value": counts.reshape(-1)}), SOURCE, "value")["value"].to_numpy()
+    counts = world.revised(pl.DataFrame({"value": counts.reshape(-1)}), SOURCE, "value")["value"].to_numpy()
     counts = counts.reshape(len(people), len(types)).copy()
     city = places["code"].replace_strict(arrondissements.COMMUNES, default=None, return_dtype=pl.String)
     for code in city.drop_nulls().unique():
@@ -108,10 +134,15 @@ def _schools(world: World, places: pl.DataFrame) -> dict[str, Counts]:
     pupils, lycee, college = pl.col("type") == "Ecole", pl.col("type") == "Lycée", pl.col("type") == "Collège"
     primary, nursery = pl.col("nom").str.starts_with("École primaire"), pl.col("code_nature") == "101"
     of_type = {
-        "C107": pupils & nursery, "C108": pupils & ~nursery & primary, "C109": pupils & ~nursery & ~primary,
-        "C201": college, "C301": lycee & general, "C302": lycee & ~general, "C303": pl.lit(False),
+        "C107": pupils & nursery,
+        "C108": pupils & ~nursery & primary,
+        "C109": pupils & ~nursery & ~primary,
+        "C201": college,
+        "C301": lycee & general,
+        "C302": lycee & ~general,
+        "C303": pl.lit(False),
         "C305": lycee & general & pl.col("voie_professionnelle"),
-    }  # fmt: skip
+    }
     by_place = world.schools.group_by(code="code_place").agg(
         condition.fill_null(False).sum().alias(kind) for kind, condition in of_type.items()
     )
@@ -141,9 +172,9 @@ def _summed(areas: pl.Series, counts: Counts) -> tuple[pl.Series, Counts]:
 
 
 def _rows(level: str, areas: pl.Series, counts: Counts, types: list[str]) -> pl.DataFrame:
-    """A row per area and type, sub-domain, domain and everything, where there is at least one."""
-    one = np.array(types)
-    subdomains, domains = np.unique(one.astype("U2")), np.unique(one.astype("U1"))
+    """A row for each area and type, sub-domain, domain and overall, where there is at least one facility."""
+    subdomain, domain = np.array(types).astype("U2"), np.array(types).astype("U1")
+    subdomains, domains = np.unique(subdomain), np.unique(domain)
     columns = (
         [(kind[:1], kind[:2], kind) for kind in types]
         + [(str(name)[:1], str(name), TOTAL) for name in subdomains]
@@ -153,8 +184,8 @@ def _rows(level: str, areas: pl.Series, counts: Counts, types: list[str]) -> pl.
     every = np.hstack(
         [
             counts,
-            counts @ (one.astype("U2")[:, None] == subdomains),
-            counts @ (one.astype("U1")[:, None] == domains),
+            counts @ (subdomain[:, None] == subdomains),
+            counts @ (domain[:, None] == domains),
             counts.sum(axis=1, keepdims=True),
         ]
     )
@@ -173,7 +204,7 @@ def _rows(level: str, areas: pl.Series, counts: Counts, types: list[str]) -> pl.
 
 
 def _metadata(types: list[str]) -> pl.DataFrame:
-    """The codes of the dimensions and their labels; those of types are invented."""
+    """The codes of the dimensions and their labels; the labels of types are invented."""
     rows = [("FACILITY_DOM", "Domaine", code, label) for code, label in DOMAINS.items()]
     rows += [("FACILITY_SDOM", "Sous-domaine", kind, f"Sous-domaine {kind}") for kind in sorted({k[:2] for k in types})]
     rows += [("FACILITY_TYPE", "Type", kind, f"Équipement {kind} (libellé inventé)") for kind in types]

@@ -1,6 +1,6 @@
 """INSEE's Filosofi 2021: income and poverty of households by commune and by bassin de vie.
 
-Belongs here: the zip archive with its members, the figures and which of them are hidden. Does not belong here: the
+Belongs here: the zip archive with its members, the figures, and which of them are hidden. Does not belong here: the
 zones (`geographies.py`, and `insee.py` for their own file).
 """
 
@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from edu_pipeline.sample.formats import write_csv, write_zip
 from edu_pipeline.sample.geographies import places_of, zones_of
-from edu_pipeline.sample.publication import publication, write_csv, write_zip
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
@@ -21,34 +22,74 @@ SOURCE = "insee-filosofi-2021"
 GEOGRAPHY = 2023
 MISSING = ("971", "973", "976")
 UNKNOWN = 4
-"""Communes with nd in every cell, beside those without people."""
+"""Number of inhabited communes with nd in every cell."""
 MEDIAN_FROM, SHARES_FROM = 48, 900
-"""Number of households from which the median is published, and the rest."""
+"""Number of households from which the median, and the other figures, are published."""
 RATES_FROM = {
-    "TP6021": 1100, "TP60AGE121": 9000, "TP60AGE221": 5000, "TP60AGE321": 4500, "TP60AGE421": 4800, "TP60AGE521": 5200,
-    "TP60AGE621": 9500, "TP60TOL121": 3500, "TP60TOL221": 2000,
-}  # fmt: skip
-"""Number of households from which a rate of poverty is published."""
+    "TP6021": 1100,
+    "TP60AGE121": 9000,
+    "TP60AGE221": 5000,
+    "TP60AGE321": 4500,
+    "TP60AGE421": 4800,
+    "TP60AGE521": 5200,
+    "TP60AGE621": 9500,
+    "TP60TOL121": 3500,
+    "TP60TOL221": 2000,
+}
+"""Number of households from which each rate of poverty is published."""
 RATE_FACTORS = {
-    "TP60AGE121": 1.45, "TP60AGE221": 1.25, "TP60AGE321": 1.15, "TP60AGE421": 1.0, "TP60AGE521": 0.75,
-    "TP60AGE621": 0.6, "TP60TOL121": 0.4, "TP60TOL221": 1.7,
-}  # fmt: skip
-"""How many times the commune's rate that of an age or a tenure is."""
+    "TP60AGE121": 1.45,
+    "TP60AGE221": 1.25,
+    "TP60AGE321": 1.15,
+    "TP60AGE421": 1.0,
+    "TP60AGE521": 0.75,
+    "TP60AGE621": 0.6,
+    "TP60TOL121": 0.4,
+    "TP60TOL221": 1.7,
+}
+"""Factor of an age or a tenure on the commune's rate of poverty."""
 PARTS = {
-    "PTSA21": 66.0, "PCHO21": 3.0, "PBEN21": 4.5, "PPEN21": 29.0, "PPAT21": 9.5, "PPFAM21": 2.0, "PPMINI21": 2.2,
-    "PPLOGT21": 1.4, "PIMPOT21": -17.6,
-}  # fmt: skip
-"""Parts of disposable income in percent, which add up to 100."""
+    "PTSA21": 66.0,
+    "PCHO21": 3.0,
+    "PBEN21": 4.5,
+    "PPEN21": 29.0,
+    "PPAT21": 9.5,
+    "PPFAM21": 2.0,
+    "PPMINI21": 2.2,
+    "PPLOGT21": 1.4,
+    "PIMPOT21": -17.6,
+}
+"""Parts of disposable income in percent; they add up to 100."""
 COLUMNS = (
-    "CODGEO", "NBMENFISC21", "NBPERSMENFISC21", "MED21", "PIMP21", *RATES_FROM, "PACT21", "PTSA21", "PCHO21", "PBEN21",
-    "PPEN21", "PPAT21", "PPSOC21", "PPFAM21", "PPMINI21", "PPLOGT21", "PIMPOT21", "D121", "D921", "RD21",
-)  # fmt: skip
+    "CODGEO",
+    "NBMENFISC21",
+    "NBPERSMENFISC21",
+    "MED21",
+    "PIMP21",
+    *RATES_FROM,
+    "PACT21",
+    "PTSA21",
+    "PCHO21",
+    "PBEN21",
+    "PPEN21",
+    "PPAT21",
+    "PPSOC21",
+    "PPFAM21",
+    "PPMINI21",
+    "PPLOGT21",
+    "PIMPOT21",
+    "D121",
+    "D921",
+    "RD21",
+)
 
 
 @publication(SOURCE, "base-cc-filosofi-2021-geo2023-histo_CSV.zip")
 def income(world: World, path: Path) -> None:
-    """Members by level: communes (cities with arrondissements both ways), bassins de vie, départements. Decimal comma,
-    s for secret, nd for not available; no Guadeloupe, Guyane and Mayotte."""
+    """One member per level: communes (with the three cities and their arrondissements), bassins de vie, départements.
+
+    Decimal comma; s for secret, nd for not available; no Guadeloupe, Guyane and Mayotte.
+    """
     places = places_of(world, GEOGRAPHY).filter(~pl.col("code_departement").is_in(MISSING))
     zones = zones_of(world, places).select("code", "BV2022", "DEP")
     whole = places.join(zones, on="code").filter(~pl.col("code").is_in(list(arrondissements.COMMUNES)))
@@ -66,7 +107,7 @@ def income(world: World, path: Path) -> None:
 
 
 def _merged(communes: pl.DataFrame, level: str) -> pl.DataFrame:
-    """The zones that the communes make up, with their people and the mean social level of these."""
+    """The zones that the communes make up, with their population and its mean social level."""
     people = pl.col("population")
     return (
         communes.group_by(code=level)
@@ -78,7 +119,7 @@ def _merged(communes: pl.DataFrame, level: str) -> pl.DataFrame:
 
 def _figures(world: World, areas: pl.DataFrame, level: str) -> pl.DataFrame:
     """The figures of the areas as text, hidden where there are too few households."""
-    numbers = world.moved(_numbers(world, areas, level), SOURCE, "MED21", "TP6021", "D121", "D921")
+    numbers = world.revised(_numbers(world, areas, level), SOURCE, "MED21", "TP6021", "D121", "D921")
     households = pl.col("NBMENFISC21")
     smallest = dict.fromkeys(COLUMNS[1:4], MEDIAN_FROM) | dict.fromkeys(COLUMNS[4:], SHARES_FROM) | RATES_FROM
     people = areas["population"].to_numpy()
@@ -89,16 +130,19 @@ def _figures(world: World, areas: pl.DataFrame, level: str) -> pl.DataFrame:
     return numbers.with_columns(unknown=pl.Series(without)).select(
         "CODGEO",
         *(
-            pl.when("unknown").then(pl.lit("nd"))
-            .when(households < smallest[name]).then(pl.lit("s"))
-            .otherwise(_text(numbers, name)).alias(name)
+            pl.when("unknown")
+            .then(pl.lit("nd"))
+            .when(households < smallest[name])
+            .then(pl.lit("s"))
+            .otherwise(_text(numbers, name))
+            .alias(name)
             for name in COLUMNS[1:]
         ),
-    )  # fmt: skip
+    )
 
 
 def _text(numbers: pl.DataFrame, name: str) -> pl.Expr:
-    """A count as it is, a share with one decimal after a comma."""
+    """A count unchanged, a share with a decimal comma."""
     text = pl.col(name).cast(pl.String)
     return text.str.replace(".", ",", literal=True) if numbers[name].dtype.is_float() else text
 

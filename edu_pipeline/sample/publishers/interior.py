@@ -1,7 +1,7 @@
 """The Ministry of the Interior's statistics (SSMSI): recorded crime by commune, year and indicator.
 
-Belongs here: the one communal file, written département by département since it has five million rows. Does not
-belong here: the communes and their codes (`geographies.py`).
+Belongs here: the file by commune, written one département at a time because it has five million rows. Does not belong
+here: the communes and their codes (`geographies.py`).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ SOURCE = "ssmsi-communale"
 YEARS = range(2016, 2026)
 EDITION = 2026
 POPULATION_OF, DWELLINGS_OF = 2023, 2022
-"""The latest census that the file of the edition takes population and dwellings from."""
+"""The latest census from which this edition takes populations, and dwellings."""
 PUBLISHED_ABOVE, SUCCESSIVE = 5, 3
-"""A number is published if it and its neighbours, so many successive years, are above this, or all are 0."""
+"""A number is published if it belongs to so many successive years that are all above this, or all 0."""
 
 Counts = NDArray[np.int64]
 Rates = NDArray[np.float64]
 
 
 class Indicator(NamedTuple):
-    """An indicator, what it counts, and how many there are of it for 1,000 inhabitants (or dwellings)."""
+    """An indicator, what it counts, and its mean rate per 1,000 inhabitants (or dwellings)."""
 
     label: str
     unit: str
@@ -63,21 +63,25 @@ DRUG_USE, FINED = LABELS.index("Usage de stupéfiants"), LABELS.index("Usage de 
 
 @publication(SOURCE, "donnee-data.gouv-2025-geographie2026-produit-le2026-06-25.csv.gz")
 def recorded_crime(world: World, path: Path) -> None:
-    """All fields quoted, decimal comma, NA; what is not published has the mean of the département's like communes."""
+    """All fields quoted, decimal comma, NA; an unpublished figure has a mean of the département's communes instead."""
     places = places_of(world, EDITION).with_columns(
         city=pl.col("code").replace_strict(arrondissements.COMMUNES, default=None, return_dtype=pl.String)
     )
     with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=3, fileobj=raw, mtime=0) as out:
         for number, (_, communes) in enumerate(places.group_by("code_departement", maintain_order=True)):
             rows = _rows(world, communes).write_csv(
-                include_header=number == 0, separator=";", quote_style="always", null_value="NA",
-                decimal_comma=True, float_precision=7,
-            )  # fmt: skip
+                include_header=number == 0,
+                separator=";",
+                quote_style="always",
+                null_value="NA",
+                decimal_comma=True,
+                float_precision=7,
+            )
             out.write(rows.encode())
 
 
 def _rows(world: World, communes: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a département's communes, commune by commune, year by year."""
+    """The rows of a département, commune by commune, year by year."""
     departement = communes["code_departement"][0]
     rng = world.rng(SOURCE, departement)
     population, dwellings = _bases(rng, communes)
@@ -86,9 +90,9 @@ def _rows(world: World, communes: pl.DataFrame) -> pl.DataFrame:
     base = _of_indicators(population, dwellings)
     parts = communes["city"].is_not_null().to_numpy()
     means = [_means(values, published, parts) for values in (counts, _rates(counts, base))]
-    counts = _moved(world, counts)
+    counts = _revised(world, counts)
     commune, year, indicator = (places.reshape(-1) for places in np.indices(counts.shape))
-    shown, hidden = pl.col("published"), ~pl.col("published")
+    is_published = pl.col("published")
     return pl.DataFrame(
         {
             "code": communes["code"].gather(commune),
@@ -106,17 +110,19 @@ def _rows(world: World, communes: pl.DataFrame) -> pl.DataFrame:
         nan_to_null=True,
     ).select(
         pl.col("code").alias(f"CODGEO_{EDITION}"),
-        "annee", "indicateur", "unite_de_compte",
-        pl.when(shown).then("nombre").alias("nombre"),
-        pl.when(shown).then("taux").alias("taux_pour_mille"),
-        pl.when(shown).then(pl.lit("diff")).otherwise(pl.lit("ndiff")).alias("est_diffuse"),
+        "annee",
+        "indicateur",
+        "unite_de_compte",
+        pl.when(is_published).then("nombre").alias("nombre"),
+        pl.when(is_published).then("taux").alias("taux_pour_mille"),
+        pl.when(is_published).then(pl.lit("diff")).otherwise(pl.lit("ndiff")).alias("est_diffuse"),
         "insee_pop",
         pl.col("annee").clip(None, POPULATION_OF).alias("insee_pop_millesime"),
         "insee_log",
         pl.col("annee").clip(None, DWELLINGS_OF).alias("insee_log_millesime"),
-        pl.when(hidden).then("mean").alias("complement_info_nombre"),
-        pl.when(hidden).then("mean_rate").alias("complement_info_taux"),
-    )  # fmt: skip
+        pl.when(~is_published).then("mean").alias("complement_info_nombre"),
+        pl.when(~is_published).then("mean_rate").alias("complement_info_taux"),
+    )
 
 
 def _bases(rng: np.random.Generator, communes: pl.DataFrame) -> tuple[Counts, Counts]:
@@ -131,7 +137,7 @@ def _bases(rng: np.random.Generator, communes: pl.DataFrame) -> tuple[Counts, Co
 
 
 def _counts(rng: np.random.Generator, communes: pl.DataFrame, population: Counts, dwellings: Counts) -> Counts:
-    """Recorded facts by commune, year and indicator; towns and poor communes have more of them."""
+    """Recorded facts by commune, year and indicator; there are more in towns and in poor communes."""
     shape = (communes.height, len(YEARS), len(INDICATORS))
     town = np.clip((population[:, -1] + 1) / 8000, 0.02, 12) ** 0.25
     poor = np.exp((100 - communes["niveau"].to_numpy()) / 70)
@@ -145,20 +151,20 @@ def _counts(rng: np.random.Generator, communes: pl.DataFrame, population: Counts
 
 
 def _of_indicators(population: Counts, dwellings: Counts) -> Counts:
-    """What each indicator is a rate of: inhabitants, dwellings for burglaries."""
+    """What each rate is relative to: dwellings for burglaries, else inhabitants."""
     base = np.repeat(population[:, :, None], len(INDICATORS), axis=2)
     base[:, :, BURGLARY] = dwellings
     return base
 
 
 def _rates(counts: Counts, base: Counts) -> Rates:
-    """Rates per thousand; none where nobody lives."""
+    """Rates per thousand; none for a commune without inhabitants."""
     rates: Rates = np.divide(counts * 1000, base, out=np.full(counts.shape, np.nan), where=base > 0)
     return rates
 
 
 def _with_cities(communes: pl.DataFrame, values: Counts) -> Counts:
-    """The values with those of a city with arrondissements the sums of theirs."""
+    """The values, with those of a city replaced by the sums of its arrondissements."""
     for city in communes["city"].drop_nulls().unique():
         parts = (communes["city"] == city).fill_null(False).to_numpy()
         values[(communes["code"] == city).to_numpy()] = values[parts].sum(axis=0)
@@ -166,7 +172,7 @@ def _with_cities(communes: pl.DataFrame, values: Counts) -> Counts:
 
 
 def _published(counts: Counts) -> NDArray[np.bool_]:
-    """Whether the year belongs to enough successive years that are all above the limit, or all 0."""
+    """Whether each year belongs to enough successive years that are all above the limit, or all 0."""
     published = np.zeros(counts.shape, dtype=bool)
     for enough in (counts > PUBLISHED_ABOVE, counts == 0):
         for first in range(counts.shape[1] - SUCCESSIVE + 1):
@@ -175,14 +181,14 @@ def _published(counts: Counts) -> NDArray[np.bool_]:
     return published
 
 
-def _moved(world: World, counts: Counts) -> Counts:
-    """The numbers of the current release; the means stay, or a release would change every hidden row."""
-    frame = world.moved(pl.DataFrame({"nombre": counts.reshape(-1)}), SOURCE, "nombre")
+def _revised(world: World, counts: Counts) -> Counts:
+    """The numbers of the current release. The means stay, or else a release would change every hidden row."""
+    frame = world.revised(pl.DataFrame({"nombre": counts.reshape(-1)}), SOURCE, "nombre")
     return frame["nombre"].to_numpy().reshape(counts.shape)
 
 
 def _means(values: Counts | Rates, published: NDArray[np.bool_], parts: NDArray[np.bool_]) -> Rates:
-    """For every commune the mean of those of its département that are not published, arrondissements apart."""
+    """For every commune the mean of the unpublished values of its département, separately for arrondissements."""
     means = np.full(values.shape, np.nan)
     for group in (parts, ~parts):
         hidden = ~published[group] & np.isfinite(values[group])

@@ -1,7 +1,7 @@
 """The ministry's directory of schools (annuaire de l'éducation).
 
 Belongs here: the 72 columns of the directory. Does not belong here: the ministry's figures about schools, which are in
-the modules `ministry_*.py`, one per subject.
+`ministry_*.py`, one module per subject.
 """
 
 from __future__ import annotations
@@ -12,37 +12,42 @@ import numpy as np
 import polars as pl
 import pyproj
 
-from edu_pipeline.sample import education, ideo
+from edu_pipeline.sample import education, ideo, spelling
+from edu_pipeline.sample.itemised import items
 from edu_pipeline.sample.publication import dataset
 from edu_pipeline.sample.world import World
 
 SOURCE = "fr-en-annuaire-education"
 
-HEADER = (
-    "Identifiant_de_l_etablissement;Nom_etablissement;Type_etablissement;Statut_public_prive;Adresse_1;Adresse_2;"
-    "Adresse_3;Code_postal;Code_commune;Nom_commune;Code_departement;Code_academie;Code_region;Ecole_maternelle;"
-    "Ecole_elementaire;Voie_generale;Voie_technologique;Voie_professionnelle;Telephone;Fax;Web;Mail;Restauration;"
-    "Hebergement;ULIS;Apprentissage;Segpa;Section_arts;Section_cinema;Section_theatre;Section_sport;"
-    "Section_internationale;Section_europeenne;Lycee_Agricole;Lycee_militaire;Lycee_des_metiers;Post_BAC;"
-    "Appartenance_Education_Prioritaire;GRETA;SIREN_SIRET;Nombre_d_eleves;Fiche_onisep;position;Type_contrat_prive;"
-    "Libelle_departement;Libelle_academie;Libelle_region;coordX_origine;coordY_origine;epsg_origine;"
-    "nom_circonscription;latitude;longitude;precision_localisation;date_ouverture;date_maj_ligne;etat;"
-    "ministere_tutelle;multi_uai;rpi_concentre;rpi_disperse;code_nature;libelle_nature;Code_type_contrat_prive;PIAL;"
-    "etablissement_mere;type_rattachement_etablissement_mere;code_circonscription;code_zone_animation_pedagogique;"
-    "libelle_zone_animation_pedagogique;code_bassin_formation;libelle_bassin_formation"
-)
-LABELS = {label.lower(): label for label in HEADER.split(";")}
-"""Label by machine name, which is the label in lower case."""
+HEADER = items("""
+    Identifiant_de_l_etablissement; Nom_etablissement; Type_etablissement; Statut_public_prive; Adresse_1;
+    Adresse_2; Adresse_3; Code_postal; Code_commune; Nom_commune; Code_departement; Code_academie; Code_region;
+    Ecole_maternelle; Ecole_elementaire; Voie_generale; Voie_technologique; Voie_professionnelle; Telephone; Fax;
+    Web; Mail; Restauration; Hebergement; ULIS; Apprentissage; Segpa; Section_arts; Section_cinema;
+    Section_theatre; Section_sport; Section_internationale; Section_europeenne; Lycee_Agricole; Lycee_militaire;
+    Lycee_des_metiers; Post_BAC; Appartenance_Education_Prioritaire; GRETA; SIREN_SIRET; Nombre_d_eleves;
+    Fiche_onisep; position; Type_contrat_prive; Libelle_departement; Libelle_academie; Libelle_region;
+    coordX_origine; coordY_origine; epsg_origine; nom_circonscription; latitude; longitude; precision_localisation;
+    date_ouverture; date_maj_ligne; etat; ministere_tutelle; multi_uai; rpi_concentre; rpi_disperse; code_nature;
+    libelle_nature; Code_type_contrat_prive; PIAL; etablissement_mere; type_rattachement_etablissement_mere;
+    code_circonscription; code_zone_animation_pedagogique; libelle_zone_animation_pedagogique;
+    code_bassin_formation; libelle_bassin_formation
+""")
+LABELS = {label.lower(): label for label in HEADER}
+"""Label by machine name; the machine name is the label in lower case."""
 
 UPDATED = date(2026, 9, 1)
-"""Day of the first release, which nearly all rows bear."""
+"""Day of the first release, which nearly all rows have."""
 
 TWICE, LEAST_TWICE = 74, 4
-"""Number of codes that are there twice, at the national scale and at least."""
+"""Number of codes with two rows, at the national scale and at least."""
 CLOSED = 0.0015
-"""Share of the collèges that have closed since the last figures: the directory has open schools only."""
+"""Share of the collèges that have closed since the last figures; the directory lists only open schools."""
 
 SECOND_DEGREE = ("Collège", "Lycée", "EREA")
+TYPE = pl.col("type")
+IS_SECOND_DEGREE, IS_SERVICE = TYPE.is_in(SECOND_DEGREE), TYPE == "Service Administratif"
+IS_HEALTH = TYPE == "Médico-social"
 
 FLAGS = {
     "restauration": (("Ecole", *SECOND_DEGREE), 0.7),
@@ -61,26 +66,39 @@ FLAGS = {
     "greta": (SECOND_DEGREE, 0.35),
     "rpi_concentre": (("Ecole", *SECOND_DEGREE), 0.015),
 }
-"""Types of schools for which a flag is filled in, and share of these for which it is 1."""
+"""Types of schools that have a flag, and share of them for which it is 1."""
+
+EMPTY = items("""
+    rpi_disperse; etablissement_mere; type_rattachement_etablissement_mere; code_zone_animation_pedagogique;
+    libelle_zone_animation_pedagogique
+""")
+"""The columns that are always empty here."""
 
 PROJECTIONS = {
-    "971": 5490, "972": 5490, "973": 2972, "974": 2975, "975": 4467, "976": 4471, "986": 32701, "987": 3297,
+    "971": 5490,
+    "972": 5490,
+    "973": 2972,
+    "974": 2975,
+    "975": 4467,
+    "976": 4471,
+    "986": 32701,
+    "987": 3297,
     "988": 3163,
-}  # fmt: skip
+}
 """EPSG code of the legal projection, by département overseas; Lambert 93 elsewhere."""
 LAMBERT_93 = 2154
 
 
 @dataset(SOURCE, labels=LABELS)
 def directory(world: World) -> pl.DataFrame:
-    """Every open school, by code; some codes twice: the second row is a site that was updated no later."""
+    """Every open school, by code. Some codes have a second row, for another site that was not updated later."""
     rng = world.rng("directory")
     colleges = world.colleges["uai"]
     closed = rng.choice(colleges.to_numpy(), max(1, round(CLOSED * colleges.len())), replace=False)
     schools = world.schools.filter(~pl.col("uai").is_in(closed.tolist()))
     rows = _rows(world, schools).with_columns(multi_uai=pl.lit("0"))
-    rows = world.moved(rows, SOURCE, "nombre_d_eleves").with_columns(
-        date_maj_ligne=pl.when(education.touched(world, SOURCE, rows))
+    rows = world.revised(rows, SOURCE, "nombre_d_eleves").with_columns(
+        date_maj_ligne=pl.when(world.is_revised(rows, SOURCE))
         .then(pl.lit(UPDATED + timedelta(days=world.release(SOURCE))))
         .otherwise(pl.lit(UPDATED))
     )
@@ -88,95 +106,122 @@ def directory(world: World) -> pl.DataFrame:
 
 
 def _rows(world: World, schools: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the schools, one each, but for what tells rows of one code apart."""
+    """One row per school, without the columns that distinguish rows with the same code."""
     rng = world.rng("directory", "rows")
     count = schools.height
-    type_, public = pl.col("type"), pl.col("public")
-    second_degree = type_.is_in(SECOND_DEGREE)
-    service = type_ == "Service Administratif"
-    health = type_ == "Médico-social"
-    contract = pl.Series(rng.random(count) < 0.8) & ~health
-    located = pl.col("longitude").is_not_null()
+    has_contract = pl.Series(rng.random(count) < 0.8) & ~IS_HEALTH
     phone = pl.format("01 99 00 {} {}", *(pl.Series(rng.integers(10, 100, count)) for _ in range(2)))
-    agricultural = pl.col("uai").is_in(
-        world.lycees.filter(education.is_agricultural(world, world.lycees))["uai"].implode()
-    )
     flags = {
-        name: pl.when(type_.is_in(types)).then(_flag(pl.Series(rng.random(count) < share)))
+        name: pl.when(TYPE.is_in(types)).then(_flag(pl.Series(rng.random(count) < share)))
         for name, (types, share) in FLAGS.items()
     }
+    has_box = IS_SECOND_DEGREE & pl.Series(rng.random(count) < 0.4)
+    box = pl.format("BP {}", pl.Series(rng.integers(1, 500, count)))
+    has_fax = IS_SECOND_DEGREE & pl.Series(rng.random(count) < 0.9)
+    precision = pl.Series(rng.choice(["Numéro de rue", "Rue", "Ville"], count, p=[0.75, 0.17, 0.08]))
+    is_agricultural = pl.col("uai").is_in(
+        world.lycees.filter(education.is_agricultural(world, world.lycees))["uai"].implode()
+    )
     sections = education.international_sections(world)["uai"].unique()
-    with_quotes = type_ + pl.int_range(pl.len()).over("type").cast(pl.String) == "Médico-social1"
     return (
         schools.join(ideo.identifiers(world), on="uai", how="left", maintain_order="left")
         .join(_original_coordinates(schools), on="uai", how="left", maintain_order="left")
         .join(_heads(schools), on="uai", how="left", maintain_order="left")
         .with_columns(
-            identifiant_de_l_etablissement="uai",
-            nom_etablissement=pl.col("nom")
-            + pl.when(with_quotes).then(pl.lit(' "Les Essais" ; le site')).otherwise(pl.lit("")),
-            type_etablissement="type",
-            statut_public_prive=pl.when(~service).then(pl.when(public).then(pl.lit("Public")).otherwise(pl.lit("Privé"))),
-            adresse_1="adresse",
-            adresse_2=pl.when(second_degree & pl.Series(rng.random(count) < 0.4)).then(
-                pl.format("BP {}", pl.Series(rng.integers(1, 500, count)))
-            ),
-            adresse_3=pl.when(~second_degree).then(
-                pl.concat_str("code_postal", education.bare_capitals(pl.col("nom_place")), separator=" ")
-            ),
-            code_commune="code_place",
-            nom_commune="nom_place",
-            code_departement=education.three_characters(pl.col("code_departement")),
-            ecole_maternelle=_of_primary_school(pl.col("nom").str.contains("maternelle|primaire")),
-            ecole_elementaire=_of_primary_school(pl.col("nom").str.contains("élémentaire|primaire")),
-            **{
-                name: pl.when(second_degree).then(_flag(pl.col(name).fill_null(False)))
-                for name in ("voie_generale", "voie_technologique", "voie_professionnelle")
-            },
+            **_identity(),
+            **_place(pl.when(has_box).then(box), precision),
             telephone=phone,
-            fax=pl.when(second_degree & pl.Series(rng.random(count) < 0.9)).then(phone),
-            web=pl.when(second_degree).then(pl.format("https://{}.exemple.invalid/", pl.col("uai").str.to_lowercase())),
-            mail=pl.format("ce.{}@exemple.invalid", "uai"),
-            section_internationale=pl.when(second_degree).then(_flag(pl.col("uai").is_in(sections.implode()))),
-            lycee_agricole=pl.when(second_degree).then(_flag(agricultural)),
-            appartenance_education_prioritaire=pl.when(public & type_.is_in(["Ecole", "Collège"])).then(
-                pl.when(pl.col("niveau") < 80).then(pl.lit("REP+")).when(pl.col("niveau") < 90).then(pl.lit("REP"))
-            ),
-            siren_siret=pl.when(~service).then(pl.format("99{}00011", pl.col("uai").str.head(7))),
-            nombre_d_eleves=pl.when(type_ == "Ecole").then("eleves"),
-            fiche_onisep=pl.when(second_degree | (type_ == "Information et orientation")).then(
-                pl.format(f"{ideo.PAGES}/etablissement/slug/{{}}", "ens")
-            ),
-            position=pl.when(located).then(pl.format("{}, {}", "latitude", "longitude")),
-            type_contrat_prive=pl.when(public).then(pl.lit("SANS OBJET"))
-            .when(contract).then(pl.lit("CONTRAT D'ASSOCIATION TOUTES CLASSES")).otherwise(pl.lit("HORS CONTRAT")),
-            code_type_contrat_prive=pl.when(public).then(pl.lit("99")).when(contract).then(pl.lit("30"))
-            .otherwise(pl.lit("10")),
-            libelle_departement="nom_departement",
-            libelle_academie="nom_academie",
-            libelle_region="nom_region",
-            precision_localisation=pl.when(located).then(pl.Series(rng.choice(["Numéro de rue", "Rue", "Ville"], count,
-                                                                              p=[0.75, 0.17, 0.08]))),
-            etat=pl.lit("OUVERT"),
-            ministere_tutelle=pl.when(health).then(pl.lit("SANTE ET SOLIDARITE NATIONALE"))
-            .when(agricultural).then(pl.lit("AGRICULTURE")).otherwise(pl.lit("MINISTERE DE L'EDUCATION NATIONALE")),
+            fax=pl.when(has_fax).then(phone),
+            **_teaching(sections),
+            **_status(has_contract, is_agricultural),
             **flags,
-            **dict.fromkeys(
-                ("rpi_disperse", "etablissement_mere", "type_rattachement_etablissement_mere",
-                 "code_zone_animation_pedagogique", "libelle_zone_animation_pedagogique"),
-                pl.lit(None, pl.String),
-            ),
+            **dict.fromkeys(EMPTY, pl.lit(None, pl.String)),
         )
-    )  # fmt: skip
+    )
+
+
+def _identity() -> dict[str, pl.Expr]:
+    """Code, name, type, numbers and addresses on the internet."""
+    is_quoted = TYPE + pl.int_range(pl.len()).over("type").cast(pl.String) == "Médico-social1"
+    quotes = pl.when(is_quoted).then(pl.lit(' "Les Essais" ; le site')).otherwise(pl.lit(""))
+    site = pl.format("https://{}.exemple.invalid/", pl.col("uai").str.to_lowercase())
+    page = pl.format(f"{ideo.PAGES}/etablissement/slug/{{}}", "ens")
+    return {
+        "identifiant_de_l_etablissement": pl.col("uai"),
+        "nom_etablissement": pl.col("nom") + quotes,
+        "type_etablissement": TYPE,
+        "siren_siret": pl.when(~IS_SERVICE).then(pl.format("99{}00011", pl.col("uai").str.head(7))),
+        "web": pl.when(IS_SECOND_DEGREE).then(site),
+        "mail": pl.format("ce.{}@exemple.invalid", "uai"),
+        "fiche_onisep": pl.when(IS_SECOND_DEGREE | (TYPE == "Information et orientation")).then(page),
+        "nombre_d_eleves": pl.when(TYPE == "Ecole").then("eleves"),
+    }
+
+
+def _place(box: pl.Expr, precision: pl.Series) -> dict[str, pl.Expr]:
+    """Postal address, commune, département, académie, region and position."""
+    is_located = pl.col("longitude").is_not_null()
+    post_office = pl.concat_str("code_postal", spelling.bare_capitals(pl.col("nom_place")), separator=" ")
+    return {
+        "adresse_1": pl.col("adresse"),
+        "adresse_2": box,
+        "adresse_3": pl.when(~IS_SECOND_DEGREE).then(post_office),
+        "code_commune": pl.col("code_place"),
+        "nom_commune": pl.col("nom_place"),
+        "code_departement": spelling.three_characters(pl.col("code_departement")),
+        "libelle_departement": pl.col("nom_departement"),
+        "libelle_academie": pl.col("nom_academie"),
+        "libelle_region": pl.col("nom_region"),
+        "position": pl.when(is_located).then(pl.format("{}, {}", "latitude", "longitude")),
+        "precision_localisation": pl.when(is_located).then(precision),
+    }
+
+
+def _teaching(sections: pl.Series) -> dict[str, pl.Expr]:
+    """What is taught, as flags.
+
+    Args:
+        sections: codes of the schools with international sections.
+    """
+    tracks = ("voie_generale", "voie_technologique", "voie_professionnelle")
+    name, is_primary = pl.col("nom"), TYPE == "Ecole"
+    return {
+        "ecole_maternelle": pl.when(is_primary).then(_flag(name.str.contains("maternelle|primaire"))),
+        "ecole_elementaire": pl.when(is_primary).then(_flag(name.str.contains("élémentaire|primaire"))),
+        **{track: pl.when(IS_SECOND_DEGREE).then(_flag(pl.col(track).fill_null(False))) for track in tracks},
+        "section_internationale": pl.when(IS_SECOND_DEGREE).then(_flag(pl.col("uai").is_in(sections.implode()))),
+    }
+
+
+def _status(has_contract: pl.Expr, is_agricultural: pl.Expr) -> dict[str, pl.Expr]:
+    """Public or private, the kind of contract, the ministry in charge, priority education."""
+    public = pl.col("public")
+    without_contract = pl.when(public).then(pl.lit("SANS OBJET")).otherwise(pl.lit("HORS CONTRAT"))
+    code_without_contract = pl.when(public).then(pl.lit("99")).otherwise(pl.lit("10"))
+    is_private_with_contract = ~public & has_contract
+    default_ministry = pl.lit("MINISTERE DE L'EDUCATION NATIONALE")
+    ministry = pl.when(is_agricultural).then(pl.lit("AGRICULTURE")).otherwise(default_ministry)
+    priority = pl.when(pl.col("niveau") < 80).then(pl.lit("REP+")).when(pl.col("niveau") < 90).then(pl.lit("REP"))
+    return {
+        "statut_public_prive": pl.when(~IS_SERVICE).then(
+            pl.when(public).then(pl.lit("Public")).otherwise(pl.lit("Privé"))
+        ),
+        "type_contrat_prive": pl.when(is_private_with_contract)
+        .then(pl.lit("CONTRAT D'ASSOCIATION TOUTES CLASSES"))
+        .otherwise(without_contract),
+        "code_type_contrat_prive": pl.when(is_private_with_contract)
+        .then(pl.lit("30"))
+        .otherwise(code_without_contract),
+        "lycee_agricole": pl.when(IS_SECOND_DEGREE).then(_flag(is_agricultural)),
+        "appartenance_education_prioritaire": pl.when(public & TYPE.is_in(["Ecole", "Collège"])).then(priority),
+        "etat": pl.lit("OUVERT"),
+        "ministere_tutelle": pl.when(IS_HEALTH).then(pl.lit("SANTE ET SOLIDARITE NATIONALE")).otherwise(ministry),
+    }
 
 
 def _flag(condition: pl.Expr | pl.Series) -> pl.Expr:
     """1 and 0, as text."""
     return pl.when(condition).then(pl.lit("1")).otherwise(pl.lit("0"))
-
-
-def _of_primary_school(condition: pl.Expr) -> pl.Expr:
-    return pl.when(pl.col("type") == "Ecole").then(_flag(condition))
 
 
 def _original_coordinates(schools: pl.DataFrame) -> pl.DataFrame:
@@ -199,17 +244,19 @@ def _original_coordinates(schools: pl.DataFrame) -> pl.DataFrame:
 
 
 def _heads(schools: pl.DataFrame) -> pl.DataFrame:
-    """uai, and who is in charge of the school: inspection district, support group, training area, each one of the
-    département's, by the commune's number."""
+    """uai, and who is in charge of the school: inspection district, support group, training area.
+
+    Each is one of those of the département, chosen by the commune's number.
+    """
     number = pl.col("code_place").str.tail(3).cast(pl.Int64)
 
     def of_departement(candidates: pl.DataFrame, *columns: str) -> pl.DataFrame:
         lists = candidates.group_by("code_departement", maintain_order=True).agg(pl.col(columns))
-        found = schools.select("uai", "code_departement", number=number).join(
+        numbered = schools.select("uai", "code_departement", number=number).join(
             lists, on="code_departement", maintain_order="left", how="left"
         )
         index = pl.col("number") % pl.col(columns[0]).list.len()
-        return found.select("uai", *(pl.col(name).list.get(index) for name in columns))
+        return numbered.select("uai", *(pl.col(name).list.get(index) for name in columns))
 
     districts = schools.filter(pl.col("type") == "Service Administratif")
     colleges = schools.filter((pl.col("type") == "Collège") & pl.col("public"))
@@ -220,14 +267,16 @@ def _heads(schools: pl.DataFrame) -> pl.DataFrame:
             "type",
             code_bassin_formation=pl.format("{}1{}{}", "code_academie", pl.col("code_departement").str.tail(1), area),
             libelle_bassin_formation=pl.format(
-                "{} BASSIN INVENTE {}", education.capitals(pl.col("nom_departement")), area
+                "{} BASSIN INVENTE {}", spelling.capitals(pl.col("nom_departement")), area
             ),
         )
         .join(
             of_departement(
                 districts.select("code_departement", nom_circonscription="nom", code_circonscription="uai"),
-                "nom_circonscription", "code_circonscription",
-            ), on="uai",
+                "nom_circonscription",
+                "code_circonscription",
+            ),
+            on="uai",
         )
         .join(of_departement(colleges.select("code_departement", pial="uai"), "pial"), on="uai")
         .with_columns(
@@ -235,15 +284,15 @@ def _heads(schools: pl.DataFrame) -> pl.DataFrame:
             pl.when(pl.col("type").is_in(["Ecole", *SECOND_DEGREE])).then("pial"),
         )
         .drop("type")
-    )  # fmt: skip
+    )
 
 
 def _with_second_sites(world: World, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows and, behind the first, a second one of some collèges and lycées: a site elsewhere in the commune."""
+    """The rows, with a second one for some collèges and lycées: a site elsewhere in the commune."""
     count = max(LEAST_TWICE, education.scaled(world, TWICE))
     candidates = rows.filter(pl.col("type_etablissement").is_in(["Collège", "Lycée"]))
-    chosen = world.rng("directory", "twice").choice(candidates["uai"].to_numpy(), count, replace=False)
-    twice = pl.col("uai").is_in(chosen.tolist())
+    with_two = world.rng("directory", "twice").choice(candidates["uai"].to_numpy(), count, replace=False)
+    twice = pl.col("uai").is_in(with_two.tolist())
     as_new = pl.int_range(pl.len()) % 4 == 0
     second = rows.filter(twice).with_columns(
         nom_etablissement=pl.col("nom_etablissement") + " - annexe",

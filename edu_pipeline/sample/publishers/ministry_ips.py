@@ -1,7 +1,7 @@
 """The ministry's social position indices (IPS) of lycées and of collèges, in the form of September 2026.
 
-Belongs here: the index of each establishment and rentrée, and the benchmarks computed from them. Does not belong here:
-the datasets of earlier rentrées, which have other columns.
+Belongs here: the index of each school and rentrée (start of the school year), and the benchmarks computed from them.
+Does not belong here: the datasets of earlier rentrées, which have other columns.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from edu_pipeline.sample import education
+from edu_pipeline.sample import education, spelling
+from edu_pipeline.sample.itemised import items
 from edu_pipeline.sample.publication import dataset
 from edu_pipeline.sample.world import World
 
@@ -18,51 +19,74 @@ COLLEGES = "fr-en-ips-colleges-ap2023"
 
 LYCEES_LISTED = {"2023-2024": 3616, "2024-2025": 3627, "2025-2026": 3662}
 COLLEGES_LISTED = {"2023-2024": 6977, "2024-2025": 6995, "2025-2026": 7089}
-"""Number of establishments by rentrée, at the national scale."""
+"""Number of schools by rentrée, at the national scale."""
 
 AREAS = {"national": None, "academique": "code_academie", "departemental": "code_departement"}
-"""What a benchmark is of, and the column that tells them apart."""
+"""The areas of the benchmarks, and the column with the code of each."""
 KINDS = ("legt", "lpo", "lp")
 SECTORS = {"prive": False, "public": True}
 VOCATIONAL, POST_BAC = -17, 4
-"""How far the index of those classes lies from that of the general and technological ones."""
+"""How far the index of these classes lies from that of general and technological ones."""
 TOO_FEW = 1000
-"""Of so many lycées, one has too few pupils: `NS`. One has no index at all."""
+"""One in so many lycées has too few pupils: `NS`. Besides, a single lycée has no index at all."""
 HIDDEN = 700
-"""Of so many collèges, one has `NA`."""
+"""One in so many collèges has `NA`."""
 
 LYCEE_NAMES = (
-    "rentree_scolaire", "code_region", "code_region_insee", "region_academique", "code_academie", "academie",
-    "code_du_departement", "departement", "code_insee_de_la_commune", "nom_de_la_commune", "uai",
-    "nom_de_l_etablissement", "secteur", "type_de_lycee", "ips_voie_gt", "ips_voie_pro", "ips_post_bac", "ips_etab",
-    "ecart_type_voie_gt", "ecart_type_voie_pro", "ecart_type_etablissement",
-    *(f"ips_{area}_{name}" for area in AREAS
-      for name in (*KINDS, *(f"{kind}_{sector}" for kind in KINDS for sector in SECTORS))),
-)  # fmt: skip
+    *items("""
+        rentree_scolaire; code_region; code_region_insee; region_academique; code_academie; academie;
+        code_du_departement; departement; code_insee_de_la_commune; nom_de_la_commune; uai;
+        nom_de_l_etablissement; secteur; type_de_lycee; ips_voie_gt; ips_voie_pro; ips_post_bac; ips_etab;
+        ecart_type_voie_gt; ecart_type_voie_pro; ecart_type_etablissement
+    """),
+    *(
+        f"ips_{area}_{name}"
+        for area in AREAS
+        for name in (*KINDS, *(f"{kind}_{sector}" for kind in KINDS for sector in SECTORS))
+    ),
+)
 COLLEGE_LABELS = {
-    "rentree_scolaire": "Année scolaire", "code_region": "Code région", "code_region_insee": "Code région Insee",
-    "region_academique": "Libellé région académique", "code_academie": "Code académie", "academie": "Libellé académie",
-    "code_du_departement": "Code département", "departement": "Libellé département",
-    "code_insee_de_la_commune": "Code commune Insee", "nom_de_la_commune": "Libellé commune", "uai": "UAI",
-    "nom_de_l_etablissement": "Nom de l'établissement", "secteur": "Secteur", "ips": "IPS",
-    "ecart_type_de_l_ips": "Ecart type de l'IPS", "ips_national_prive": "IPS national privé",
-    "ips_national_public": "IPS national public", "ips_national": "IPS national",
-    "ips_academique_prive": "IPS académique privé", "ips_academique_public": "IPS académique public",
-    "ips_academique": "IPS académique", "ips_departemental_prive": "IPS départemental privé",
-    "ips_departemental_public": "IPS départemental public", "ips_departemental": "IPS départemental",
+    "rentree_scolaire": "Année scolaire",
+    "code_region": "Code région",
+    "code_region_insee": "Code région Insee",
+    "region_academique": "Libellé région académique",
+    "code_academie": "Code académie",
+    "academie": "Libellé académie",
+    "code_du_departement": "Code département",
+    "departement": "Libellé département",
+    "code_insee_de_la_commune": "Code commune Insee",
+    "nom_de_la_commune": "Libellé commune",
+    "uai": "UAI",
+    "nom_de_l_etablissement": "Nom de l'établissement",
+    "secteur": "Secteur",
+    "ips": "IPS",
+    "ecart_type_de_l_ips": "Ecart type de l'IPS",
+    "ips_national_prive": "IPS national privé",
+    "ips_national_public": "IPS national public",
+    "ips_national": "IPS national",
+    "ips_academique_prive": "IPS académique privé",
+    "ips_academique_public": "IPS académique public",
+    "ips_academique": "IPS académique",
+    "ips_departemental_prive": "IPS départemental privé",
+    "ips_departemental_public": "IPS départemental public",
+    "ips_departemental": "IPS départemental",
     "latitude_et_longitude_wgs84": "Latitude et longitude WGS84",
-}  # fmt: skip
-"""Label by machine name; that of the last, new in 2026, is the slug of its label (UNVERIFIED)."""
+}
+"""Label by machine name; the last, new in 2026, is the slug of its label (UNVERIFIED)."""
 
 
 def _lycee_labels() -> dict[str, str]:
     places = {"national": "national", "academique": "académique", "departemental": "départemental"}
     labels = {
-        "ips_voie_gt": "IPS voie GT", "ips_voie_pro": "IPS voie PRO", "ips_post_bac": "IPS post BAC",
-        "ips_etab": "IPS de l'établissement", "ecart_type_voie_gt": "Ecart-type de l'IPS voie GT",
-        "ecart_type_voie_pro": "Ecart-type de l'IPS voie PRO", "ecart_type_etablissement": "Ecart-type établissement",
+        "ips_voie_gt": "IPS voie GT",
+        "ips_voie_pro": "IPS voie PRO",
+        "ips_post_bac": "IPS post BAC",
+        "ips_etab": "IPS de l'établissement",
+        "ecart_type_voie_gt": "Ecart-type de l'IPS voie GT",
+        "ecart_type_voie_pro": "Ecart-type de l'IPS voie PRO",
+        "ecart_type_etablissement": "Ecart-type établissement",
         "type_de_lycee": "Type de lycée",
-    }  # fmt: skip
+    }
     labels |= {name: COLLEGE_LABELS[name] for name in LYCEE_NAMES if name in COLLEGE_LABELS}
     for area, place in places.items():
         for kind in KINDS:
@@ -74,7 +98,7 @@ def _lycee_labels() -> dict[str, str]:
 
 @dataset(LYCEES, labels=_lycee_labels())
 def ips_of_lycees(world: World) -> pl.DataFrame:
-    """A lycée at a rentrée, its own indices as text (`27`, `29.5`, `NS`), beside the means of its kind."""
+    """A lycée at a rentrée: its own indices as text (`27`, `29.5`, `NS`), and the means of its kind."""
     lycees = world.lycees.filter(
         pl.any_horizontal(pl.col("voie_generale", "voie_technologique", "voie_professionnelle").fill_null(False))
     )
@@ -88,7 +112,10 @@ def ips_of_lycees(world: World) -> pl.DataFrame:
     shares = pl.when(general & vocational).then(0.65).when(general).then(1.0).otherwise(0.0)
     spread = [pl.Series(rng.uniform(22, 37, count)).round(1) for _ in range(3)]
     rows = rows.with_columns(
-        type_de_lycee=pl.when(general & vocational).then(pl.lit("LPO")).when(general).then(pl.lit("LEGT"))
+        type_de_lycee=pl.when(general & vocational)
+        .then(pl.lit("LPO"))
+        .when(general)
+        .then(pl.lit("LEGT"))
         .otherwise(pl.lit("LP")),
         ips_voie_gt=pl.when(general).then(base.clip(45, 180).round(1)),
         ips_voie_pro=pl.when(vocational).then((base + VOCATIONAL).clip(45, 180).round(1)),
@@ -97,7 +124,7 @@ def ips_of_lycees(world: World) -> pl.DataFrame:
         ecart_type_voie_gt=pl.when(general).then(spread[0]),
         ecart_type_voie_pro=pl.when(vocational).then(spread[1]),
         ecart_type_etablissement=spread[2],
-    )  # fmt: skip
+    )
     kinds = [pl.col("type_de_lycee") == kind.upper() for kind in KINDS]
     for area, column in AREAS.items():
         where = ["rentree_scolaire", *([column] if column else [])]
@@ -109,19 +136,23 @@ def ips_of_lycees(world: World) -> pl.DataFrame:
             for kind, name in zip(kinds, KINDS, strict=True)
             for sector, public in SECTORS.items()
         )
-    rows = world.moved(rows, LYCEES, "ips_etab")
+    rows = world.revised(rows, LYCEES, "ips_etab")
     too_few = pl.Series(rng.permutation(count) < max(1, count // TOO_FEW))
-    none = pl.col("uai") == lycees["uai"][lycees.height // 3]
+    has_none = pl.col("uai") == lycees["uai"][lycees.height // 3]
     own = [name for name in LYCEE_NAMES if name.startswith(("ips_voie", "ips_post", "ips_etab", "ecart_type"))]
-    return _identified(world, rows).with_columns(
-        pl.when(none)
-        .then(None)
-        .when(too_few & pl.col(name).is_not_null())
-        .then(pl.lit("NS"))
-        .otherwise(education.without_zero(pl.col(name)))
-        .alias(name)
-        for name in own
-    ).select(LYCEE_NAMES)  # fmt: skip
+    return (
+        _identified(world, rows)
+        .with_columns(
+            pl.when(has_none)
+            .then(None)
+            .when(too_few & pl.col(name).is_not_null())
+            .then(pl.lit("NS"))
+            .otherwise(spelling.without_zero(pl.col(name)))
+            .alias(name)
+            for name in own
+        )
+        .select(LYCEE_NAMES)
+    )
 
 
 @dataset(COLLEGES, labels=COLLEGE_LABELS)
@@ -140,34 +171,42 @@ def ips_of_colleges(world: World) -> pl.DataFrame:
         where = ["rentree_scolaire", *([column] if column else [])]
         rows = rows.with_columns(
             _mean(pl.col("ips"), pl.lit(True), where).alias(f"ips_{area}"),
-            *(_mean(pl.col("ips"), pl.col("public") == public, where).alias(f"ips_{area}_{sector}")
-              for sector, public in SECTORS.items()),
-        )  # fmt: skip
-    rows = world.moved(rows, COLLEGES, "ips")
+            *(
+                _mean(pl.col("ips"), pl.col("public") == public, where).alias(f"ips_{area}_{sector}")
+                for sector, public in SECTORS.items()
+            ),
+        )
+    rows = world.revised(rows, COLLEGES, "ips")
     hidden = pl.Series(rng.permutation(count) < max(1, count // HIDDEN))
-    return _identified(world, rows).with_columns(
-        *(pl.when(hidden).then(pl.lit("NA")).otherwise(pl.col(name).cast(pl.String)).alias(name)
-          for name in ("ips", "ecart_type_de_l_ips")),
-        latitude_et_longitude_wgs84=pl.format("{}, {}", "latitude", "longitude"),
-    ).select(*COLLEGE_LABELS)  # fmt: skip
+    return (
+        _identified(world, rows)
+        .with_columns(
+            *(
+                pl.when(hidden).then(pl.lit("NA")).otherwise(pl.col(name).cast(pl.String)).alias(name)
+                for name in ("ips", "ecart_type_de_l_ips")
+            ),
+            latitude_et_longitude_wgs84=pl.format("{}, {}", "latitude", "longitude"),
+        )
+        .select(*COLLEGE_LABELS)
+    )
 
 
 def _mean(index: pl.Expr, condition: pl.Expr, where: list[str]) -> pl.Expr:
-    """The mean of those that fulfil the condition, for every establishment of the same rentrée and area."""
+    """The mean of the schools that meet the condition, over those of the same rentrée and area."""
     return pl.when(condition).then(index).mean().over(where).round(1)
 
 
 def _identified(world: World, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the columns that say which establishment it is; `code_region` is the région académique's."""
+    """The rows with the columns that identify the school; `code_region` is that of the région académique."""
     return education.with_region_academique(world, rows).with_columns(
         code_region="code_region_academique",
         code_region_insee="code_region",
-        region_academique=education.capitals(pl.col("nom_region_academique")),
-        academie=education.capitals(pl.col("nom_academie")),
+        region_academique=spelling.capitals(pl.col("nom_region_academique")),
+        academie=spelling.capitals(pl.col("nom_academie")),
         code_du_departement="code_departement",
-        departement=education.capitals(pl.col("nom_departement")),
+        departement=spelling.capitals(pl.col("nom_departement")),
         code_insee_de_la_commune="code_place",
-        nom_de_la_commune=education.bare_capitals(pl.col("nom_place")),
-        nom_de_l_etablissement=education.bare_capitals(pl.col("nom")),
+        nom_de_la_commune=spelling.bare_capitals(pl.col("nom_place")),
+        nom_de_l_etablissement=spelling.bare_capitals(pl.col("nom")),
         secteur=pl.when("public").then(pl.lit("public")).otherwise(pl.lit("privé sous contrat")),
     )

@@ -1,8 +1,8 @@
-"""ONISEP's establishments of secondary education, and the courses of studies that are taught in each.
+"""ONISEP's establishments of secondary education, and the courses that each offers.
 
-Belongs here: `5fa5816ac6a6e` (structures) and `605340ddc19a9` (actions de formation). Does not belong here: what is
-inside of a general course (`onisep_courses.py`). UNVERIFIED: no copy of either file has been seen; the labels are those
-that several readers of the files use, the values are in the form of the JSON export.
+Belongs here: `5fa5816ac6a6e` (structures) and `605340ddc19a9` (actions de formation). Does not belong here: specialties
+and options (`onisep_courses.py`). UNVERIFIED: no copy of either file has been seen. The labels are those that several
+readers of the files use, the values have the form of the JSON export.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from edu_pipeline.sample import education, ideo
+from edu_pipeline.sample.itemised import items
 from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 
@@ -22,9 +23,9 @@ ACTIONS = "onisep-605340ddc19a9"
 STRUCTURES_LISTED, ACTIONS_LISTED = 15_266, 42_140
 """Number of rows at the national scale."""
 WITHOUT_CODE = 0.05
-"""Share of the apprentice centres that have no establishment code; the others have that of their lycée."""
+"""Share of the apprentice centres without an establishment code; the others have that of their lycée."""
 TWICE, ACTIONS_WITHOUT_CODE = 136, 55
-"""Number of rows with the identifier of another one, and without establishment code, at the national scale."""
+"""Number of rows with the identifier of another row, and without an establishment code, at the national scale."""
 
 EDUCATION = "Ministère chargé de l'Éducation nationale"
 KINDS = {
@@ -35,19 +36,25 @@ KINDS = {
     "Médico-social": ("établissement médico-social", "Ministère chargé de la Santé"),
     "CFA": ("centre de formation d'apprentis", "Ministère chargé du Travail"),
 }
-"""ONISEP's name of a type of school and of the ministry in charge."""
+"""ONISEP's names for a type of school and the ministry in charge."""
 CODES_OF_CITIES = {"75056": "75100", "69123": "69380", "13055": "13200"}
-"""ONISEP's own codes for Paris, Lyon and Marseille; the arrondissement has a column of its own."""
+"""ONISEP's own codes for Paris, Lyon and Marseille; arrondissements have a separate column."""
 
 LANGUAGES = {
-    "Anglais": 0.97, "Espagnol": 0.93, "Allemand": 0.6, "Italien": 0.25, "Chinois": 0.1, "Portugais": 0.04,
-    "Langues et cultures de l'Antiquité : latin": 0.4, "Arabe": 0.03,
-}  # fmt: skip
-"""Share of the collèges and lycées that teach the language."""
+    "Anglais": 0.97,
+    "Espagnol": 0.93,
+    "Allemand": 0.6,
+    "Italien": 0.25,
+    "Chinois": 0.1,
+    "Portugais": 0.04,
+    "Langues et cultures de l'Antiquité : latin": 0.4,
+    "Arabe": 0.03,
+}
+"""Share of the collèges and lycées that teach each language."""
 
 
 class Course(NamedTuple):
-    """A course of studies (FOR): its name, kind, field, the level that it leads to, and its length."""
+    """A course of studies (FOR): name, kind, field, the level that it leads to, duration."""
 
     name: str
     kind: str
@@ -56,57 +63,74 @@ class Course(NamedTuple):
     duration: str
 
 
-def _courses(first: str, kind: str, level: str, duration: str, names: dict[str, tuple[str, ...]]) -> list[Course]:
-    """Courses whose names begin alike, by field."""
-    return [Course(f"{first} {name}", kind, domain, level, duration) for domain, of in names.items() for name in of]
+def _courses(first: str, kind: str, level: str, duration: str, names: dict[str, str]) -> list[Course]:
+    """Courses whose names begin alike; the names in each field are separated by semicolons."""
+    return [
+        Course(f"{first} {name}", kind, domain, level, duration)
+        for domain, listed in names.items()
+        for name in items(listed)
+    ]
 
 
+SECONDE_GT, PREMIERE = "classe de 2de générale et technologique", "classe de 1re générale"
+OF_LYCEES = "enseignement général/lycée"
+HEALTH = "santé, social, sport/paramédical| santé, social, sport/travail social"
 GENERAL = (
-    Course("classe de 2de générale et technologique", "classe de 2de générale et technologique",
-           "enseignement général/lycée", "seconde", "1 an"),
-    Course("classe de 1re générale", "classe de 1re générale",
-           "santé, social, sport/paramédical| santé, social, sport/travail social", "1re", "1 an"),
-    Course("bac général", "baccalauréat général", "enseignement général/lycée", "bac ou équivalent", "1 an"),
-)  # fmt: skip
+    Course(SECONDE_GT, SECONDE_GT, OF_LYCEES, "seconde", "1 an"),
+    Course(PREMIERE, PREMIERE, HEALTH, "1re", "1 an"),
+    Course("bac général", "baccalauréat général", OF_LYCEES, "bac ou équivalent", "1 an"),
+)
 TECHNOLOGICAL = {
     "sti2d": "sciences et technologies de l'industrie et du développement durable",
     "std2a": "sciences et technologies du design et des arts appliqués",
-    "stmg": "sciences et technologies du management et de la gestion", "stl": "sciences et technologies de laboratoire",
+    "stmg": "sciences et technologies du management et de la gestion",
+    "stl": "sciences et technologies de laboratoire",
     "st2s": "sciences et technologies de la santé et du social",
     "s2tmd": "sciences et techniques du théâtre, de la musique et de la danse",
     "sthr": "sciences et technologies de l'hôtellerie et de la restauration",
-}  # fmt: skip
+}
+SECONDE_PRO = {
+    "sciences/métiers": """
+        métiers de la relation client; métiers de la gestion administrative; métiers de la construction durable;
+        métiers de la maintenance; métiers de l'hôtellerie-restauration;
+        métiers des transitions numérique et énergétique; métiers de la beauté et du bien-être;
+        métiers de l'aéronautique
+    """,
+}
+BAC_PRO = {
+    "commerce, marketing, vente/vente": """
+        métiers du commerce et de la vente option A; métiers de l'accueil; métiers du commerce et de la vente option B
+    """,
+    "gestion des entreprises, comptabilité/secrétariat": "assistance à la gestion; logistique",
+    "santé, social, sport/travail social": """
+        accompagnement, soins et services à la personne; animation-enfance et personnes âgées
+    """,
+    "électricité, électronique, robotique/électricité": """
+        métiers de l'électricité; cybersécurité, informatique et réseaux
+    """,
+    "mécanique/maintenance": """
+        maintenance des systèmes de production connectés; maintenance des véhicules;
+        technicien en réalisation de produits mécaniques
+    """,
+    "bâtiment, travaux publics/gros œuvre": """
+        technicien du bâtiment; menuiserie aluminium-verre; travaux publics; aménagement et finitions du bâtiment
+    """,
+    "hôtellerie-restauration, tourisme/restauration": "cuisine; commercialisation et services en restauration",
+}
+CAP = {
+    "bâtiment, travaux publics/gros œuvre": "maçon; carreleur mosaïste; couvreur; peintre applicateur",
+    "hôtellerie-restauration, tourisme/restauration": "cuisine; pâtissier; boulanger",
+    "commerce, marketing, vente/vente": "équipier polyvalent du commerce; fleuriste",
+    "santé, social, sport/travail social": "accompagnant éducatif petite enfance; agent de propreté",
+    "mécanique/maintenance": "maintenance des véhicules; réalisations industrielles en chaudronnerie",
+    "électricité, électronique, robotique/électricité": "électricien",
+    "arts, culture, artisanat/artisanat d'art": "métiers de la coiffure; métiers de la mode; ébéniste",
+}
 VOCATIONAL = (
-    *_courses("classe de 2de professionnelle", "classe de 2de professionnelle", "seconde", "1 an", {
-        "sciences/métiers": ("métiers de la relation client", "métiers de la gestion administrative",
-                             "métiers de la construction durable", "métiers de la maintenance",
-                             "métiers de l'hôtellerie-restauration", "métiers des transitions numérique et énergétique",
-                             "métiers de la beauté et du bien-être", "métiers de l'aéronautique"),
-    }),
-    *_courses("bac pro", "baccalauréat professionnel", "bac ou équivalent", "3 ans", {
-        "commerce, marketing, vente/vente": ("métiers du commerce et de la vente option A", "métiers de l'accueil",
-                                             "métiers du commerce et de la vente option B"),
-        "gestion des entreprises, comptabilité/secrétariat": ("assistance à la gestion", "logistique"),
-        "santé, social, sport/travail social": ("accompagnement, soins et services à la personne",
-                                                "animation-enfance et personnes âgées"),
-        "électricité, électronique, robotique/électricité": ("métiers de l'électricité",
-                                                             "cybersécurité, informatique et réseaux"),
-        "mécanique/maintenance": ("maintenance des systèmes de production connectés", "maintenance des véhicules",
-                                  "technicien en réalisation de produits mécaniques"),
-        "bâtiment, travaux publics/gros œuvre": ("technicien du bâtiment", "menuiserie aluminium-verre",
-                                                 "travaux publics", "aménagement et finitions du bâtiment"),
-        "hôtellerie-restauration, tourisme/restauration": ("cuisine", "commercialisation et services en restauration"),
-    }),
-    *_courses("CAP", "CAP", "CAP ou équivalent", "2 ans", {
-        "bâtiment, travaux publics/gros œuvre": ("maçon", "carreleur mosaïste", "couvreur", "peintre applicateur"),
-        "hôtellerie-restauration, tourisme/restauration": ("cuisine", "pâtissier", "boulanger"),
-        "commerce, marketing, vente/vente": ("équipier polyvalent du commerce", "fleuriste"),
-        "santé, social, sport/travail social": ("accompagnant éducatif petite enfance", "agent de propreté"),
-        "mécanique/maintenance": ("maintenance des véhicules", "réalisations industrielles en chaudronnerie"),
-        "électricité, électronique, robotique/électricité": ("électricien",),
-        "arts, culture, artisanat/artisanat d'art": ("métiers de la coiffure", "métiers de la mode", "ébéniste"),
-    }),
-)  # fmt: skip
+    *_courses("classe de 2de professionnelle", "classe de 2de professionnelle", "seconde", "1 an", SECONDE_PRO),
+    *_courses("bac pro", "baccalauréat professionnel", "bac ou équivalent", "3 ans", BAC_PRO),
+    *_courses("CAP", "CAP", "CAP ou équivalent", "2 ans", CAP),
+)
 
 
 @publication(STRUCTURES, "5fa5816ac6a6e.csv")
@@ -143,32 +167,33 @@ def structures(world: World, path: Path) -> None:
         city.alias("commune (COG)"),
         pl.when(cedex).then(pl.lit("Cedex")).alias("cedex"),
         pl.col("telephone").alias("téléphone"),
-        pl.when(pl.col("city") != pl.col("code_place")).then(pl.col("nom_place").str.extract(r"(\d+)er? ")).alias(
-            "arrondissement"
-        ),
+        pl.when(pl.col("city") != pl.col("code_place"))
+        .then(pl.col("nom_place").str.extract(r"(\d+)er? "))
+        .alias("arrondissement"),
         pl.col("nom_departement").alias("département"),
         pl.col("academie").alias("académie"),
         pl.col("region").alias("région"),
-        pl.when(pl.col("code_region") == pl.col("code_departement")).then(pl.lit("00")).otherwise("code_region").alias(
-            "région (COG)"
-        ),
+        pl.when(pl.col("code_region") == pl.col("code_departement"))
+        .then(pl.lit("00"))
+        .otherwise("code_region")
+        .alias("région (COG)"),
         pl.col("longitude").round(5).alias("longitude (X)"),
         pl.col("latitude").round(5).alias("latitude (Y)"),
-        pl.when(has_open_days).then(
-            pl.format("le {}/01/2026 de 08h30 à 12h00 (sur inscription) | le {}/03/2026 de 09h00 à 12h30", day, day)
-        ).alias("journées portes ouvertes"),
+        pl.when(has_open_days)
+        .then(pl.format("le {}/01/2026 de 08h30 à 12h00 (sur inscription) | le {}/03/2026 de 09h00 à 12h30", day, day))
+        .alias("journées portes ouvertes"),
         pl.when(has_languages)
         .then(pl.concat_str(taught, separator=", ", ignore_nulls=True))
         .alias("langues enseignées"),
         pl.format(f"{ideo.PAGES}/etablissement/slug/{{}}", "ens").alias("URL et ID Onisep"),
         pl.col("entered").alias("date création"),
         pl.col("changed").alias("date de modification"),
-    )  # fmt: skip
+    )
     ideo.write_ideo(frame, path)
 
 
 def _establishments(world: World) -> pl.DataFrame:
-    """Collèges, lycées, adapted and health schools, and apprentice centres at lycées for the rest of the number."""
+    """Collèges, lycées, adapted and health schools; then apprentice centres at lycées, up to the listed number."""
     others = world.schools.filter(pl.col("type").is_in(["Collège", "EREA", "Médico-social"]))
     schools = pl.concat(
         [
@@ -203,15 +228,17 @@ def _kind(which: int) -> pl.Expr:
 
 def _status() -> pl.Expr:
     return (
-        pl.when("public").then(pl.lit("public"))
-        .when(ideo.is_without_contract()).then(pl.lit("privé hors contrat"))
+        pl.when("public")
+        .then(pl.lit("public"))
+        .when(ideo.is_without_contract())
+        .then(pl.lit("privé hors contrat"))
         .otherwise(pl.lit("privé sous contrat"))
-    )  # fmt: skip
+    )
 
 
 @publication(ACTIONS, "605340ddc19a9.csv")
 def actions(world: World, path: Path) -> None:
-    """A course of studies at a lycée: 32 columns; a few identifiers are there twice, the older row behind the newer."""
+    """A course of studies at a lycée: 32 columns. A few identifiers have two rows, the newer one first."""
     rows = _actions(world)
     rng = world.rng("onisep", "actions")
     rows = ideo.with_days(world, ideo.with_places(world, rows), ACTIONS).with_columns(
@@ -259,8 +286,11 @@ def actions(world: World, path: Path) -> None:
 
 
 def _actions(world: World) -> pl.DataFrame:
-    """The courses of each lycée, as far as the number of rows goes: those of the general and technological tracks, then
-    of the vocational one, equally many for each lycée."""
+    """The courses of each lycée, up to the listed number of rows.
+
+    All courses of the general and technological tracks come first, then those of the vocational track, equally many for
+    each lycée.
+    """
     lycees = ideo.lycees(world)
     base = lycees.select(uai="base", voie_technologique="voie_technologique")
     series = education.technological_series(world, base).drop("uai")
@@ -273,14 +303,14 @@ def _actions(world: World) -> pl.DataFrame:
     left = max(0, education.scaled(world, ACTIONS_LISTED) - max(1, education.scaled(world, TWICE)) - certain.height)
     possible = lycees.filter("voie_professionnelle").join(_frame(VOCATIONAL, 1000), how="cross")
     drawn = pl.Series(world.rng("onisep", "vocational").random(possible.height))
-    chosen = (
+    vocational = (
         possible.with_columns(drawn=drawn)
-        .with_columns(turn=pl.col("drawn").rank("ordinal").over("uai"))
-        .sort("turn", "drawn")
+        .with_columns(position=pl.col("drawn").rank("ordinal").over("uai"))
+        .sort("position", "drawn")
         .head(left)
-        .drop("drawn", "turn")
+        .drop("drawn", "position")
     )
-    return pl.concat([certain, chosen]).sort("uai", "course")
+    return pl.concat([certain, vocational]).sort("uai", "course")
 
 
 def _frame(courses: tuple[Course, ...], beginning: int) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """ONISEP's two lists of what a lycée teaches: specialties of première générale, options and languages of seconde.
 
-Belongs here: one row per site, all courses in one text. Does not belong here: the sites themselves and single courses
-of studies (`onisep.py`), how many pupils take a specialty (`ministry_classes.py`).
+Belongs here: one row per site with all its courses in one text. Does not belong here: the sites and their courses of
+studies (`onisep.py`), how many pupils take a specialty (`ministry_classes.py`).
 """
 
 from __future__ import annotations
@@ -20,26 +20,47 @@ SPECIALTIES = "onisep-60113f395cce6"
 OPTIONS = "onisep-60113c3d5fee0"
 
 WITHOUT_COURSES = 7
-"""Number of the sites of which no course is named, in either file, at the national scale."""
+"""Number of sites without any course in either file, at the national scale."""
 
 OPTIONAL_COURSES = {
-    "Allemand": 0.05, "Arabe": 0.04, "Arts : arts plastiques": 0.40, "Arts : cinéma-audiovisuel": 0.15,
-    "Arts : danse": 0.04, "Arts : histoire des arts": 0.08, "Arts : musique": 0.17, "Arts : théâtre": 0.24,
-    "Biotechnologies": 0.15, "Chinois": 0.13, "Création et culture-design": 0.05,
-    "Création et innovation technologiques": 0.19, "Éducation physique et sportive": 0.34, "Espagnol": 0.14,
-    "Italien": 0.27, "Langue des signes française": 0.03, "Langues et cultures de l'Antiquité : grec": 0.22,
-    "Langues et cultures de l'Antiquité : latin": 0.62, "Management et gestion": 0.44, "Portugais": 0.03,
-    "Russe": 0.05, "Santé et social": 0.18, "Sciences de l'ingénieur": 0.29, "Sciences et laboratoire": 0.30,
-}  # fmt: skip
-"""Share of the lycées that offer the option."""
+    "Allemand": 0.05,
+    "Arabe": 0.04,
+    "Arts : arts plastiques": 0.40,
+    "Arts : cinéma-audiovisuel": 0.15,
+    "Arts : danse": 0.04,
+    "Arts : histoire des arts": 0.08,
+    "Arts : musique": 0.17,
+    "Arts : théâtre": 0.24,
+    "Biotechnologies": 0.15,
+    "Chinois": 0.13,
+    "Création et culture-design": 0.05,
+    "Création et innovation technologiques": 0.19,
+    "Éducation physique et sportive": 0.34,
+    "Espagnol": 0.14,
+    "Italien": 0.27,
+    "Langue des signes française": 0.03,
+    "Langues et cultures de l'Antiquité : grec": 0.22,
+    "Langues et cultures de l'Antiquité : latin": 0.62,
+    "Management et gestion": 0.44,
+    "Portugais": 0.03,
+    "Russe": 0.05,
+    "Santé et social": 0.18,
+    "Sciences de l'ingénieur": 0.29,
+    "Sciences et laboratoire": 0.30,
+}
+"""Share of the lycées that offer each option."""
 OF_AGRICULTURE = ("Écologie, agronomie, territoires, développement durable", "Hippologie et équitation")
 """What agricultural lycées offer instead."""
 FIRST_LANGUAGES = {"anglais": 0.50, "anglais, allemand": 0.36, "espagnol, anglais": 0.09, "anglais, espagnol": 0.05}
 SECOND_LANGUAGES = {
-    "espagnol, allemand": 0.27, "espagnol, anglais, allemand": 0.24, "espagnol, anglais, allemand, italien": 0.21,
-    "espagnol, allemand, italien": 0.14, "espagnol": 0.07, "espagnol, anglais, allemand, chinois": 0.04,
+    "espagnol, allemand": 0.27,
+    "espagnol, anglais, allemand": 0.24,
+    "espagnol, anglais, allemand, italien": 0.21,
+    "espagnol, allemand, italien": 0.14,
+    "espagnol": 0.07,
+    "espagnol, anglais, allemand, chinois": 0.04,
     "espagnol, italien": 0.03,
-}  # fmt: skip
+}
 
 
 @publication(SPECIALTIES, "60113f395cce6.csv")
@@ -53,7 +74,7 @@ def specialties(world: World, path: Path) -> None:
 
 @publication(OPTIONS, "60113c3d5fee0.csv")
 def options(world: World, path: Path) -> None:
-    """A site of a general or technological lycée, its options, and its languages behind `LV1 : ` and `LV2 : `."""
+    """A site of a general or technological lycée, its options, and its languages after `LV1 : ` and `LV2 : `."""
     lycees = ideo.lycees(world).filter(pl.col("voie_generale") | pl.col("voie_technologique"))
     rng = world.rng("options")
     agricultural = education.is_agricultural(world, lycees.with_columns(uai="base"))
@@ -64,8 +85,8 @@ def options(world: World, path: Path) -> None:
     instead = [pl.when(agricultural).then(pl.lit(option)) for option in OF_AGRICULTURE]
     languages = [
         pl.lit(f"LV{rank} : ")
-        + pl.Series(rng.choice(list(of), lycees.height, p=np.array(list(of.values())) / sum(of.values())))
-        for rank, of in ((1, FIRST_LANGUAGES), (2, SECOND_LANGUAGES))
+        + pl.Series(rng.choice(list(shares), lycees.height, p=np.array(list(shares.values())) / sum(shares.values())))
+        for rank, shares in ((1, FIRST_LANGUAGES), (2, SECOND_LANGUAGES))
     ]
     rows = lycees.with_columns(
         courses=pl.concat_str(*instead, *offered, *languages, separator=SEPARATOR, ignore_nulls=True)
@@ -75,7 +96,7 @@ def options(world: World, path: Path) -> None:
 
 
 def _names_of_specialties(world: World) -> pl.DataFrame:
-    """uai and courses: ONISEP's names of the specialties that each lycée offers, in one text."""
+    """uai and courses: ONISEP's names for the specialties that each lycée offers, in one text."""
     offered = education.specialties(world)
     rng = world.rng("specialties", "languages")
     drawn = {language: rng.random(offered.height) < share for language, share in education.LANGUAGES.items()}
@@ -92,7 +113,7 @@ def _names_of_specialties(world: World) -> pl.DataFrame:
 
 
 def _write(world: World, rows: pl.DataFrame, source: str, label: str, path: Path) -> None:
-    """Write the 14 columns of the sites with their ``courses``, which the header calls ``label``."""
+    """Write the 14 columns of the sites; the header calls their ``courses`` by the label."""
     unnamed = world.rng("ideo", "unnamed", source).permutation(rows.height) < max(
         1, education.scaled(world, WITHOUT_COURSES)
     )

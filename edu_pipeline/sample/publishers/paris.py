@@ -1,6 +1,6 @@
-"""The lycées that each public collège of Paris leads to: the Rectorat's ArcGIS layer.
+"""The lycées that each public collège of Paris leads to: the ArcGIS layer of the Rectorat.
 
-Belongs here: the layer's features, as GeoJSON. Does not belong here: how the service gives them out (`layer.py`).
+Belongs here: the layer's features, as GeoJSON. Does not belong here: how the service sends them (`layer.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import polars as pl
 
-from edu_pipeline.sample import education
 from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 
@@ -18,9 +17,9 @@ SOURCE = "paris-affectation-lycees"
 PARIS = "75"
 
 SECTORS = 3
-"""A collège's lycées, by distance, are divided into so many sectors of equal size."""
+"""Number of sectors of equal size into which a collège's lycées are divided by distance."""
 HEADS = ("Tête", "Tete")
-"""How the row of the collège itself is marked; the second spelling is on one row in seven."""
+"""How the row of the collège itself is marked; one in seven has the second spelling."""
 ODD_HEADS = 7
 
 
@@ -28,12 +27,12 @@ ODD_HEADS = 7
 def assignments(world: World, path: Path) -> None:
     """One point per collège and lycée with the sector 1, 2 or 3, and one for the collège itself.
 
-    ``Réseau`` and ``Nom_Tete`` are the collège's code and name, ``UAI`` and ``Nom`` the lycée's, in a head row the
-    collège's again. That it is so, and that the points are the schools', is INFERRED. A new release changes the sector
-    of some rows.
+    ``Réseau`` and ``Nom_Tete`` are the code and name of the collège, ``UAI`` and ``Nom`` those of the lycée, or, in a
+    head row, of the collège again. This is INFERRED, as is that the points are the positions of the schools. A new
+    release changes the sector of some rows.
     """
     frame = _assigned(world)
-    changed = education.touched(world, SOURCE, frame)
+    changed = world.is_revised(frame, SOURCE)
     other = pl.when(pl.col("secteur") == "1").then(pl.lit("2")).otherwise(pl.lit("1"))
     is_head = pl.col("secteur").is_in(HEADS)
     frame = frame.with_columns(secteur=pl.when(changed & ~is_head).then(other).otherwise("secteur"))
@@ -64,7 +63,7 @@ def _assigned(world: World) -> pl.DataFrame:
     pairs = lycees.join(heads, how="cross").with_columns(rank=rank).sort("Réseau", "rank")
     sector = 1 + (pl.col("rank") - 1) * SECTORS // pl.len().over("Réseau")
     is_odd = pl.int_range(pl.len()) % ODD_HEADS == ODD_HEADS - 1
-    own = heads.with_columns(
+    own_rows = heads.with_columns(
         UAI="Réseau",
         Nom="Nom_Tete",
         rank=pl.lit(0, pl.UInt32),
@@ -72,7 +71,7 @@ def _assigned(world: World) -> pl.DataFrame:
     )
     columns = ["Réseau", "Nom_Tete", "UAI", "Nom", "secteur", "longitude", "latitude", "rank"]
     return (
-        pl.concat([own.select(columns), pairs.with_columns(secteur=sector.cast(pl.String)).select(columns)])
+        pl.concat([own_rows.select(columns), pairs.with_columns(secteur=sector.cast(pl.String)).select(columns)])
         .sort("Réseau", "rank")
         .drop("rank")
         .with_row_index("OBJECTID", offset=1)

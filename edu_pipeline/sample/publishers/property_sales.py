@@ -1,6 +1,6 @@
-"""B. Mericskay's indicators of property sales by commune, drawn from the DGFiP's Demandes de valeurs foncières.
+"""B. Mericskay's indicators of property sales by commune, computed from the DGFiP's Demandes de valeurs foncières.
 
-Belongs here: the one file of 2024 with its faults. Does not belong here: the communes and their codes
+Belongs here: the file of 2024 with its errors. Does not belong here: the communes and their codes
 (`geographies.py`).
 """
 
@@ -11,25 +11,29 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from edu_pipeline.sample.formats import write_csv
 from edu_pipeline.sample.geographies import places_of
-from edu_pipeline.sample.publication import publication, write_csv
+from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
 SOURCE = "dvf-indicateurs-communes"
 YEAR = 2024
 NOT_COVERED = ("57", "67", "68", "976")
-"""Départements whose sales are in the livre foncier, or that the source has never had."""
+"""Départements whose sales are in the livre foncier, or that the source has never covered."""
 SOLD = 0.0185
-"""Share of the dwellings that are sold in a year."""
+"""Share of the dwellings sold in a year."""
 HOUSE, FLAT = 104, 58
 """Mean living area, in square metres."""
 
 
 @publication(SOURCE, "communesdvf2024.csv")
 def sales(world: World, path: Path) -> None:
-    """Communes with at least one sale, cities whole; PropMaison and PropAppart are exchanged, as in the real file, and
-    the last row, of sales that lie in no commune, has the code NA."""
+    """Communes with at least one sale, the three cities whole.
+
+    As in the real file, PropMaison and PropAppart are swapped, and the last row, for sales outside any commune, has the
+    code NA.
+    """
     rng = world.rng(SOURCE)
     communes = places_of(world, YEAR).filter(
         ~pl.col("code").is_in(list(arrondissements.COMMUNES)), ~pl.col("code_departement").is_in(NOT_COVERED)
@@ -55,14 +59,21 @@ def sales(world: World, path: Path) -> None:
     indicators = frame.select(
         "INSEE_COM",
         pl.lit(YEAR).cast(pl.Int64).alias("annee"),
-        "nb_mutations", "NbMaisons", "NbApparts",
+        "nb_mutations",
+        "NbMaisons",
+        "NbApparts",
         (100 - share).alias("PropMaison"),
         share.alias("PropAppart"),
         (pl.col("area") * pl.col("square_metre")).round().cast(pl.Int64).alias("PrixMoyen"),
         pl.col("square_metre").round().cast(pl.Int64).alias("Prixm2Moyen"),
         pl.col("area").round().cast(pl.Int64).alias("SurfaceMoy"),
-    )  # fmt: skip
-    nowhere = {"annee": YEAR, "nb_mutations": indicators["nb_mutations"].sum() // 90 + 1, "PrixMoyen": 225314,
-               "Prixm2Moyen": 3171, "SurfaceMoy": 73}  # fmt: skip
-    rows = world.moved(indicators, SOURCE, "PrixMoyen", "Prixm2Moyen", "SurfaceMoy")
+    )
+    nowhere = {
+        "annee": YEAR,
+        "nb_mutations": indicators["nb_mutations"].sum() // 90 + 1,
+        "PrixMoyen": 225314,
+        "Prixm2Moyen": 3171,
+        "SurfaceMoy": 73,
+    }
+    rows = world.revised(indicators, SOURCE, "PrixMoyen", "Prixm2Moyen", "SurfaceMoy")
     write_csv(pl.concat([rows, pl.DataFrame([nowhere], schema=rows.schema)]), path, delimiter=",", null="NA")

@@ -1,4 +1,4 @@
-"""The registry of the sample's files and the writing of a directory with them."""
+"""The registry of the sample's files, writing a directory with them, and the shared file formats."""
 
 from __future__ import annotations
 
@@ -15,16 +15,10 @@ import polars as pl
 import pytest
 
 from edu_pipeline.catalogue import catalogue
-from edu_pipeline.sample import publication
-from edu_pipeline.sample.publication import (
-    FolderNotASample,
-    Publication,
-    publications,
-    write_all,
-    write_csv,
-    write_one,
-    write_zip,
-)
+from edu_pipeline.sample import directory
+from edu_pipeline.sample.directory import FolderNotASample, publications, write_all, write_one
+from edu_pipeline.sample.formats import write_csv, write_zip
+from edu_pipeline.sample.publication import Publication, publication
 from edu_pipeline.sample.world import World
 
 Log = list[tuple[str, int]]
@@ -32,7 +26,7 @@ Log = list[tuple[str, int]]
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
-    """Two publications in place of the sample's, and what was written: the file and the release."""
+    """Replaces the sample's publications by three, and logs what is written: file and release."""
     written: Log = []
 
     def publish(source: str, file_name: str) -> Publication:
@@ -43,7 +37,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
         return Publication(source, file_name, "file", write)
 
     files = [publish("a", "a.csv"), publish("a", "b.csv"), publish("c", "c.csv")]
-    monkeypatch.setattr(publication, "publications", lambda: files)
+    monkeypatch.setattr(directory, "publications", lambda: files)
     return written
 
 
@@ -56,10 +50,10 @@ def test_every_publication_is_a_file_of_the_catalogue() -> None:
         assert file.kind in ("file", "opendatasoft")
 
 
-def test_a_file_is_published_once() -> None:
+def test_a_file_cannot_be_registered_twice() -> None:
     first = publications()[0]
-    with pytest.raises(ValueError, match="is published twice"):
-        publication.publication(first.source, first.file_name)(first.write)
+    with pytest.raises(ValueError, match="found a second publication"):
+        publication(first.source, first.file_name)(first.write)
 
 
 def test_the_directory_and_its_manifest(tmp_path: Path, log: Log) -> None:
@@ -73,12 +67,15 @@ def test_the_directory_and_its_manifest(tmp_path: Path, log: Log) -> None:
     assert (tmp_path / "sample/c/c.csv").read_text(encoding="utf-8") == "sample 1 2"
     manifest = json.loads((tmp_path / "sample/sample.json").read_text(encoding="utf-8"))
     assert {name: manifest[name] for name in ("invented", "scale", "seed", "releases")} == {
-        "invented": True, "scale": "sample", "seed": 1, "releases": {"c": 2},
-    }  # fmt: skip
+        "invented": True,
+        "scale": "sample",
+        "seed": 1,
+        "releases": {"c": 2},
+    }
     assert list(manifest["files"]) == ["a/a.csv", "a/b.csv", "c/c.csv"]
 
 
-def test_what_is_there_is_not_written_again(tmp_path: Path, log: Log) -> None:
+def test_a_file_that_is_up_to_date_is_not_rewritten(tmp_path: Path, log: Log) -> None:
     write_all(World(), tmp_path)
     log.clear()
     write_all(World(), tmp_path)
@@ -93,17 +90,17 @@ def test_what_is_there_is_not_written_again(tmp_path: Path, log: Log) -> None:
     assert [name for name, _ in log] == ["a.csv", "b.csv", "c.csv"]
 
 
-def test_other_code_writes_everything_again(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_code_rewrites_everything(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     write_all(World(), tmp_path)
-    monkeypatch.setattr(publication, "_code", lambda: "other")
+    monkeypatch.setattr(directory, "_code", lambda: "other")
     write_all(World(), tmp_path)
     assert len(log) == 6
 
 
-def test_what_is_no_longer_published_goes(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_no_longer_published_is_deleted(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     write_all(World(), tmp_path)
-    fewer = publication.publications()[:2]
-    monkeypatch.setattr(publication, "publications", lambda: fewer)
+    fewer = directory.publications()[:2]
+    monkeypatch.setattr(directory, "publications", lambda: fewer)
     write_all(World(), tmp_path)
     assert [path.name for path in tmp_path.rglob("*.csv")] == ["a.csv", "b.csv"]
     assert "c/c.csv" not in (tmp_path / "sample.json").read_text(encoding="utf-8")
@@ -118,11 +115,11 @@ def test_a_new_release_of_one_source(tmp_path: Path, log: Log) -> None:
     assert json.loads((tmp_path / "sample.json").read_text(encoding="utf-8"))["releases"] == {"a": 1}
     write_all(world, tmp_path)
     assert len(log) == 2
-    with pytest.raises(ValueError, match="no source 'b'; it has a, c"):
+    with pytest.raises(ValueError, match="expected one of a, c, found 'b'"):
         write_one(world, tmp_path, "b")
 
 
-def test_a_failure_leaves_the_file_before_it(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_keeps_the_previous_file(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     write_all(World(), tmp_path)
 
     def fails(world: World, path: Path) -> None:
@@ -130,14 +127,14 @@ def test_a_failure_leaves_the_file_before_it(tmp_path: Path, log: Log, monkeypat
         raise RuntimeError("no more")
 
     files = [Publication("a", "a.csv", "file", fails)]
-    monkeypatch.setattr(publication, "publications", lambda: files)
+    monkeypatch.setattr(directory, "publications", lambda: files)
     with pytest.raises(RuntimeError, match="no more"):
         write_one(World(), tmp_path, "a")
     assert [path.name for path in (tmp_path / "a").iterdir() if "a.csv" in path.name] == ["a.csv"]
     assert (tmp_path / "a/a.csv").read_text(encoding="utf-8") == "sample 1 0"
 
 
-def test_other_peoples_files_are_left_alone(tmp_path: Path, log: Log) -> None:
+def test_a_folder_with_other_files_is_refused(tmp_path: Path, log: Log) -> None:
     (tmp_path / "real.csv").touch()
     with pytest.raises(FolderNotASample, match=r"expected an empty folder or one with sample.json, found real.csv"):
         write_all(World(), tmp_path)
