@@ -37,7 +37,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         one_process = settings().executor == "in_process"
         with ExitStack() as stack:
             if self.rebuild and context.run:
-                stack.enter_context(rebuild_claim.held(self.database(), context.run.run_id, one_process))
+                stack.enter_context(rebuild_claim.claim(self.database(), context.run.run_id, one_process))
             if one_process and context.run:
                 connection = stack.enter_context(target(settings()).connect())
                 stack.enter_context(locks.run_alive(connection, context.run.run_id))
