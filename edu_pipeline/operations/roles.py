@@ -117,7 +117,7 @@ def _own(connection: Connection, schema: str, owner: str) -> Iterator[str]:
     changed = [item for item in others if rights.set_owner(connection, item, owner)]
     previous_owners = sorted({item.owner for item in others})
     if changed:
-        yield f"{owner}: owns {schema}, {len(changed)} objects that belonged to {', '.join(previous_owners)}"
+        yield f"{owner}: owns {schema}, objects taken over from {', '.join(previous_owners)}: {len(changed)}"
     if schema == "analytics":
         for previous in previous_owners:
             owned = [item for item in others if item.owner == previous]
