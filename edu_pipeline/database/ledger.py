@@ -169,3 +169,26 @@ def release_dates(connection: Connection, releases: Mapping[str, str]) -> dict[s
         [Jsonb(dict(releases))],
     )
     return {str(source): moment for source, moment in rows}  # type: ignore[misc]
+
+
+def loaded_tables(connection: Connection) -> set[str]:
+    """The names of all tables and views that the ledger has a load of, in whatever schema."""
+    rows = connection.execute("SELECT DISTINCT table_name FROM edu_pipeline.loads")
+    return {str(name) for (name,) in rows}
+
+
+def rename_schema(connection: Connection, old: str, new: str) -> None:
+    """Record the loads into schema ``old`` as loads into ``new``; the caller commits."""
+    connection.execute("UPDATE edu_pipeline.loads SET target_schema = %s WHERE target_schema = %s", [new, old])
+
+
+def retire_schema(connection: Connection, schema: str) -> None:
+    """Keep the loads into a dropped schema under a name of their own, without their quarantine; the caller commits.
+
+    So a later schema of the same name does not inherit them.
+    """
+    connection.execute(
+        "DELETE FROM edu_pipeline.refused_rows USING edu_pipeline.loads WHERE id = load_id AND target_schema = %s",
+        [schema],
+    )
+    rename_schema(connection, schema, f"{schema}__dropped")

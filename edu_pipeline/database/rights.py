@@ -1,11 +1,11 @@
-"""Rights in a schema: who owns what, who may do what, and the same in a schema that was built beside it.
+"""Rights in a schema: who owns what, who may do what, and copying that to another schema.
 
-Belongs here: reading owners, grants and default privileges from the catalogue, changing them one by one, and
+Belongs here: reading owners, grants and default privileges from PostgreSQL's catalogue, changing them one by one, and
 copying them from schema to schema. Does not belong here: which role should have which right (``roles.py``).
 
-Rights are compared as they work, not as they are written down: a table without any GRANT has the rights that
-PostgreSQL gives to its owner, and who granted a right does not count. Rows that are hidden by a row security policy
-are no matter of rights here: policies are neither read nor copied.
+Rights are compared by their effect, not by how they are stored: a table without any GRANT has the rights that
+PostgreSQL gives to its owner, and who granted a right does not matter. Row security policies are not covered: they are
+neither read nor copied.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Grant:
 
     Attributes:
         privilege: as in GRANT, e.g. ``SELECT``.
-        column: the only column that it is about; None: the whole object.
+        column: the column that it is limited to; None: the whole object.
         grantee: the role; None: PUBLIC.
         grantable: WITH GRANT OPTION.
     """
@@ -44,11 +44,11 @@ class Object:
 
     Attributes:
         kind: ``schema``, ``table`` (a view too), ``partition``, ``sequence`` or ``routine``.
-        label: what it is known by in any schema: its name; of a partition that of its table, since an exchange gives
-            it another; of a routine its name and argument types; empty for the schema itself.
-        name: schema-qualified and quoted, as SQL takes it.
-        follows: it is the sequence of a column and always has the owner of its table.
-        columns: of a table.
+        label: what identifies it in any schema: its name; for a partition that of its table, since an exchange renames
+            the partition; for a routine its name and argument types; empty for the schema itself.
+        name: schema-qualified and quoted, ready for SQL.
+        follows: whether it is the sequence of a column, which always has the owner of its table.
+        columns: the columns of a table.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """A default privilege: a grant on what ``role`` will create; ``on`` is as in ALTER DEFAULT PRIVILEGES."""
+    """A default privilege: a grant on what ``role`` will create; ``on`` is a name in ALTER DEFAULT PRIVILEGES."""
 
     role: str
     on: str
@@ -70,13 +70,13 @@ class Default:
 
 
 WORDS = {"schema": "SCHEMA", "table": "TABLE", "partition": "TABLE", "sequence": "SEQUENCE", "routine": "ROUTINE"}
-"""Kind to its name in GRANT and ALTER."""
+"""Kind of object to its name in GRANT and ALTER."""
 
 CREATED_AS = {"table": "TABLES", "partition": "TABLES", "sequence": "SEQUENCES", "routine": "ROUTINES"}
-"""Kind to its name in ALTER DEFAULT PRIVILEGES."""
+"""Kind of object to its name in ALTER DEFAULT PRIVILEGES."""
 
 OBJECTS = """
-    WITH found AS (
+    WITH object AS (
         SELECT 'schema' AS kind, '' AS label, quote_ident(nspname) AS name, nspowner AS owner, false AS follows,
             coalesce(nspacl, acldefault('n', nspowner)) AS acl, NULL::oid AS relation
         FROM pg_namespace WHERE nspname = %(schema)s
@@ -112,104 +112,103 @@ OBJECTS = """
             SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
         )
     )
-    SELECT found.kind, found.label, found.name, pg_get_userbyid(found.owner), found.follows,
+    SELECT o.kind, o.label, o.name, pg_get_userbyid(o.owner), o.follows,
         array(SELECT a.attname::text FROM pg_attribute AS a
-            WHERE a.attrelid = found.relation AND a.attnum > 0 AND NOT a.attisdropped),
-        held.privilege_type, CASE WHEN held.grantee <> 0 THEN pg_get_userbyid(held.grantee) END, held.attname,
-        bool_or(held.is_grantable)
-    FROM found LEFT JOIN LATERAL (
-        SELECT NULL::name AS attname, * FROM aclexplode(found.acl)
+            WHERE a.attrelid = o.relation AND a.attnum > 0 AND NOT a.attisdropped),
+        g.privilege_type, CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END, g.attname,
+        bool_or(g.is_grantable)
+    FROM object AS o LEFT JOIN LATERAL (
+        SELECT NULL::name AS attname, * FROM aclexplode(o.acl)
         UNION ALL
-        SELECT a.attname, whole.* FROM pg_attribute AS a, aclexplode(a.attacl) AS whole
-        WHERE a.attrelid = found.relation AND NOT a.attisdropped
-    ) AS held ON true
-    GROUP BY found.kind, found.label, found.name, found.owner, found.follows, found.relation,
-        held.privilege_type, held.grantee, held.attname
-    ORDER BY found.kind = 'schema' DESC, found.name
+        SELECT a.attname, entry.* FROM pg_attribute AS a, aclexplode(a.attacl) AS entry
+        WHERE a.attrelid = o.relation AND NOT a.attisdropped
+    ) AS g ON true
+    GROUP BY o.kind, o.label, o.name, o.owner, o.follows, o.relation, g.privilege_type, g.grantee, g.attname
+    ORDER BY o.kind = 'schema' DESC, o.name
 """
 
 DEFAULTS = """
     SELECT pg_get_userbyid(d.defaclrole),
         CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES' ELSE 'TYPES' END,
-        held.privilege_type, CASE WHEN held.grantee <> 0 THEN pg_get_userbyid(held.grantee) END,
-        bool_or(held.is_grantable)
+        g.privilege_type, CASE WHEN g.grantee <> 0 THEN pg_get_userbyid(g.grantee) END, bool_or(g.is_grantable)
     FROM pg_default_acl AS d
     JOIN pg_namespace AS n ON n.oid = d.defaclnamespace
-    CROSS JOIN aclexplode(d.defaclacl) AS held
+    CROSS JOIN aclexplode(d.defaclacl) AS g
     WHERE n.nspname = %s
-    GROUP BY 1, 2, held.privilege_type, held.grantee
+    GROUP BY 1, 2, g.privilege_type, g.grantee
 """
 
 PRIVILEGE_NOT_GRANTED = {"01006", "01007"}
-"""SQLSTATE of the warnings with which GRANT and REVOKE do nothing."""
+"""SQLSTATEs of the warnings that GRANT and REVOKE give when they do nothing."""
 
 
 def copy_rights(connection: Connection, from_schema: str, to_schema: str) -> None:
-    """Give ``to_schema`` the owners, grants and default privileges of ``from_schema``, object by object of one name.
+    """Give ``to_schema`` the owners, grants and default privileges of ``from_schema``, object by object.
 
-    What only ``to_schema`` has gets the owner of ``from_schema`` and the default privileges there, as if it had been
-    created in it. A comment on ``from_schema`` is copied if ``to_schema`` has none. Nothing of ``from_schema`` is
-    changed or locked; if there is no such schema, nothing is done. The caller commits. Copying twice changes nothing
-    the second time; it fails for want of rights as soon on empty tables as on full ones.
+    An object that only ``to_schema`` has gets the owner and the default privileges of ``from_schema``, as if it had
+    been created there. A comment on ``from_schema`` is copied if ``to_schema`` has none. ``from_schema`` is neither
+    changed nor locked; if it does not exist, nothing happens. The caller commits. Copying again changes nothing; a
+    missing right shows on empty tables just as on full ones.
 
     Raises:
         PrivilegeMissing: this session's role may not set an owner, grant or default privilege; the caller rolls back.
     """
-    live = {(found.kind, found.label): found for found in objects(connection, from_schema)}
-    if not live:
+    originals = {(item.kind, item.label): item for item in objects(connection, from_schema)}
+    if not originals:
         return
-    for built in objects(connection, to_schema):
-        set_owner(connection, built, live.get((built.kind, built.label), live["schema", ""]).owner)
+    for item in objects(connection, to_schema):
+        original = originals.get((item.kind, item.label), originals["schema", ""])
+        set_owner(connection, item, original.owner)
     _copy_defaults(connection, from_schema, to_schema)
-    given = defaults(connection, to_schema)
-    for built in objects(connection, to_schema):
-        counterpart = live.get((built.kind, built.label))
+    privileges = defaults(connection, to_schema)
+    for item in objects(connection, to_schema):
+        counterpart = originals.get((item.kind, item.label))
         if counterpart is None:
-            grant(connection, built, _by_default(built, given))
+            grant(connection, item, _by_default(item, privileges))
         else:
-            _copy_grants(connection, counterpart.grants, built)
+            _copy_grants(connection, counterpart.grants, item)
     _copy_comment(connection, from_schema, to_schema)
 
 
 def objects(connection: Connection, schema: str) -> list[Object]:
-    """The schema, its tables, views, sequences and routines, except those of extensions; empty if there is none."""
-    connection.execute("SET LOCAL jit = off")  # compiling the query takes 40 times as long as the query
-    found: dict[tuple[str, str, str, str, bool, frozenset[str]], set[Grant]] = defaultdict(set)
+    """The schema, its tables, views, sequences and routines, except those of extensions; empty if it does not exist."""
+    connection.execute("SET LOCAL jit = off")  # compiling the query takes 40 times as long as running it
+    grants: dict[tuple[str, str, str, str, bool, frozenset[str]], set[Grant]] = defaultdict(set)
     for kind, label, name, owner, follows, columns, privilege, grantee, column, grantable in connection.execute(
         OBJECTS, {"schema": schema}
     ):
         assert isinstance(columns, list)
-        held = found[str(kind), str(label), str(name), str(owner), bool(follows), frozenset(columns)]
+        of_object = grants[str(kind), str(label), str(name), str(owner), bool(follows), frozenset(columns)]
         if privilege is not None:
-            held.add(Grant(str(privilege), _name(grantee), _name(column), bool(grantable)))
-    return [Object(*described, frozenset(grants)) for described, grants in found.items()]
+            of_object.add(Grant(str(privilege), _name(grantee), _name(column), bool(grantable)))
+    return [Object(*attributes, frozenset(of_object)) for attributes, of_object in grants.items()]
 
 
 def defaults(connection: Connection, schema: str) -> set[Default]:
-    """The default privileges IN SCHEMA."""
+    """The default privileges IN SCHEMA ``schema``."""
     return {
         Default(str(role), str(on), Grant(str(privilege), _name(grantee), None, bool(grantable)))
         for role, on, privilege, grantee, grantable in connection.execute(DEFAULTS, [schema])
     }
 
 
-def set_owner(connection: Connection, changed: Object, owner: str) -> bool:
-    """Make ``owner`` the owner of an object, unless it is or the object follows another.
+def set_owner(connection: Connection, item: Object, owner: str) -> bool:
+    """Make ``owner`` the owner of an object, unless it is already, or the object follows another.
 
     Returns:
-        Whether there was anything to do.
+        Whether the owner was changed.
 
     Raises:
         PrivilegeMissing: this session's role may not.
     """
-    if changed.owner == owner or changed.follows:
+    if item.owner == owner or item.follows:
         return False
     form = sql.SQL("ALTER {} {} OWNER TO {}")
-    run(connection, form.format(sql.SQL(WORDS[changed.kind]), sql.SQL(changed.name), sql.Identifier(owner)))
+    run(connection, form.format(sql.SQL(WORDS[item.kind]), sql.SQL(item.name), sql.Identifier(owner)))
     return True
 
 
-def grant(connection: Connection, to: Object, grants: Iterable[Grant]) -> None:
+def grant(connection: Connection, item: Object, grants: Iterable[Grant]) -> None:
     """Grant privileges on an object.
 
     Raises:
@@ -217,21 +216,21 @@ def grant(connection: Connection, to: Object, grants: Iterable[Grant]) -> None:
     """
     for new in sorted(grants, key=repr):
         option = sql.SQL(" WITH GRANT OPTION" if new.grantable else "")
-        run(connection, sql.SQL("GRANT {} TO {}{}").format(_what(to, new), _role(new.grantee), option))
+        run(connection, sql.SQL("GRANT {} TO {}{}").format(_privilege_on(item, new), _role(new.grantee), option))
 
 
-def revoke(connection: Connection, of: Object, grants: Iterable[Grant]) -> None:
-    """Revoke privileges on an object, and what others granted by virtue of them.
+def revoke(connection: Connection, item: Object, grants: Iterable[Grant]) -> None:
+    """Revoke privileges on an object, and whatever their grantees have granted to others.
 
     Raises:
         PrivilegeMissing: this session's role may not.
     """
     for old in sorted(grants, key=repr):
-        run(connection, sql.SQL("REVOKE {} FROM {} CASCADE").format(_what(of, old), _role(old.grantee)))
+        run(connection, sql.SQL("REVOKE {} FROM {} CASCADE").format(_privilege_on(item, old), _role(old.grantee)))
 
 
 def set_default(connection: Connection, schema: str, new: Default) -> None:
-    """Set a default privilege IN SCHEMA.
+    """Set a default privilege IN SCHEMA ``schema``.
 
     Raises:
         PrivilegeMissing: this session's role may not.
@@ -246,7 +245,7 @@ def set_default(connection: Connection, schema: str, new: Default) -> None:
 
 
 def run(connection: Connection, statement: sql.Composed) -> None:
-    """Run a statement about rights; one that PostgreSQL passes over with a warning counts as refused.
+    """Run a statement about rights; one that PostgreSQL only warns about and ignores counts as refused.
 
     Raises:
         PrivilegeMissing: this session's role may not; the transaction can only be rolled back.
@@ -268,39 +267,39 @@ def run(connection: Connection, statement: sql.Composed) -> None:
         text = statement.as_string(connection)
         raise PrivilegeMissing(
             f"database {connection.info.dbname}",
-            f"expected to be allowed `{text}`, found, as {connection.info.user}: {warnings[0]}.",
-            f"Nothing was changed. Do the same as a superuser, or have one run `{text};` and begin again.",
+            f"expected the right to run `{text}`, found that {connection.info.user} lacks it: {warnings[0]}.",
+            f"Nothing was changed. Do the same as a superuser, or have one run `{text};`, then start again.",
         )
 
 
-def _copy_grants(connection: Connection, live: frozenset[Grant], built: Object) -> None:
-    """Make the grants on ``built`` those of its counterpart.
+def _copy_grants(connection: Connection, grants: frozenset[Grant], item: Object) -> None:
+    """Make the grants on ``item`` those of its counterpart.
 
-    If there is one too many, all go: only so does one go that a third role has granted.
+    If there is a grant too many, all are revoked first: one that a third role has granted goes in no other way.
     """
-    wanted = {held for held in live if held.column is None or held.column in built.columns}
-    if built.grants - wanted:
-        revoke(connection, built, built.grants)
-        grant(connection, built, wanted)
+    wanted = {each for each in grants if each.column is None or each.column in item.columns}
+    if item.grants - wanted:
+        revoke(connection, item, item.grants)
+        grant(connection, item, wanted)
     else:
-        grant(connection, built, wanted - built.grants)
+        grant(connection, item, wanted - item.grants)
 
 
 def _copy_defaults(connection: Connection, from_schema: str, to_schema: str) -> None:
-    wanted, found = defaults(connection, from_schema), defaults(connection, to_schema)
-    for old in sorted(found - wanted, key=repr):
+    wanted, existing = defaults(connection, from_schema), defaults(connection, to_schema)
+    for old in sorted(existing - wanted, key=repr):
         statement = sql.SQL("{} REVOKE {} ON {} FROM {}").format(
             _alter_default(to_schema, old), sql.SQL(old.grant.privilege), sql.SQL(old.on), _role(old.grant.grantee)
         )
         run(connection, statement)
-    for new in sorted(wanted - found, key=repr):
+    for new in sorted(wanted - existing, key=repr):
         set_default(connection, to_schema, new)
 
 
-def _by_default(new: Object, given: set[Default]) -> set[Grant]:
-    """What an object would have been granted at its creation, had the default privileges been there."""
-    on = CREATED_AS.get(new.kind)
-    return {default.grant for default in given if (default.role, default.on) == (new.owner, on)} - new.grants
+def _by_default(item: Object, privileges: set[Default]) -> set[Grant]:
+    """The grants that an object lacks of those that it would have got if it had been created with these defaults."""
+    on = CREATED_AS.get(item.kind)
+    return {default.grant for default in privileges if (default.role, default.on) == (item.owner, on)} - item.grants
 
 
 def _copy_comment(connection: Connection, from_schema: str, to_schema: str) -> None:
@@ -316,9 +315,10 @@ def _copy_comment(connection: Connection, from_schema: str, to_schema: str) -> N
         run(connection, sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(to_schema), text))
 
 
-def _what(on: Object, held: Grant) -> sql.Composed:
-    column = sql.SQL(" ({})").format(sql.Identifier(held.column)) if held.column is not None else sql.SQL("")
-    return sql.SQL("{}{} ON {} {}").format(sql.SQL(held.privilege), column, sql.SQL(WORDS[on.kind]), sql.SQL(on.name))
+def _privilege_on(item: Object, entry: Grant) -> sql.Composed:
+    column = sql.SQL(" ({})").format(sql.Identifier(entry.column)) if entry.column is not None else sql.SQL("")
+    kind, name = sql.SQL(WORDS[item.kind]), sql.SQL(item.name)
+    return sql.SQL("{}{} ON {} {}").format(sql.SQL(entry.privilege), column, kind, name)
 
 
 def _alter_default(schema: str, default: Default) -> sql.Composed:

@@ -1,7 +1,7 @@
-"""The performance comparison report: two schemas of one database, their rows counted, the same queries timed on both.
+"""The comparison report: two schemas of one database, their rows counted and the same queries timed on both.
 
 Belongs here: counting, timing, and the report as records, as tables for the terminal and as JSON. Does not belong
-here: the queries (``sql/comparison.sql``), what the rows hold (``checksum.py``).
+here: the queries (``sql/comparison.sql``), comparing the content of rows (``checksum.py``).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Count:
-    """The rows of a table in one schema; None, and why, where they cannot be counted."""
+    """The rows of a table in one schema; None and the reason where they cannot be counted."""
 
     rows: int | None
     error: str | None = None
@@ -49,7 +49,7 @@ class Count:
 
 @dataclass(frozen=True)
 class TableCounts:
-    """A table or view of either schema. ``difference``: rows of b less those of a, None if one is not known."""
+    """A table or view of either schema. ``difference``: rows in b minus rows in a; None if one is unknown."""
 
     table: str
     a: Count
@@ -62,9 +62,9 @@ class Timing:
     """A query on one schema.
 
     Attributes:
-        rows: how many it returned, at its last run.
-        median_ms, fastest_ms, slowest_ms: milliseconds from sending it to having received all rows.
-        error: why it did not run, one line; all else is None then.
+        rows: how many its last run returned.
+        median_ms, fastest_ms, slowest_ms: milliseconds from sending the query to receiving the last row.
+        error: why it did not run, in one line; everything else is None then.
     """
 
     rows: int | None = None
@@ -76,7 +76,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class QueryTimes:
-    """A query on both schemas. ``ratio``: median on b by median on a (above 1: b is slower), None if one failed."""
+    """A query on both schemas. ``ratio``: median on b by median on a (above 1: b is slower); None if one failed."""
 
     query: str
     a: Timing
@@ -86,7 +86,7 @@ class QueryTimes:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The report: ``repeat`` runs of every query on ``schema_a`` and ``schema_b``, after one that does not count."""
+    """The report: ``repeat`` runs of every query on ``schema_a`` and ``schema_b``, after a warm-up."""
 
     schema_a: str
     schema_b: str
@@ -103,19 +103,19 @@ def compare(
     repeat: int = 5,
     timeout: float = TIMEOUT,
 ) -> Comparison:
-    """Count the rows of all tables and views of two schemas, and time ``queries`` on both, one after the other.
+    """Count the rows of all tables and views of two schemas, and time ``queries`` on both, in turn.
 
-    Nothing is written: the sessions are read-only. A query finds its tables by unqualified names, in one schema or in
-    the other; what it would find only in PostGIS's schema, beyond PostGIS itself, counts as missing.
+    The sessions are read-only. A query finds its tables by unqualified names, in one schema or the other; a table that
+    it would find only in PostGIS's schema, other than PostGIS's own, counts as missing.
 
     Args:
         queries: name to SQL, one statement each; None: those of ``sql/comparison.sql``.
         repeat: how often each is run on each schema, at least once.
-        timeout: seconds that a count or a query may take; one that takes longer is shown as failed.
+        timeout: seconds that a count or a query may take before it is shown as failed.
 
     Raises:
         SchemaMissing: one of the schemas does not exist; the text names those that do.
-        DatabaseUnreachable: the server does not answer, or no longer.
+        DatabaseUnreachable: the server does not answer, or has stopped answering.
     """
     queries = standard_queries() if queries is None else queries
     place = Database(database_url, schema_a)
@@ -134,40 +134,45 @@ def compare(
             times = [_times(name, (a, schema_a), (b, schema_b), text, repeat) for name, text in queries.items()]
         except psycopg.OperationalError as error:
             raise DatabaseUnreachable(
-                place.place, f"expected an answer, found: {_first_line(error)}.", "Look at the server's log; try again."
+                place.place,
+                f"expected an answer, found: {_first_line(error)}.",
+                "Look at the server's log, then try again.",
             ) from error
     return Comparison(schema_a, schema_b, repeat, tables, times)
 
 
 def standard_queries() -> dict[str, str]:
-    """Name to SQL: what eduinfo asks."""
+    """Name to SQL: the queries that eduinfo sends."""
     text = resources.files("edu_pipeline.sql").joinpath("comparison.sql").read_text(encoding="utf-8")
     return parse_queries(text, "comparison.sql")
 
 
 def parse_queries(text: str, where: str) -> dict[str, str]:
-    """Name to SQL of a file in which a line ``-- name: ...`` stands before each query.
+    """Name to SQL of a file that has a line ``-- name: ...`` before each query.
+
+    Args:
+        where: the file's name, for the error.
 
     Raises:
-        QueriesInvalid: no such line, a name twice, or a name without a query; ``where`` is the file's name.
+        QueriesInvalid: there is no such line, a name occurs twice, or a name has no query.
     """
     _, *parts = re.split(r"(?m)^-- name:(.*)$", text)
     names = [name.strip() for name in parts[::2]]
-    found = {name: query.strip().rstrip(";") for name, query in zip(names, parts[1::2], strict=True)}
-    wrong = [name for name in names if names.count(name) > 1 or not re.sub(r"--.*", "", found[name]).strip()]
-    if wrong or not found:
+    queries = {name: query.strip().rstrip(";") for name, query in zip(names, parts[1::2], strict=True)}
+    wrong = [name for name in names if names.count(name) > 1 or not re.sub(r"--.*", "", queries[name]).strip()]
+    if wrong or not queries:
         raise QueriesInvalid(
             where,
             "expected before each query a line `-- name: ...` with a name of its own, "
             f"found {f'a name twice or without a query: {wrong[0]!r}' if wrong else 'no such line'}.",
-            "Mend the file; edu_pipeline/sql/comparison.sql shows how it is meant.",
+            "Fix the file; edu_pipeline/sql/comparison.sql is an example.",
         )
-    return found
+    return queries
 
 
 @contextmanager
 def _reader(database: Database, timeout: float) -> Iterator[Connection]:
-    """A read-only session that gives up on what takes longer than ``timeout`` seconds."""
+    """A read-only session in which a statement that takes longer than ``timeout`` seconds is cancelled."""
     with database.connect() as connection:
         set_search_path(connection, [database.schema, *home_of_postgis(connection)])
         connection.execute("SET default_transaction_read_only = on")
@@ -194,7 +199,7 @@ def _count(connection: Connection, schema: str, name: str, names: list[str]) -> 
 
 
 def _times(name: str, a: tuple[Connection, str], b: tuple[Connection, str], text: str, repeat: int) -> QueryTimes:
-    """Run a query on both sides in turn, so that whatever else the machine does meets both alike."""
+    """Run a query on both schemas in turn, so that other work of the machine affects both alike."""
     errors = [_warm_up(*side, text) for side in (a, b)]
     runs: list[list[tuple[float, int]]] = [[], []]
     for _ in range(repeat):
@@ -210,29 +215,33 @@ def _times(name: str, a: tuple[Connection, str], b: tuple[Connection, str], text
 
 
 def _warm_up(connection: Connection, schema: str, text: str) -> str | None:
-    """Run a query once; the reason why it cannot be compared, if there is one."""
+    """Run a query once without counting it.
+
+    Returns:
+        Why it cannot be compared; None if it can.
+    """
     try:
         with connection.transaction():
             _run(connection, text)
-            found = _elsewhere(connection, schema)
+            strangers = _tables_elsewhere(connection, schema)
     except psycopg.Error as error:
         return _reason(connection, error)
-    return f"missing; found in another schema: {', '.join(found)}" if found else None
+    return f"missing here, only in another schema: {', '.join(strangers)}" if strangers else None
 
 
 def _run(connection: Connection, text: str) -> tuple[float, int]:
-    """Milliseconds and rows of a query. Never prepared: the server plans each run, as for a query asked once."""
+    """Milliseconds and rows of a query. It is never prepared: each run is planned, as for a query that is sent once."""
     with connection.transaction():
         started = time.perf_counter()
         rows = connection.execute(text.encode(), prepare=False).rowcount
         return (time.perf_counter() - started) * 1000, rows
 
 
-def _elsewhere(connection: Connection, schema: str) -> list[str]:
-    """What this transaction has read further down the search_path, since ``schema`` has nothing of that name.
+def _tables_elsewhere(connection: Connection, schema: str) -> list[str]:
+    """The tables that this transaction has read further down the search_path because ``schema`` lacks them.
 
-    PostGIS often lives in ``public``, beside the application's tables: without this, one of these would be timed in
-    place of a table that is missing.
+    PostGIS often lives in ``public``, along with the application's tables: one of these would otherwise be timed
+    instead of a missing table.
     """
     rows = connection.execute(
         "SELECT DISTINCT format('%%I.%%I', nspname, relname) FROM pg_locks JOIN pg_class AS c ON c.oid = relation "
@@ -254,7 +263,7 @@ def _timing(runs: list[tuple[float, int]], error: str | None) -> Timing:
 
 
 def _reason(connection: Connection, error: psycopg.Error) -> str:
-    """What the server says of a query it refuses, one line; ``error`` again if it does not answer any more."""
+    """Why the server refused a query, in one line; raises ``error`` again if the server no longer answers."""
     if connection.closed:
         raise error
     return _first_line(error)
@@ -279,8 +288,8 @@ def render(comparison: Comparison) -> Group:
     for query in comparison.queries:
         figures = [_figure(query.a.rows), _figure(query.b.rows), _timed(query.a), _timed(query.b)]
         times.add_row(escape(query.query), *figures, "" if query.ratio is None else f"{query.ratio:.2f}")
-    said = f"Median of {comparison.repeat} runs, in brackets the fastest and the slowest; above 1: {b} is slower."
-    return Group(rows, "", times, "", said)
+    legend = f"Median of {comparison.repeat} runs, in brackets the fastest and the slowest; above 1: {b} is slower."
+    return Group(rows, "", times, "", legend)
 
 
 def _counted(count: Count) -> str:

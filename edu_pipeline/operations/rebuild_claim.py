@@ -1,95 +1,69 @@
-"""One full rebuild of a schema at a time: who is at it, and what a second one is told.
+"""One full rebuild of a schema at a time: a run claims it, a second one is refused.
 
-Belongs here: the claim that a run holds while it builds beside the live schema. Dagster's queue cannot give it, since
-`dagster job execute` and the command line go past the queue. Does not belong here: preparing, swapping (``swap.py``);
-that any two runs wait for each other (``locks.one_run``).
+Belongs here: the claim that a run holds while it fills the next schema. Dagster's queue cannot provide it, since
+`dagster job execute` and the command line bypass the queue. Does not belong here: the record of rebuilds
+(``rebuilds.py``), preparing and swapping (``swap.py``), any two runs waiting for each other (``locks.one_run``).
 
-A claim is a row, which says who, and an advisory lock that every process of the run holds, which says that it lives:
-after a kill the server has released it, and the next rebuild begins anew.
+A claim is a row, which says who rebuilds, and an advisory lock held by every process of the run, which says that the
+run is alive: the server releases the lock when the process is killed, and the next rebuild then starts from scratch.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edu_pipeline.database import locks
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.errors import RebuildUnderWay
+from edu_pipeline.operations import rebuilds
 from edu_pipeline.operations.swap import prepare
-
-BETWEEN_STEPS = "2 minutes"
-"""How long an executor with a process per step may take from one to the next, while none holds the lock."""
 
 
 @contextmanager
-def held(upcoming: Database, run_id: str, one_process: bool) -> Iterator[None]:
-    """Hold the claim of ``run_id`` on the rebuild of a schema; the first process of the run prepares the schema.
+def claim(upcoming: Database, run_id: str, one_process: bool) -> Iterator[None]:
+    """Claim the rebuild of a schema for the run ``run_id``; its first process also prepares the next schema.
 
     Args:
-        upcoming: the database with the schema that is built.
-        one_process: whether the whole run is in this process (else the claim outlives it).
+        upcoming: the database with the next schema.
+        one_process: whether this process is the whole run (if not, the claim outlives it).
 
     Raises:
-        RebuildUnderWay: another run is at it.
-        EduError: the schema cannot be prepared, see ``swap.prepare``.
+        RebuildUnderWay: another run is rebuilding the schema.
+        EduError: the next schema cannot be prepared, see ``swap.prepare``.
     """
-    assert upcoming.live is not None
+    live = upcoming.live
+    assert live is not None
     with upcoming.connect() as connection:
-        with locks.rebuild_claim(connection, upcoming.live):
-            _claim(connection, upcoming, run_id, one_process)
-            locks.rebuilding(connection, upcoming.live, run_id)
+        with locks.rebuild_claim(connection, live):
+            if not rebuilds.is_finished(connection, run_id):  # after a run, Dagster creates its resources once more
+                _start_or_join(connection, upcoming, live, run_id, one_process)
+            locks.rebuilding(connection, live, run_id)
         try:
             yield
         finally:
             if one_process and not connection.closed:
-                close(connection, run_id, "not swapped")
+                rebuilds.finish(connection, run_id, "not swapped")
+                connection.commit()
 
 
-def close(connection: Connection, run_id: str, outcome: str) -> None:
-    """Note how a rebuild has ended, unless that is noted already."""
-    connection.execute(
-        "UPDATE edu_pipeline.rebuilds SET finished_at = clock_timestamp(), outcome = %s "
-        "WHERE run_id = %s AND outcome IS NULL",
-        [outcome, run_id],
-    )
-    connection.commit()
-
-
-def _claim(connection: Connection, upcoming: Database, run_id: str, one_process: bool) -> None:
-    if connection.execute("SELECT to_regclass('edu_pipeline.rebuilds')").fetchone() != (None,):
-        ended = "SELECT FROM edu_pipeline.rebuilds WHERE run_id = %s AND outcome IS NOT NULL"
-        if connection.execute(ended, [run_id]).fetchone() is not None:
-            return  # Dagster makes the resources of a run once more when it has ended
-        other = connection.execute(
-            "SELECT run_id, started_by, started_at, seen_at > clock_timestamp() - %s::interval "
-            "FROM edu_pipeline.rebuilds WHERE target_schema = %s AND outcome IS NULL",
-            [BETWEEN_STEPS, upcoming.live],
-        ).fetchone()
-        if other and other[0] == run_id:
-            _seen(connection, run_id)
-            return
-        if other and (
-            locks.is_rebuilding(connection, str(upcoming.live), str(other[0])) or (other[3] and not one_process)
-        ):
+def _start_or_join(connection: Connection, upcoming: Database, live: str, run_id: str, one_process: bool) -> None:
+    """Start the rebuild in this run's first process; in a later one, only record that the run is alive."""
+    other = rebuilds.unfinished(connection, live)
+    if other and other.run_id == run_id:
+        rebuilds.see(connection, run_id)
+        connection.commit()
+        return
+    if other:
+        if locks.is_rebuilding(connection, live, other.run_id) or (other.seen_lately and not one_process):
             raise RebuildUnderWay(
-                f"schema {upcoming.live}",
-                f"expected no other full rebuild of it, found run {other[0]}, begun by {other[1]} at {other[2]:%H:%M}.",
+                f"schema {live}",
+                f"expected no other full rebuild of it, found run {other.run_id}, started by {other.started_by} at "
+                f"{other.started_at:%H:%M}.",
                 "Wait for it to end, or end it in the UI (Runs); then rebuild again.",
             )
-        if other:
-            close(connection, str(other[0]), "abandoned")
+        rebuilds.finish(connection, other.run_id, "abandoned")
     connection.commit()
     prepare(upcoming)
-    connection.execute(
-        "INSERT INTO edu_pipeline.rebuilds (target_schema, run_id, started_by) VALUES (%s, %s, %s)",
-        [upcoming.live, run_id, f"process {os.getpid()} on {socket.gethostname()}"],
-    )
-    connection.commit()
-
-
-def _seen(connection: Connection, run_id: str) -> None:
-    connection.execute("UPDATE edu_pipeline.rebuilds SET seen_at = clock_timestamp() WHERE run_id = %s", [run_id])
+    rebuilds.start(connection, live, run_id)
     connection.commit()

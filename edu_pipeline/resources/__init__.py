@@ -42,7 +42,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         is_one_process = settings().executor == "in_process"
         with ExitStack() as stack:
             if self.rebuild and context.run:
-                stack.enter_context(rebuild_claim.held(self.database(), context.run.run_id, is_one_process))
+                stack.enter_context(rebuild_claim.claim(self.database(), context.run.run_id, is_one_process))
             if is_one_process and context.run:
                 connection = stack.enter_context(target(settings()).connect())
                 stack.enter_context(locks.run_alive(connection, context.run.run_id))

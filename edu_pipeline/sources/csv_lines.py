@@ -197,7 +197,8 @@ def _header(path: Path, delimiter: str | None, where: str) -> _Header:
 
 def _logical(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """Lines with those joined that a quote spans, each with the number of the first."""
-    begin, texts = 0, []
+    begin = 0
+    texts: list[str] = []
     for number, line in lines:
         begin = begin if texts else number
         texts.append(line.removeprefix("\ufeff"))

@@ -1,4 +1,4 @@
--- What eduinfo asks, for `edu-pipeline compare`: each query after a line that names it, its tables without a schema.
+-- The queries of eduinfo that `edu-pipeline compare` times: each follows a line with its name; tables have no schema.
 
 -- name: lycées of a département
 SELECT * FROM aggregated_data_lycees_2024 WHERE code_departement = '78' AND annee = 2024 LIMIT 10;

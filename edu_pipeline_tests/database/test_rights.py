@@ -1,4 +1,4 @@
-"""Copying rights: a schema built beside the live one has what the live one has, whoever set it there and how."""
+"""Copying rights: the next schema gets those of the live one, whoever set them there, and how."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edu_pipeline.database.rights import Default, Grant, Object, copy_rights, de
 from edu_pipeline.errors import PrivilegeMissing
 
 LIVE, BUILT = 'Live "a', 'Live "a__next'
-"""Names that work only where they are quoted."""
+"""Names that work only if they are quoted."""
 
 EVERYTHING = """
     CREATE TABLE plain (id serial PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY, "Quoted, name" text);
@@ -49,19 +49,19 @@ class Names:
 @pytest.fixture
 def names(cluster: Cluster) -> Iterator[Names]:
     tag = uuid.uuid4().hex[:8]
-    found = Names(f"Owner {tag}", f"other_{tag}", f"alice_{tag}", f"bob_{tag}")
-    listed = [found.owner, found.other, found.alice, found.bob]
+    names = Names(f"Owner {tag}", f"other_{tag}", f"alice_{tag}", f"bob_{tag}")
+    roles = [names.owner, names.other, names.alice, names.bob]
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
-        for name in listed:
+        for name in roles:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret'").format(sql.Identifier(name)))
-        yield found
-        for name in listed:
+        yield names
+        for name in roles:
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 @pytest.fixture
 def connection(names: Names, empty_database: Database) -> Iterator[Connection]:
-    """A superuser's transaction, rolled back at the end, with everything in both schemas and no right set."""
+    """A superuser's transaction, rolled back at the end: all kinds of objects in both schemas, and no right set."""
     with empty_database.connect() as connection:
         for schema, partition in ((LIVE, "parted__rows_2"), (BUILT, "parted__rows")):
             build(connection, schema, partition)
@@ -77,20 +77,21 @@ def build(connection: Connection, schema: str, partition: str) -> None:
 
 
 def run(connection: Connection, schema: str, names: Names, *statements: LiteralString) -> None:
-    """Execute statements in which {owner}, {alice}... are roles and {schema} is the schema that is first."""
+    """Execute statements in which {owner}, {alice}... are roles and {schema} is the schema, first on the path."""
     roles = {name: sql.Identifier(getattr(names, name)) for name in Names.__dataclass_fields__}
     connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(sql.Identifier(schema)))
     for statement in statements:
         connection.execute(sql.SQL(statement).format(schema=sql.Identifier(schema), **roles))
 
 
-def held(connection: Connection, schema: str) -> dict[tuple[str, str], tuple[str, frozenset[Grant]]]:
-    return {(found.kind, found.label): (found.owner, found.grants) for found in objects(connection, schema)}
+def rights_of(connection: Connection, schema: str) -> dict[tuple[str, str], tuple[str, frozenset[Grant]]]:
+    """Kind and label of each object to its owner and grants."""
+    return {(item.kind, item.label): (item.owner, item.grants) for item in objects(connection, schema)}
 
 
-def one(connection: Connection, schema: str, kind: str, label: str) -> Object:
-    (found,) = [found for found in objects(connection, schema) if (found.kind, found.label) == (kind, label)]
-    return found
+def the_object(connection: Connection, schema: str, kind: str, label: str) -> Object:
+    (only,) = [item for item in objects(connection, schema) if (item.kind, item.label) == (kind, label)]
+    return only
 
 
 def set_by_hand(connection: Connection, names: Names) -> None:
@@ -135,19 +136,19 @@ def set_by_hand(connection: Connection, names: Names) -> None:
     )
 
 
-def test_everything_is_as_in_the_live_schema(connection: Connection, names: Names) -> None:
+def test_all_rights_are_those_of_the_live_schema(connection: Connection, names: Names) -> None:
     set_by_hand(connection, names)
-    live = held(connection, LIVE)
+    live = rights_of(connection, LIVE)
     assert len(live) == 14
-    assert held(connection, BUILT).keys() == live.keys()
+    assert rights_of(connection, BUILT).keys() == live.keys()
     copy_rights(connection, LIVE, BUILT)
-    assert held(connection, BUILT) == live == held(connection, LIVE)
+    assert rights_of(connection, BUILT) == live == rights_of(connection, LIVE)
     assert defaults(connection, BUILT) == defaults(connection, LIVE)
     comments = "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = ANY (%s)"
     assert connection.execute(comments, [[LIVE, BUILT]]).fetchall() == [("ask Alice's team",)] * 2
 
 
-def test_a_right_too_many_is_taken_away(connection: Connection, names: Names) -> None:
+def test_a_right_too_many_is_revoked(connection: Connection, names: Names) -> None:
     set_by_hand(connection, names)
     run(connection, LIVE, names, "GRANT SELECT ON seen TO {bob} WITH GRANT OPTION")
     run(
@@ -168,18 +169,18 @@ def test_a_right_too_many_is_taken_away(connection: Connection, names: Names) ->
         "RESET ROLE",
     )
     copy_rights(connection, LIVE, BUILT)
-    assert held(connection, BUILT) == held(connection, LIVE)
+    assert rights_of(connection, BUILT) == rights_of(connection, LIVE)
     assert defaults(connection, BUILT) == defaults(connection, LIVE)
 
 
-def test_the_second_time_nothing_is_run(connection: Connection, names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copying_twice_runs_nothing(connection: Connection, names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
     set_by_hand(connection, names)
     copy_rights(connection, LIVE, BUILT)
     monkeypatch.setattr(rights, "run", None)
     copy_rights(connection, LIVE, BUILT)
 
 
-def test_what_is_new_is_as_if_created_in_the_live_schema(connection: Connection, names: Names) -> None:
+def test_new_objects_get_rights_as_if_created_live(connection: Connection, names: Names) -> None:
     set_by_hand(connection, names)
     run(
         connection,
@@ -191,36 +192,36 @@ def test_what_is_new_is_as_if_created_in_the_live_schema(connection: Connection,
     )
     copy_rights(connection, LIVE, BUILT)
     table, sequence, function = (
-        one(connection, BUILT, kind, label)
+        the_object(connection, BUILT, kind, label)
         for kind, label in (("table", "fresh"), ("sequence", "fresh_id_seq"), ("routine", "fresh{}"))
     )
     assert {table.owner, sequence.owner, function.owner} == {names.owner}
-    assert {held for held in table.grants if held.grantee != names.owner} == {Grant("SELECT", names.alice)}
-    usable = {held for held in sequence.grants if held.grantee != names.owner}
+    assert {grant for grant in table.grants if grant.grantee != names.owner} == {Grant("SELECT", names.alice)}
+    usable = {grant for grant in sequence.grants if grant.grantee != names.owner}
     assert usable == {Grant("USAGE", names.bob, grantable=True)}
-    assert {held.grantee for held in function.grants} == {names.owner, names.bob, None}
+    assert {grant.grantee for grant in function.grants} == {names.owner, names.bob, None}
     comment = "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s"
     assert connection.execute(comment, [BUILT]).fetchone() == ("its own",)
 
 
-def test_what_only_the_live_schema_has_is_passed_over(connection: Connection, names: Names) -> None:
+def test_objects_of_the_live_schema_alone_are_skipped(connection: Connection, names: Names) -> None:
     set_by_hand(connection, names)
     run(connection, BUILT, names, 'ALTER TABLE plain DROP COLUMN "Quoted, name" CASCADE', "DROP SEQUENCE counter")
     copy_rights(connection, LIVE, BUILT)
-    copied = one(connection, BUILT, "table", "plain").grants
-    assert {held for held in copied if held.column} == {Grant("UPDATE", names.other, "id", grantable=True)}
+    copied = the_object(connection, BUILT, "table", "plain").grants
+    assert {grant for grant in copied if grant.column} == {Grant("UPDATE", names.other, "id", grantable=True)}
     assert Grant("SELECT", names.bob, None, grantable=True) in copied
 
 
-def test_without_a_live_schema_there_is_nothing_to_copy(connection: Connection) -> None:
-    before = held(connection, BUILT)
+def test_without_a_live_schema_nothing_is_copied(connection: Connection) -> None:
+    before = rights_of(connection, BUILT)
     copy_rights(connection, "not there", BUILT)
-    assert held(connection, BUILT) == before
+    assert rights_of(connection, BUILT) == before
 
 
 def test_extensions_are_left_alone(connection: Connection) -> None:
     connection.execute("CREATE SCHEMA home; CREATE EXTENSION postgis SCHEMA home")
-    assert [found.kind for found in objects(connection, "home")] == ["schema"]
+    assert [item.kind for item in objects(connection, "home")] == ["schema"]
 
 
 def test_the_live_schema_is_not_locked(names: Names, empty_database: Database) -> None:
@@ -232,10 +233,10 @@ def test_the_live_schema_is_not_locked(names: Names, empty_database: Database) -
         build(connection, BUILT, "parted__rows")
         connection.execute("SET LOCAL lock_timeout = '100ms'")
         copy_rights(connection, LIVE, BUILT)
-        assert held(connection, BUILT) == held(connection, LIVE)
+        assert rights_of(connection, BUILT) == rights_of(connection, LIVE)
 
 
-def test_who_may_not_is_told_the_statement(names: Names, empty_database: Database) -> None:
+def test_a_missing_right_names_the_statement(names: Names, empty_database: Database) -> None:
     with empty_database.connect() as connection:
         for schema in (LIVE, BUILT):
             build(connection, schema, "parted__rows")
@@ -243,20 +244,20 @@ def test_who_may_not_is_told_the_statement(names: Names, empty_database: Databas
         run(connection, LIVE, names, "ALTER TABLE plain OWNER TO {owner}", "GRANT SELECT ON seen TO {bob}")
         run(connection, BUILT, names, "GRANT SELECT ON plain TO {alice}", "GRANT SELECT ON seen TO {alice}")
     theirs = Database(make_conninfo(empty_database.url, user=names.alice, password="secret"), BUILT)
-    with pytest.raises(PrivilegeMissing) as found, theirs.connect() as connection:
+    with pytest.raises(PrivilegeMissing) as caught, theirs.connect() as connection:
         copy_rights(connection, LIVE, BUILT)
-    assert "must be owner of table plain" in found.value.problem
-    assert f'ALTER TABLE "Live ""a__next".plain OWNER TO "{names.owner}"' in found.value.remedy
+    assert "must be owner of table plain" in caught.value.problem
+    assert f'ALTER TABLE "Live ""a__next".plain OWNER TO "{names.owner}"' in caught.value.remedy
     with pytest.raises(PrivilegeMissing, match="no privileges were granted"), theirs.connect() as connection:
-        rights.grant(connection, one(connection, BUILT, "table", "seen"), [Grant("SELECT", names.bob)])
+        rights.grant(connection, the_object(connection, BUILT, "table", "seen"), [Grant("SELECT", names.bob)])
 
 
-def test_default_privileges_of_a_role_that_we_are_not(connection: Connection, names: Names) -> None:
+def test_default_privileges_of_another_role(connection: Connection, names: Names) -> None:
     run(connection, LIVE, names, "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {bob}")
     assert defaults(connection, LIVE) == {Default("edu", "TABLES", Grant("SELECT", names.bob))}
     for schema in (LIVE, BUILT):
-        for found in objects(connection, schema):
-            rights.set_owner(connection, found, names.owner)
+        for item in objects(connection, schema):
+            rights.set_owner(connection, item, names.owner)
     run(connection, LIVE, names, "SET LOCAL ROLE {owner}")
     with pytest.raises(PrivilegeMissing, match="ALTER DEFAULT PRIVILEGES FOR ROLE"):
         copy_rights(connection, LIVE, BUILT)

@@ -1,6 +1,6 @@
-"""The full rebuild as an operator runs it: the command line, and Dagster's own; each in a process of its own.
+"""The full rebuild as an operator runs it: by the command line and by Dagster's, each in a process of its own.
 
-One database for all, under a reader that never stops; what the functions do by themselves is in ``test_swap.py``.
+All tests use one database, which a session reads all the time; the functions alone are tested in ``test_swap.py``.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -24,18 +23,24 @@ from upath import UPath
 
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.cli import runs
-from edu_pipeline.database.checksum import Checksum, checksums
+from edu_pipeline.database import locks
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
+from edu_pipeline.database.views import views
 from edu_pipeline.errors import SettingInvalid, SourceMissing
 from edu_pipeline.loading.load import Options
 from edu_pipeline.loading.plan import sources_to_ask, stale
 from edu_pipeline.loading.releases import fetch_new
-from edu_pipeline.operations import rebuild_claim, swap
+from edu_pipeline.operations import swap
+from edu_pipeline.operations.rebuild_claim import claim
 from edu_pipeline.orchestration.instance import home
 from edu_pipeline.settings import PROJECT, Settings, settings
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline_tests.operations.test_swap import WHOLE, Reader, publish, schemas, whole
+from edu_pipeline.table import tables
+from edu_pipeline_tests import programs
+from edu_pipeline_tests.operations.generations import COMMUNES, LIVE, WHOLE, content, publish, schemas, whole
+from edu_pipeline_tests.operations.readers import Readers, reading
+from edu_pipeline_tests.operations.waits import HANG, wait_for_advisory_lock, wait_until
 from edu_pipeline_tests.programs import BIN, run
 from edu_pipeline_tests.stand_in import StandIn
 
@@ -52,10 +57,10 @@ MOMENTS: dict[str, LiteralString] = {
     "it has built everything": "SELECT count(*) > 0 FROM edu_pipeline.loads WHERE table_name = 'lycee_context_cache' "
     "AND target_schema = 'educational_data__next' AND started_at > %(now)s AND %(old)s::oid IS DISTINCT FROM 0",
 }
-"""What is true at a moment of a rebuild that began after ``now``, while the schema ``old`` was left of another."""
+"""What is true at a moment of a rebuild that began after ``now``, when another one had left the schema ``old``."""
 
 
-def started(*command: str) -> subprocess.Popen[str]:
+def start(*command: str) -> subprocess.Popen[str]:
     """Start a program of the environment with the settings of this test."""
     return subprocess.Popen(
         [str(BIN / command[0]), *command[1:]],
@@ -69,44 +74,45 @@ def started(*command: str) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def filled(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    """The first generation, which `edu-pipeline rebuild` has built where there was nothing."""
+    """The first generation, which `edu-pipeline rebuild` has built in an empty database."""
     folder = tmp_path_factory.mktemp("rebuild")
     name = f"rebuild_{os.getpid()}"
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     archive = Archive(UPath(folder / ".local" / "archive"))
-    stand_in = StandIn(folder / "upstream", archive, Database(cluster.url(name), "educational_data"))
+    stand_in = StandIn(folder / "upstream", archive, Database(cluster.url(name), LIVE))
     publish(stand_in, 1)
     with pytest.MonkeyPatch.context() as patch:
         _set(patch, stand_in)
-        done = run(*REBUILD)
-        assert done.returncode == 0, done.stderr
+        rebuild = run(*REBUILD)
+        assert rebuild.returncode == 0, rebuild.stderr
     yield stand_in
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="module")
-def reader(filled: StandIn) -> Iterator[Reader]:
-    """A session that reads from the first test to the last, over all rebuilds, ways back and kills."""
-    reader = Reader(filled.database.url, prepare=True)
-    reader.pause = 0.005
-    reader.start()
-    yield reader
-    reader.stop()
-    print(f"{reader.count} queries, the slowest {1000 * reader.slowest:.0f} ms")
-    assert reader.error == "" and reader.slowest < 1
-    assert reader.answers <= {whole(generation) for generation in (1, 2, 3, 4)}
+def readers(filled: StandIn) -> Iterator[Readers]:
+    """A session that reads from the first test to the last, through all rebuilds, rollbacks and kills.
+
+    Whatever a test does to the schemas, it ends with ``no_reader_noticed``.
+    """
+    with reading(filled.database.url, "prepared", pause=0.005) as readers:
+        yield readers
+
+
+def no_reader_noticed(readers: Readers) -> None:
+    """Check that the reader has seen whole generations only, without an error or a long wait, in all tests so far."""
+    readers.check(1, 2, 3, 4)
 
 
 @pytest.fixture
-def live(filled: StandIn, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+def live(filled: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """The database of this module, named by the settings: some generation is live, there is no previous schema, and
-    the publishers have the first one. No test relies on another."""
+    the publishers offer the first one. No test relies on another."""
     _set(monkeypatch, filled)
     settings.cache_clear()
     monkeypatch.setenv("DAGSTER_HOME", home(settings()))
-    assert reader.error == ""
     publish(filled, 1)
     if "__previous" in schemas(filled.database):
         swap.drop_previous(filled.database)
@@ -119,54 +125,54 @@ def _set(patch: pytest.MonkeyPatch, stand_in: StandIn) -> None:
     patch.setenv("EDU_UPSTREAM", str(stand_in.folder))
 
 
-def rebuilt(**options: Any) -> dict[str, str]:
+def rebuild_here(as_of: str | None = None, offline: bool = False) -> dict[str, str]:
     """Rebuild in this process; asset to failure text."""
     settings.cache_clear()
-    given = {"as_of": None, "offline": False} | options
-    return runs.rebuild(settings(), Options(), Console(quiet=True), **given)
+    return runs.rebuild(settings(), Options(), Console(quiet=True), as_of=as_of, offline=offline)
 
 
-def content(stand_in: StandIn) -> dict[str, Checksum]:
-    return checksums(stand_in.database)
-
-
-def until(stand_in: StandIn, process: subprocess.Popen[str], moment: str) -> None:
+def wait_for_moment(stand_in: StandIn, process: subprocess.Popen[str], moment: str) -> None:
     """Wait until a rebuild that has just been started is at one of ``MOMENTS``."""
-    deadline = time.monotonic() + 30
     with psycopg.connect(stand_in.database.url, autocommit=True) as connection:
         left_behind = "SELECT to_regnamespace('educational_data__next')::oid, clock_timestamp()"
         schema, now = connection.execute(left_behind).fetchone() or (None, None)
-        while connection.execute(MOMENTS[moment], {"old": schema, "now": now}).fetchone() != (True,):
-            assert time.monotonic() < deadline and process.poll() is None, moment
-            time.sleep(0.01)
+        values = {"old": schema, "now": now}
+        wait_until(
+            lambda: connection.execute(MOMENTS[moment], values).fetchone() == (True,),
+            moment,
+            lambda: process.poll() is None,
+        )
 
 
-def test_a_refresh_after_it_has_nothing_new_to_load(live: StandIn) -> None:
-    assert rebuilt() == {}
+def test_a_refresh_after_a_rebuild_loads_nothing(live: StandIn, readers: Readers) -> None:
+    assert rebuild_here() == {}
     assert fetch_new(sources_to_ask(), settings(), live.database, live.archive).fetched == {}
     assert stale(live.database, live.archive) == set()
+    no_reader_noticed(readers)
 
 
-def test_status_tells_of_what_was_swapped_in(live: StandIn) -> None:
-    done = run("edu-pipeline", "status", "--json")
-    found = {entry["table"]: entry for entry in json.loads(done.stdout)}
-    assert (found["mutations_immo_latest"]["rows"], found["mutations_immo_latest"]["state"]) == (30, "loaded")
+def test_status_shows_what_was_swapped_in(live: StandIn) -> None:
+    status = programs.status()["mutations_immo_latest"]
+    assert (status["rows"], status["state"]) == (COMMUNES, "loaded")
 
 
-def test_a_table_that_fails_leaves_the_live_schema_as_it_was(live: StandIn) -> None:
+def test_a_failed_table_leaves_the_live_schema_alone(live: StandIn, readers: Readers) -> None:
     before = content(live)
     live.put_sales(["01001,2024"], header="INSEE_COM,annee")
-    failures = rebuilt()
+    failures = rebuild_here()
     assert "ColumnMissing" in failures["mutations_immo_latest"]
     assert content(live) == before and "__previous" not in schemas(live.database)
+    no_reader_noticed(readers)
 
 
-def test_a_view_that_fails_leaves_the_live_schema_as_it_was(live: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_view_leaves_the_live_schema_alone(
+    live: StandIn, readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = content(live)
     prepare = swap.prepare
 
     def with_a_trap(upcoming: Database) -> None:
-        """A schema in which a row of the sales cannot be read by any view."""
+        """Prepare a schema in which a view fails as soon as there are sales."""
         prepare(upcoming)
         with upcoming.connect() as connection:
             connection.execute("DROP MATERIALIZED VIEW commune_context_cache")
@@ -176,70 +182,74 @@ def test_a_view_that_fails_leaves_the_live_schema_as_it_was(live: StandIn, monke
             )
 
     monkeypatch.setattr("edu_pipeline.operations.rebuild_claim.prepare", with_a_trap)
-    failures = rebuilt()
+    failures = rebuild_here()
     assert "division by zero" in failures["commune_context_cache"]
     assert content(live) == before and "__previous" not in schemas(live.database)
+    no_reader_noticed(readers)
 
 
-def test_killed_at_any_moment_and_started_again(live: StandIn) -> None:
+def test_killed_at_any_moment_and_started_again(live: StandIn, readers: Readers) -> None:
     before = content(live)
     publish(live, 2)
     for moment in ("it makes the schema", "it loads", "it has built everything"):
         with psycopg.connect(live.database.url) as holder:
             holder.execute("SELECT count(*) FROM educational_data.info_communes")
-            with started(*REBUILD) as process:
-                until(live, process, moment)
+            with start(*REBUILD) as process:
+                wait_for_moment(live, process, moment)
                 os.killpg(process.pid, signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL, moment
         assert content(live) == before, moment
-    done = run(*REBUILD)
-    assert done.returncode == 0, done.stderr
+    again = run(*REBUILD)
+    assert again.returncode == 0, again.stderr
     assert live.rows(WHOLE) == [whole(2)] and schemas(live.database) == ["", "__previous"]
     outcomes = "SELECT count(*) FROM edu_pipeline.rebuilds WHERE outcome IS NULL"
     assert live.rows(outcomes) == [(0,)]
+    no_reader_noticed(readers)
 
 
-def test_two_at_once_by_dagster_and_by_the_command_line(live: StandIn) -> None:
+def test_two_at_once_by_dagster_and_by_our_command(live: StandIn, readers: Readers) -> None:
     publish(live, 3)
-    with psycopg.connect(live.database.url) as holder:  # so that the first is not over too soon
+    with psycopg.connect(live.database.url) as holder:  # so that the first does not end too soon
         holder.execute("SELECT count(*) FROM educational_data.info_communes")
-        with started(*BY_DAGSTER) as process:
-            until(live, process, "it begins to load")
+        with start(*BY_DAGSTER) as process:
+            wait_for_moment(live, process, "it begins to load")
             refused = run(*REBUILD)
             holder.rollback()
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=HANG)
     assert process.returncode == 0, errors[-3000:]
     assert live.rows(WHOLE) == [whole(3)]
-    said = " ".join(refused.stderr.split())
-    assert refused.returncode == 1 and "Traceback" not in said
-    assert "RebuildUnderWay: schema educational_data: expected no other full rebuild of it, found run" in said
+    text = " ".join(refused.stderr.split())
+    assert refused.returncode == 1 and "Traceback" not in text
+    assert "RebuildUnderWay: schema educational_data: expected no other full rebuild of it, found run" in text
 
-    with rebuild_claim.held(live.database.next, "that of the command line", one_process=True):
+    with claim(live.database.next, "by-hand", one_process=True):
         refused = run(*BY_DAGSTER)
     assert refused.returncode == 1
-    assert f"found run that of the command line, begun by process {os.getpid()} on" in " ".join(refused.stderr.split())
+    assert f"found run by-hand, started by process {os.getpid()} on" in " ".join(refused.stderr.split())
     assert live.rows(WHOLE) == [whole(3)]
+    no_reader_noticed(readers)
 
 
-def test_replays_of_a_former_day_without_its_publishers(live: StandIn, tmp_path: Path) -> None:
+def test_an_earlier_day_is_rebuilt_without_publishers(live: StandIn, readers: Readers, tmp_path: Path) -> None:
     publish(live, 2)
-    assert rebuilt() == {}
+    assert rebuild_here() == {}
     entries = filter(None, map(live.archive.releases, catalogue()))
-    then = max(min(release.retrieved_at for release in releases) for releases in entries)
-    gone = live.folder.rename(tmp_path / "gone")
+    moment = max(min(release.retrieved_at for release in releases) for releases in entries)
+    moved = live.folder.rename(tmp_path / "moved")
     try:
         live.folder.mkdir()
-        found = []
+        digests = []
         for _ in range(2):
-            assert rebuilt(as_of=(then + timedelta(seconds=1)).isoformat()) == {}
+            assert rebuild_here(as_of=(moment + timedelta(seconds=1)).isoformat()) == {}
             assert live.rows(WHOLE) == [whole(1)]
-            found.append(run("edu-pipeline", "checksum", "--json").stdout)
-        assert found[0] == found[1] and len(json.loads(found[0])) > 30
-        assert rebuilt(offline=True) == {}
+            digests.append(run("edu-pipeline", "checksum", "--json").stdout)
+        assert digests[0] == digests[1] and len(json.loads(digests[0])) == len(tables()) + len(views())
+        assert rebuild_here(offline=True) == {}
         assert live.rows(WHOLE) == [whole(2)]
     finally:
         shutil.rmtree(live.folder)
-        gone.rename(live.folder)
+        moved.rename(live.folder)
+    no_reader_noticed(readers)
 
 
 @pytest.mark.parametrize(
@@ -250,10 +260,10 @@ def test_replays_of_a_former_day_without_its_publishers(live: StandIn, tmp_path:
         ("2026-02-30", SettingInvalid, r"found '2026-02-30'"),
     ],
 )
-def test_a_day_that_there_is_nothing_of(live: StandIn, as_of: str, error: type[Exception], text: str) -> None:
+def test_a_day_of_which_nothing_is_archived(live: StandIn, as_of: str, error: type[Exception], text: str) -> None:
     before = schemas(live.database)
     with pytest.raises(error, match=text):
-        rebuilt(as_of=as_of)
+        rebuild_here(as_of=as_of)
     assert schemas(live.database) == before
 
 
@@ -262,63 +272,62 @@ def test_an_empty_archive_has_nothing_to_rebuild_from(
 ) -> None:
     monkeypatch.setenv("EDU_ARCHIVE", str(tmp_path / "empty"))
     with pytest.raises(SourceMissing, match=r"found none at all.*rebuild without --offline"):
-        rebuilt(offline=True)
+        rebuild_here(offline=True)
 
 
-def test_a_long_load_of_the_live_schema_ends_first(live: StandIn) -> None:
-    """An advisory lock of a load holds the swap up, not the building, and whoever reads notices nothing."""
+def test_a_long_load_of_the_live_schema_ends_first(live: StandIn, readers: Readers) -> None:
+    """The lock of a load delays the swap, not the building; readers notice nothing."""
     publish(live, 3)
-    assert rebuilt() == {}
+    assert rebuild_here() == {}
     publish(live, 4)
-    with started(*REBUILD) as process:
+    with start(*REBUILD) as process:
         with psycopg.connect(live.database.url) as loading:
-            loading.execute(
-                "SELECT pg_advisory_xact_lock_shared(hashtextextended('edu_pipeline.schema:educational_data', 0))"
-            )
-            until(live, process, "it has built everything")
-            time.sleep(1)
+            locks.schema_in_use(loading, LIVE)
+            wait_for_moment(live, process, "it has built everything")
+            wait_for_advisory_lock(live.database.url, lambda: process.poll() is None)
             assert process.poll() is None and live.rows(WHOLE) == [whole(3)]
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=HANG)
     assert process.returncode == 0, errors
     assert live.rows(WHOLE) == [whole(4)]
+    no_reader_noticed(readers)
 
 
-def test_the_way_back_by_the_command_line(live: StandIn) -> None:
+def test_rollback_and_drop_by_the_command_line(live: StandIn, readers: Readers) -> None:
     for generation in (3, 4):
         publish(live, generation)
-        assert rebuilt() == {}
+        assert rebuild_here() == {}
     for expected in (3, 4):
-        done = run("edu-pipeline", "rollback")
-        assert done.returncode == 0, done.stderr
+        back = run("edu-pipeline", "rollback")
+        assert back.returncode == 0, back.stderr
         assert live.rows(WHOLE) == [whole(expected)]
     declined = subprocess.run(
         [BIN / "edu-pipeline", "drop-previous"], cwd=PROJECT, input="n\n", capture_output=True, text=True, check=False
     )
     assert declined.returncode == 1 and "__previous" in schemas(live.database)
     assert run("edu-pipeline", "drop-previous", "--yes").returncode == 0
-    done = run("edu-pipeline", "rollback")
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "NoPrevious: " in done.stderr and "edu-pipeline rebuild --as-of DAY" in " ".join(done.stderr.split())
+    back = run("edu-pipeline", "rollback")
+    assert back.returncode == 1 and "Traceback" not in back.stderr
+    assert "NoPrevious: " in back.stderr and "edu-pipeline rebuild --as-of DAY" in " ".join(back.stderr.split())
+    no_reader_noticed(readers)
 
 
 @pytest.mark.parametrize("schema", ["public", "user_mgmt", "analytics", "Educational", 'edu"data', "pg_mine", "a b"])
-def test_a_schema_that_is_not_ours_or_no_plain_name_is_refused(
+def test_a_schema_of_others_or_an_odd_name_is_refused(
     live: StandIn, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDU_SCHEMA", schema)
     with pytest.raises(SettingInvalid, match=r"EDU_SCHEMA: expected a lower-case identifier.*Choose another"):
         Settings()
     if schema == "public":
-        done = run(*REBUILD)
-        assert done.returncode == 1 and "SettingInvalid: EDU_SCHEMA" in done.stderr and "Traceback" not in done.stderr
+        rebuild = run(*REBUILD)
+        assert rebuild.returncode == 1 and "SettingInvalid: EDU_SCHEMA" in rebuild.stderr
+        assert "Traceback" not in rebuild.stderr
 
 
-def test_a_reader_sees_one_generation_after_the_other(live: StandIn, reader: Reader) -> None:
-    """What it must not see at any time is in its fixture, which looks at the end of all tests."""
-    asked = reader.count
+def test_a_reader_sees_one_generation_after_the_other(live: StandIn, readers: Readers) -> None:
     for generation in (2, 3):
         publish(live, generation)
-        assert rebuilt() == {}
+        assert rebuild_here() == {}
+        readers.wait_for(generation)
     assert run("edu-pipeline", "rollback").returncode == 0
-    assert reader.count > asked + 100
-    assert {whole(2), whole(3)} <= reader.answers
+    no_reader_noticed(readers)

@@ -1,4 +1,4 @@
-"""docs/REBUILD_GUIDE.md, whose every block is run, in order, on a server of its own, with the sample's files."""
+"""docs/REBUILD_GUIDE.md: every block is run, in order, on a server of its own, with the sample's files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GUIDE = DOCS / "REBUILD_GUIDE.md"
 
 @pytest.fixture
 def workbench(tmp_path: Path) -> Iterator[Workbench]:
-    """A checkout's folder, a database with nothing but the application's role, and publishers: the sample's files."""
+    """A checkout's folder, a database with only the application's role, and the sample's files as publishers."""
     (tmp_path / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
     with own_server() as cluster:
         url = cluster.url("postgres")
@@ -34,7 +34,7 @@ def workbench(tmp_path: Path) -> Iterator[Workbench]:
 
 
 SWAPS = ("edu-pipeline rebuild", "dagster job execute", "edu-pipeline rollback")
-"""How the commands begin after which another schema is live."""
+"""The first words of the commands after which another schema is live."""
 
 VIEW = "CREATE SCHEMA reporting CREATE VIEW lycees AS SELECT uai, ips FROM educational_data.ips_lycees"
 
@@ -45,8 +45,8 @@ def query(workbench: Workbench, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_the_guide_s_commands(workbench: Workbench) -> None:
-    """A reader's transaction is open, and a view of others is there, where the guide is about them."""
+def test_every_command_of_the_guide(workbench: Workbench) -> None:
+    """Where the guide is about them, a reader's transaction is open and a view of another schema exists."""
     live: list[tuple[object, ...]] = []
     for block in blocks(GUIDE):
         if "--accept-shrink" in block.text:
@@ -55,24 +55,26 @@ def test_the_guide_s_commands(workbench: Workbench) -> None:
             if "backend_xmin" in block.text:
                 reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 reader.execute("SELECT count(*) FROM educational_data.ips_lycees")
-            done = workbench.run(block.language, block.text)
-            assert done.returncode == 0, f"{block.text}\n{done.stdout}{done.stderr}"
-            assert "backend_xmin" not in block.text or str(reader.info.backend_pid) in done.stdout
+            result = workbench.run(block.language, block.text)
+            assert result.returncode == 0, f"{block.text}\n{result.stdout}{result.stderr}"
+            assert "backend_xmin" not in block.text or str(reader.info.backend_pid) in result.stdout
         before, live = live, query(workbench, "SELECT 'educational_data.ips_lycees'::regclass::oid")
         assert (live != before) == block.text.startswith((*SWAPS, "edu-pipeline migrate")), block.text
         if "pg_total_relation_size" in block.text:
-            assert "educational_data" in done.stdout
+            assert "educational_data" in result.stdout
         if "edu_pipeline.rebuilds" in block.text:
-            assert done.stdout.count("| swapped") == 2
+            assert result.stdout.count("| swapped") == 2
         if block.text.startswith("edu-pipeline rebuild --as-of"):
-            assert done.stdout.splitlines()[-1] == (workbench.folder / "after.txt").read_text().splitlines()[-1]
+            assert result.stdout.splitlines()[-1] == (workbench.folder / "after.txt").read_text().splitlines()[-1]
         if "pg_rewrite" in block.text:
-            assert "reporting.lycees | educational_data__previous.ips_lycees" in done.stdout
-    reads = "SELECT pg_get_viewdef('reporting.lycees'::regclass)"
-    assert "educational_data.ips_lycees" in str(query(workbench, reads))
-    newest = "SELECT releases ? 'file-ips_lycees', changed FROM edu_pipeline.loads WHERE target_schema = "
-    newest += "'educational_data' AND table_name = 'ips_lycees' ORDER BY id DESC LIMIT 1"
-    assert query(workbench, newest) == [(True, 0)]
+            assert "reporting.lycees | educational_data__previous.ips_lycees" in result.stdout
+    definition = "SELECT pg_get_viewdef('reporting.lycees'::regclass)"
+    assert "educational_data.ips_lycees" in str(query(workbench, definition))
+    newest_load = (
+        "SELECT releases ? 'file-ips_lycees', changed FROM edu_pipeline.loads "
+        "WHERE target_schema = 'educational_data' AND table_name = 'ips_lycees' ORDER BY id DESC LIMIT 1"
+    )
+    assert query(workbench, newest_load) == [(True, 0)]
     outcomes = query(workbench, "SELECT outcome FROM edu_pipeline.rebuilds")
     assert outcomes == [("swapped",)] * sum(block.text.startswith(SWAPS[:2]) for block in blocks(GUIDE))
 

@@ -1,4 +1,4 @@
-"""The three roles, tried with real logins: what each can do, and what it cannot."""
+"""The three roles, tested with real logins: what each may do, and what it may not."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import migrate
 from edu_pipeline.database.rights import copy_rights
+from edu_pipeline.database.views import views
 from edu_pipeline.errors import PrivilegeMissing, TableBusy
 from edu_pipeline.operations.roles import Roles, create_roles
+from edu_pipeline.table import tables
 
 TARGET = "educational_data"
 DENIED = psycopg.errors.InsufficientPrivilege
-NOTHING = ["nothing to do: roles and rights are as they should be"]
+UNCHANGED = ["nothing to do: roles and rights are as they should be"]
+
+ALL = len(tables()) + len(views())
+"""How many tables and views a migrated schema has."""
 
 RELATIONS = """
     SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -41,7 +46,7 @@ OWNERS = """
 
 @dataclass(frozen=True)
 class Setting:
-    """A migrated database with an application's users, three roles, and a login in two of them."""
+    """A migrated database with an application's users, the three roles, and logins in two of them."""
 
     admin: Database
     roles: Roles
@@ -51,7 +56,7 @@ class Setting:
 
 @pytest.fixture
 def roles(cluster: Cluster) -> Iterator[Roles]:
-    """Names of this test's own; what has been created of them, and of logins, is dropped after its databases."""
+    """Names of this test's own; the roles and logins that were created are dropped after its databases."""
     tag = uuid.uuid4().hex[:8]
     yield Roles(f"owner_{tag}", f"loader_{tag}", f"reader_{tag}")
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
@@ -68,11 +73,11 @@ def setting(roles: Roles, database: Database) -> Setting:
 
 
 def login(database: Database, group: str) -> Database:
-    """The same database as a new login sees it, which is in ``group``."""
+    """The same database with a new login, which is a member of ``group``."""
     name = f"login_of_{group}"
-    found = new_login(database, name)
+    own = new_login(database, name)
     execute(database, sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(name)))
-    return found
+    return own
 
 
 def new_login(database: Database, name: str) -> Database:
@@ -81,7 +86,7 @@ def new_login(database: Database, name: str) -> Database:
 
 
 def working_as(database: Database, role: str) -> Database:
-    """The same login, that has taken the rights of ``role`` on connecting."""
+    """The same login, which takes the rights of ``role`` on connecting."""
     return Database(make_conninfo(database.url, options=f"-c role={role}"), database.schema)
 
 
@@ -92,7 +97,7 @@ def add_users(database: Database) -> None:
 
 
 def execute(database: Database, statement: LiteralString | sql.Composed) -> None:
-    """Run a statement; a superuser does it as such, everybody else as the owner, if a member."""
+    """Run a statement: a superuser as such, anybody else as the owner, if it is a member."""
     with database.connect() as connection:
         connection.execute(
             "SELECT set_config('role', 'none', false) FROM pg_roles WHERE rolname = session_user AND rolsuper"
@@ -119,7 +124,7 @@ def refresh_all(database: Database) -> None:
 
 
 def read_all(setting: Setting) -> int:
-    """Select from every table and view as the reader; how many there are."""
+    """Select from every table and view as the reader; the number of them."""
     names = relations(setting.admin)
     with setting.reader.connect() as connection:
         for name in names:
@@ -128,24 +133,24 @@ def read_all(setting: Setting) -> int:
 
 
 def swap(owner: Database) -> None:
-    """The live schema and the one beside it change names, as at the end of a rebuild or on the way back."""
+    """Swap the live schema with the next one, as at the end of a rebuild or in a rollback."""
     with owner.connect() as connection:
         copy_rights(connection, TARGET, f"{TARGET}__next")
         for old, new in ((TARGET, "aside"), (f"{TARGET}__next", TARGET), ("aside", f"{TARGET}__next")):
             connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new)))
 
 
-def test_a_second_time_there_is_nothing_to_do(roles: Roles, database: Database) -> None:
+def test_running_twice_changes_nothing(roles: Roles, database: Database) -> None:
     add_users(database)
     execute(database, "CREATE SCHEMA dagster CREATE TABLE runs (id serial)")
-    done = create_roles(database, roles)
-    assert done[0] == f"created {roles.owner}, {roles.loader}, {roles.reader}"
-    assert f"{roles.reader}: SELECT on tables and views of {TARGET} (39)" in done
-    assert f"{roles.owner}: REFERENCES on user_mgmt.users (id)" in done
-    assert create_roles(database, roles) == NOTHING
+    lines = create_roles(database, roles)
+    assert lines[0] == f"created {roles.owner}, {roles.loader}, {roles.reader}"
+    assert f"{roles.reader}: SELECT on tables and views of {TARGET} ({ALL})" in lines
+    assert f"{roles.owner}: REFERENCES on user_mgmt.users (id)" in lines
+    assert create_roles(database, roles) == UNCHANGED
 
 
-def test_no_role_can_log_in_or_more(setting: Setting) -> None:
+def test_no_role_can_log_in_or_has_attributes(setting: Setting) -> None:
     names = [setting.roles.owner, setting.roles.loader, setting.roles.reader]
     able = (
         "SELECT rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls "
@@ -154,14 +159,14 @@ def test_no_role_can_log_in_or_more(setting: Setting) -> None:
     assert query(setting.admin, able, [names]) == [(False,)] * 3
 
 
-def test_the_owner_owns_all_that_is_ours(setting: Setting) -> None:
+def test_the_owner_owns_everything_of_ours(setting: Setting) -> None:
     owner = [setting.roles.owner]
     assert sorted(query(setting.admin, OWNERS)) == [("analytics", owner), ("edu_pipeline", owner), (TARGET, owner)]
     others = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname IN ('user_mgmt', 'public', 'postgis')"
     assert (setting.roles.owner,) not in query(setting.admin, others)
 
 
-def test_schemas_of_a_rebuild_are_owned_too(roles: Roles, database: Database) -> None:
+def test_the_owner_owns_next_and_previous_schema(roles: Roles, database: Database) -> None:
     execute(database, f"CREATE SCHEMA {TARGET}__next CREATE TABLE t (i int)")
     execute(database, f"CREATE SCHEMA {TARGET}__previous CREATE SEQUENCE s")
     create_roles(database, roles)
@@ -171,17 +176,17 @@ def test_schemas_of_a_rebuild_are_owned_too(roles: Roles, database: Database) ->
 
 def test_the_reader_reads_everything(setting: Setting) -> None:
     refresh_all(setting.admin)
-    assert read_all(setting) == 39
-    assert len(query(setting.reader, "SELECT * FROM check_data_freshness()")) == 39
+    assert read_all(setting) == ALL
+    assert len(query(setting.reader, "SELECT * FROM check_data_freshness()")) == ALL
     assert query(setting.reader, "SELECT postgis.st_x(postgis.st_makepoint(1, 2))") == [(1.0,)]
 
 
 def test_the_reader_writes_nothing(setting: Setting) -> None:
-    no = (DENIED, psycopg.errors.WrongObjectType)  # a materialized view cannot be written by anyone
+    refusals = (DENIED, psycopg.errors.WrongObjectType)  # nobody can write to a materialized view
     for schema in (TARGET, "edu_pipeline", "analytics", "user_mgmt"):
         for name in relations(setting.admin, schema):
             for statement in ("INSERT INTO {} DEFAULT VALUES", "DELETE FROM {}", "TRUNCATE {}", "DROP TABLE {}"):
-                with pytest.raises(no), setting.reader.connect() as connection:
+                with pytest.raises(refusals), setting.reader.connect() as connection:
                     connection.execute(sql.SQL(statement).format(name))
     with setting.reader.connect() as connection:
         columns = connection.execute(
@@ -210,25 +215,25 @@ def test_the_reader_reads_what_is_created_later(setting: Setting) -> None:
     execute(setting.loader, "CREATE TABLE later (i int)")
     execute(setting.loader, "CREATE VIEW later_view AS SELECT * FROM later")
     refresh_all(setting.loader)
-    assert read_all(setting) == 41
+    assert read_all(setting) == ALL + 2
 
 
-def test_the_reader_reads_on_after_a_swap_and_after_the_way_back(setting: Setting) -> None:
+def test_the_reader_reads_after_swap_and_rollback(setting: Setting) -> None:
     upcoming = setting.loader.next
     migrate(upcoming)
     execute(upcoming, "CREATE TABLE new_here (i int)")
     for database in (setting.loader, upcoming):
         refresh_all(database)
     swap(setting.loader)
-    assert read_all(setting) == 40
+    assert read_all(setting) == ALL + 1
     execute(setting.loader, "CREATE TABLE later (i int)")
-    assert read_all(setting) == 41
+    assert read_all(setting) == ALL + 2
     refused(setting.reader, "DELETE FROM later")
-    assert create_roles(setting.admin, setting.roles) == NOTHING
+    assert create_roles(setting.admin, setting.roles) == UNCHANGED
     swap(setting.loader)
-    assert read_all(setting) == 39
+    assert read_all(setting) == ALL
     execute(setting.loader, "CREATE TABLE later (i int)")
-    assert read_all(setting) == 40
+    assert read_all(setting) == ALL + 1
 
 
 def test_the_loader_loads_refreshes_and_analyzes(setting: Setting) -> None:
@@ -248,7 +253,7 @@ def test_the_loader_loads_refreshes_and_analyzes(setting: Setting) -> None:
             connection.execute("ALTER TABLE criminalite_2024 ATTACH PARTITION criminalite_2024__rows DEFAULT")
 
 
-def test_the_loader_builds_a_schema_beside(setting: Setting) -> None:
+def test_the_loader_builds_the_next_schema(setting: Setting) -> None:
     assert migrate(setting.loader.next)
     assert migrate(setting.loader) == []
     owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = %s::regnamespace"
@@ -281,28 +286,28 @@ def test_the_loader_links_the_logs_to_the_users(setting: Setting) -> None:
     execute(setting.admin, sql.SQL("GRANT INSERT ON analytics.user_feedback TO {}").format(name))
     execute(setting.admin, sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA analytics TO {}").format(name))
     execute(setting.admin, sql.SQL("GRANT SELECT, DELETE ON user_mgmt.users TO {}").format(name))
-    assert create_roles(setting.admin, setting.roles) == NOTHING
-    for unknown in (
+    assert create_roles(setting.admin, setting.roles) == UNCHANGED
+    for statement in (
         "INSERT INTO analytics.user_feedback (user_id) VALUES (gen_random_uuid())",
         "DELETE FROM user_mgmt.users",
     ):
         with pytest.raises(psycopg.errors.ForeignKeyViolation):
-            execute(application, unknown)
+            execute(application, statement)
     execute(setting.admin, "TRUNCATE analytics.nl_query_log")
     execute(application, "DELETE FROM user_mgmt.users")
 
 
-def test_whoever_owned_analytics_writes_on(roles: Roles, database: Database) -> None:
+def test_the_previous_owner_of_analytics_still_writes(roles: Roles, database: Database) -> None:
     application = new_login(database, f"application_{roles.owner}")
     name = sql.Identifier(f"application_{roles.owner}")
     execute(database, sql.SQL("ALTER SCHEMA analytics OWNER TO {}").format(name))
     for table in ("nl_query_log", "user_feedback"):
         execute(database, sql.SQL("ALTER TABLE analytics.{} OWNER TO {}").format(sql.Identifier(table), name))
-    done = create_roles(database, roles)
-    assert f"application_{roles.owner}: keeps its rights on what it owned in analytics" in done
+    lines = create_roles(database, roles)
+    assert f"application_{roles.owner}: keeps its rights on what it owned in analytics" in lines
     execute(application, "INSERT INTO analytics.nl_query_log (user_query) VALUES ('q')")
     assert query(application, "SELECT user_query FROM analytics.nl_query_log") == [("q",)]
-    assert create_roles(database, roles) == NOTHING
+    assert create_roles(database, roles) == UNCHANGED
 
 
 def test_the_loader_uses_dagsters_schema(setting: Setting) -> None:
@@ -314,31 +319,31 @@ def test_the_loader_uses_dagsters_schema(setting: Setting) -> None:
     refused(setting.reader, "SELECT * FROM dagster.runs")
 
 
-def test_before_there_is_anything(roles: Roles, empty_database: Database) -> None:
+def test_roles_before_the_first_migration(roles: Roles, empty_database: Database) -> None:
     later = f"{TARGET}: there is no such schema yet; run this again after `edu-pipeline migrate`"
     assert create_roles(empty_database, roles)[-1] == later
-    assert create_roles(empty_database, roles) == [*NOTHING, later]
+    assert create_roles(empty_database, roles) == [*UNCHANGED, later]
 
 
-def test_a_public_that_is_open_to_all_is_told_and_left(roles: Roles, empty_database: Database) -> None:
+def test_a_public_schema_open_to_all_is_only_reported(roles: Roles, empty_database: Database) -> None:
     execute(empty_database, "CREATE EXTENSION postgis SCHEMA public")
     execute(empty_database, "GRANT CREATE ON SCHEMA public TO PUBLIC")
     execute(empty_database, "REVOKE USAGE ON SCHEMA public FROM PUBLIC")
     migrate(empty_database)
     rights = "SELECT nspowner, nspacl::text FROM pg_namespace WHERE nspname = 'public'"
     before = query(empty_database, rights)
-    told = "\n".join(create_roles(empty_database, roles))
-    assert "public: any role may create objects there" in told
-    assert f"public: PostGIS is there and {roles.reader} may not use it" in told
+    text = "\n".join(create_roles(empty_database, roles))
+    assert "public: any role may create objects in it" in text
+    assert f"public: PostGIS is in it, {roles.reader} may not use it" in text
     assert query(empty_database, rights) == before
 
 
-def test_who_may_not_is_told_what_a_superuser_should_run(roles: Roles, database: Database) -> None:
+def test_a_missing_right_names_the_statement_to_run(roles: Roles, database: Database) -> None:
     somebody = new_login(database, f"somebody_{roles.owner}")
     wanted = f'CREATE ROLE "{roles.owner}" NOLOGIN; CREATE ROLE "{roles.loader}" NOLOGIN; CREATE ROLE "{roles.reader}"'
-    with pytest.raises(PrivilegeMissing, match=f"as somebody_{roles.owner}: permission denied") as found:
+    with pytest.raises(PrivilegeMissing, match=f"somebody_{roles.owner} lacks it: permission denied") as caught:
         create_roles(somebody, roles)
-    assert wanted in found.value.remedy
+    assert wanted in caught.value.remedy
     dba = new_login(database, f"dba_{roles.owner}")
     execute(database, sql.SQL("ALTER ROLE {} CREATEROLE").format(sql.Identifier(f"dba_{roles.owner}")))
     with pytest.raises(PrivilegeMissing, match=f'ALTER SCHEMA .* OWNER TO "{roles.owner}"'):
@@ -354,7 +359,8 @@ def test_a_table_in_use_is_not_waited_for(roles: Roles, database: Database) -> N
     assert query(database, "SELECT FROM pg_roles WHERE rolname = %s", [roles.owner]) == []
 
 
-def test_the_session_may_work_as_another_role(setting: Setting) -> None:
+def test_a_session_that_has_taken_another_role(setting: Setting) -> None:
     execute(setting.admin, "CREATE TABLE by_hand (i int)")
     superuser = working_as(setting.admin, setting.roles.owner)
-    assert f"{setting.roles.owner}: owns {TARGET}, 1 objects that were of edu" in create_roles(superuser, setting.roles)
+    lines = create_roles(superuser, setting.roles)
+    assert f"{setting.roles.owner}: owns {TARGET}, objects taken over from edu: 1" in lines

@@ -1,7 +1,7 @@
-"""Nothing but its own is touched: what the application has in ``public`` and ``user_mgmt`` is dumped after every
-command that writes, and is the same, byte for byte.
+"""The pipeline touches only what is its own: ``public`` and ``user_mgmt``, which belong to the application, are dumped
+after every command that writes, and are the same, byte for byte.
 
-A dump says what is there, not whether it was taken away and put back: so the files of the tables are compared too.
+A dump does not show whether something was removed and put back, so the files of the tables are compared too.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ GRANT USAGE ON SCHEMA user_mgmt TO importer;
 GRANT SELECT (id) ON user_mgmt.users TO importer;
 RESET ROLE;
 """
-"""Tables, views and functions of ``public`` have the very names of ours, so that a bare name gone astray would hit."""
+"""Tables, views and functions of ``public`` have the same names as ours, so that a bare name gone astray would hit."""
 
 WITH_POSTGIS = """
 CREATE EXTENSION postgis SCHEMA public;
@@ -101,18 +101,28 @@ ALTER DATABASE postgres SET search_path = "$user", public, user_mgmt;
 ALTER DATABASE postgres SET statement_timeout = '10min';
 """
 
-WALK = (
-    "migrate", "rebuild", "publish", "refresh", "roles", "switchover apply", "rebuild", "rollback",
-    "compare --repeat 1", "switchover rollback", "drop-previous --yes", "start-over --yes",
-)  # fmt: skip
-"""What is done; ``publish`` stands for a new release of a publisher. The second rebuild is done as the role that owns
-the tables, and with the target schema first on the database's search_path."""
+COMMANDS = (
+    "migrate",
+    "rebuild",
+    "publish",
+    "refresh",
+    "roles",
+    "switchover apply",
+    "rebuild",
+    "rollback",
+    "compare --repeat 1",
+    "switchover rollback",
+    "drop-previous --yes",
+    "start-over --yes",
+)
+"""In their order; ``publish`` stands for a new release of a publisher. The second rebuild runs as the role that owns
+the tables, with the target schema first on the database's search_path."""
 
 REFERENCES = (
     "GRANT USAGE ON SCHEMA user_mgmt TO edu_owner;\n",
     "GRANT REFERENCES(id) ON TABLE user_mgmt.users TO edu_owner;\n",
 )
-"""What `edu-pipeline roles` adds to the dump, and must, for the foreign keys of ``analytics``; all other lines stay."""
+"""What `edu-pipeline roles` has to add to the dump, for the foreign keys of ``analytics``; no other line changes."""
 
 FILES = """
     SELECT c.oid, c.relname, c.relfilenode FROM pg_class AS c
@@ -136,15 +146,15 @@ def execute(server: Cluster, statements: str) -> None:
 
 
 def dumped(program: str, *options: str) -> str:
-    """What pg_dump or pg_dumpall writes, but for the two lines with the random key that it gives to psql."""
+    """The output of pg_dump or pg_dumpall, without the two lines with a random key for psql."""
     command = [str(find_binaries().folder / program), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return re.sub(r"(?m)^\\(un)?restrict .*\n", "", done.stdout)
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return re.sub(r"(?m)^\\(un)?restrict .*\n", "", result.stdout)
 
 
-def impact(server: Cluster, extensions: list[str]) -> dict[str, str]:
-    """All of the two schemas, by what it is called in a failure."""
-    chosen = ["--schema=public", "--schema=user_mgmt", *(f"--extension={name}" for name in extensions)]
+def snapshot(server: Cluster, extensions: list[str]) -> dict[str, str]:
+    """Everything about the two schemas and these extensions, under the names that a failure shows."""
+    selection = ["--schema=public", "--schema=user_mgmt", *(f"--extension={name}" for name in extensions)]
     with psycopg.connect(server.url("postgres")) as connection:
         files = connection.execute(FILES.encode()).fetchall()
         versions = connection.execute(
@@ -153,7 +163,7 @@ def impact(server: Cluster, extensions: list[str]) -> dict[str, str]:
             [extensions],
         ).fetchall()
     return {
-        "dump": dumped("pg_dump", *chosen, server.url("postgres")),
+        "dump": dumped("pg_dump", *selection, server.url("postgres")),
         "files": "\n".join(map(str, files)),
         "extensions": str(versions),
     }
@@ -161,26 +171,26 @@ def impact(server: Cluster, extensions: list[str]) -> dict[str, str]:
 
 def changes(before: dict[str, str], now: dict[str, str]) -> str:
     """The lines that differ."""
-    lines = [difflib.unified_diff(before[what].splitlines(), now[what].splitlines(), lineterm="") for what in before]
-    return "\n".join(line for found in lines for line in found if line[0] in "+-")
+    diffs = [difflib.unified_diff(before[part].splitlines(), now[part].splitlines(), lineterm="") for part in before]
+    return "\n".join(line for diff in diffs for line in diff if line[0] in "+-")
 
 
 def settings(server: Cluster) -> list[str]:
-    """Roles with their settings, and the database's own settings and rights, as statements; not what is in it."""
+    """Roles with their settings, and the database's own settings and rights, as statements; not its content."""
     roles = dumped("pg_dumpall", "--globals-only", "-d", server.url("postgres"))
     database = dumped("pg_dump", "--create", "--schema-only", "--schema=user_mgmt", server.url("postgres"))
     return [line for line in (roles + database).splitlines() if line and not line.startswith("--")]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample's files in a directory, which stands in for the publishers."""
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's files, in a directory that stands in for the publishers."""
     return make(tmp_path_factory.mktemp("upstream"), "sample").folder
 
 
 @pytest.mark.parametrize("postgis", [True, False], ids=["PostGIS in public", "no PostGIS"])
 def test_nothing_of_the_application_is_touched(
-    server: Cluster, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgis: bool
+    server: Cluster, upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgis: bool
 ) -> None:
     extensions = ["pg_trgm", "pgcrypto", "plpgsql"]
     if postgis:
@@ -188,45 +198,50 @@ def test_nothing_of_the_application_is_touched(
         extensions.append("postgis")
     monkeypatch.setenv("EDU_HOME", str(tmp_path))
     monkeypatch.setenv("EDU_DATABASE_URL", server.url("postgres"))
-    monkeypatch.setenv("EDU_UPSTREAM", str(made))
-    before, former = impact(server, extensions), settings(server)
-    granted = False
-    for command in WALK:
+    monkeypatch.setenv("EDU_UPSTREAM", str(upstream))
+    before, settings_before = snapshot(server, extensions), settings(server)
+    has_references = False
+    for command in COMMANDS:
         if command == "publish":
-            make(made, "sample").publish(SALES)
+            make(upstream, "sample").publish(SALES)
             continue
-        done = run("edu-pipeline", *command.split())
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        found = impact(server, extensions)
-        granted = granted or command == "roles"
-        for line in REFERENCES if granted else ():
-            assert line in found["dump"]
-            found["dump"] = found["dump"].replace(line, "")
-        assert found == before, f"{command}: {changes(before, found)}"
+        result = run("edu-pipeline", *command.split())
+        assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+        now = snapshot(server, extensions)
+        has_references = has_references or command == "roles"
+        for line in REFERENCES if has_references else ():
+            assert line in now["dump"]
+            now["dump"] = now["dump"].replace(line, "")
+        assert now == before, f"{command}: {changes(before, now)}"
         if command == "migrate":
             execute(server, QUESTION)
         if command == "refresh":
-            assert done.stderr.startswith("new releases: 1;")
+            assert result.stderr.startswith("new releases: 1;")
+    check_analytics(server, "public" if postgis else "postgis")
+    settings_now = settings(server)
+    assert [line for line in settings_before if line not in settings_now] == []
+    added = [line for line in settings_now if line not in settings_before]
+    assert added and all(re.search(r"\bedu_(owner|loader|reader)\b", line) for line in added), added
+
+
+def check_analytics(server: Cluster, postgis_schema: str) -> None:
+    """Check that the application's log is complete and linked to its users, and that PostGIS is where it should be."""
     with psycopg.connect(server.url("postgres")) as connection:
-        kept = connection.execute("SELECT user_query FROM analytics.nl_query_log").fetchall()
-        linked = connection.execute(
+        questions = connection.execute("SELECT user_query FROM analytics.nl_query_log").fetchall()
+        links = connection.execute(
             "SELECT count(*) FROM pg_constraint WHERE confrelid = 'user_mgmt.users'::regclass AND convalidated "
             "AND connamespace = 'analytics'::regnamespace"
         ).fetchone()
         home = connection.execute(
             "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'postgis'"
         ).fetchone()
-    assert (kept, linked, home) == ([("Où ?",)], (2,), ("public" if postgis else "postgis",))
-    now = settings(server)
-    assert [line for line in former if line not in now] == []
-    added = [line for line in now if line not in former]
-    assert added and all(re.search(r"\bedu_(owner|loader|reader)\b", line) for line in added), added
+    assert (questions, links, home) == ([("Où ?",)], (2,), (postgis_schema,))
 
 
-def test_a_load_into_a_schema_that_was_never_migrated_does_not_reach_public(
+def test_a_load_without_a_migration_does_not_reach_public(
     empty_database: Database, archive: Archive, tmp_path: Path
 ) -> None:
-    """Where PostGIS is in ``public``, that is on the search_path, and has tables of the same names."""
+    """If PostGIS is in ``public``, that schema is on the search_path, and it has tables of the same names."""
     with psycopg.connect(empty_database.url) as connection:
         connection.execute("CREATE EXTENSION postgis SCHEMA public")
     migrate(empty_database)
@@ -254,7 +269,7 @@ CHANGES = {
     "a policy": "DROP POLICY own ON user_mgmt.sessions",
     "a type": "ALTER TYPE public.secteur ADD VALUE 'autre'",
     "a function": "CREATE OR REPLACE FUNCTION public.refresh_all_caches() RETURNS void LANGUAGE sql AS 'SELECT'",
-    "a function more": "CREATE FUNCTION public.check_data_freshness() RETURNS void LANGUAGE sql AS 'SELECT'",
+    "another function": "CREATE FUNCTION public.check_data_freshness() RETURNS void LANGUAGE sql AS 'SELECT'",
     "a comment": "COMMENT ON COLUMN public.ips_lycees.ips IS 'As published'",
     "a grant": "GRANT SELECT ON user_mgmt.users TO importer",
     "a right on a schema": "GRANT CREATE ON SCHEMA public TO eduinfo",
@@ -266,17 +281,17 @@ CHANGES = {
 
 def test_a_change_would_be_noticed(server: Cluster) -> None:
     extensions = ["pg_trgm", "pgcrypto"]
-    found = impact(server, extensions)
-    assert impact(server, extensions) == found
-    for what, statement in CHANGES.items():
+    now = snapshot(server, extensions)
+    assert snapshot(server, extensions) == now
+    for change, statement in CHANGES.items():
         execute(server, statement)
-        before, found = found, impact(server, extensions)
-        assert found != before, what
+        before, now = now, snapshot(server, extensions)
+        assert now != before, change
 
 
 def test_a_change_of_settings_would_be_noticed(server: Cluster) -> None:
-    found = settings(server)
-    assert settings(server) == found
+    now = settings(server)
+    assert settings(server) == now
     for statement in (
         "ALTER DATABASE postgres SET search_path = educational_data, public",
         "ALTER ROLE eduinfo IN DATABASE postgres SET search_path = public",
@@ -287,5 +302,5 @@ def test_a_change_of_settings_would_be_noticed(server: Cluster) -> None:
         "REVOKE CONNECT ON DATABASE postgres FROM PUBLIC",
     ):
         execute(server, statement)
-        before, found = found, settings(server)
-        assert found != before, statement
+        before, now = now, settings(server)
+        assert now != before, statement

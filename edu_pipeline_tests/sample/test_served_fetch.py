@@ -13,8 +13,8 @@ from edu_pipeline.errors import PublisherUnavailable
 from edu_pipeline.sample.server import SampleServer, serving
 from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.sources.policy import Policy
 from edu_pipeline.sources.fetch import Fetched, fetch
+from edu_pipeline.sources.policy import Policy
 from edu_pipeline_tests.sample.small_sample import (
     ADDRESSES,
     ANNUAIRE,

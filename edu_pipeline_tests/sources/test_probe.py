@@ -52,13 +52,13 @@ class Publishers:
     broken: str = "none"
     """Host that answers with 503."""
 
-    def answer(self, method: str, asked: Request) -> Answer:
+    def answer(self, method: str, request: Request) -> Answer:
         """Answer as the server does, note the request, and count the bytes of the body."""
-        if asked.host == self.broken:
+        if request.host == self.broken:
             return Answer(503)
-        answer = SampleServer.answer(self.server, method, asked)
-        if asked.host != "-":
-            self.requests.append((method, asked))
+        answer = SampleServer.answer(self.server, method, request)
+        if request.host != "-":
+            self.requests.append((method, request))
         if method == "GET":
             body = answer.body
             assert isinstance(body, bytes | io.BufferedReader)
