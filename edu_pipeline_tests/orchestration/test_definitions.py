@@ -65,7 +65,7 @@ def test_there_is_a_job_for_every_layer() -> None:
     assert names == {"full_rebuild", "daily_refresh", "check_all", "freshness", *(f"load_{name}" for name in layers)}
 
 
-def test_places_are_loaded_before_the_tables_checked_against_them() -> None:
+def test_places_are_loaded_before_tables_checked_against_them() -> None:
     assert places_before(tables()["info_communes"]) == []
     assert places_before(tables()["departements"]) == [], "info_communes is made from it"
     sales = tables()["mutations_immo_latest"]
