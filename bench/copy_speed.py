@@ -20,7 +20,8 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from edu_pipeline.database.cluster import Cluster, find_binaries
+from edu_pipeline.database.binaries import find_binaries
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.copying import copy_in
 
 ROUNDS = 5

@@ -27,7 +27,8 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from edu_pipeline.database.cluster import Cluster, find_binaries
+from edu_pipeline.database.binaries import find_binaries
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import migrate
 from edu_pipeline.monitoring.status import TableStatus, table_status

@@ -12,7 +12,6 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 
 import psycopg
 from psycopg import sql
@@ -20,7 +19,9 @@ from psycopg import sql
 from edu_pipeline.contracts import spec
 from edu_pipeline.database.connection import Connection, Database, home_of_postgis, set_search_path
 from edu_pipeline.database.locks import migrating
+from edu_pipeline.database.psql_files import sql_of
 from edu_pipeline.errors import MigrationFailed, MigrationInvalid
+from edu_pipeline.sql import FOLDER
 from edu_pipeline.table import Table, tables
 
 log = logging.getLogger(__name__)
@@ -46,13 +47,12 @@ def migrations() -> list[Migration]:
     Lines ``\\ir ../views/<view>.sql`` are for people who run the files with ``psql -f``; here the views come
     last of all, so that they may use columns of any migration.
     """
-    found = []
-    for folder, repeatable in (("migrations", False), ("views", True)):
-        files = (file for file in resources.files("edu_pipeline.sql").joinpath(folder).iterdir())
-        for file in sorted((file for file in files if file.name.endswith(".sql")), key=lambda file: file.name):
-            text = re.sub(r"(?m)^\\ir .*$", "", file.read_text(encoding="utf-8"))
-            found.append(Migration(file.name, text, repeatable))
-    return found
+    numbered = [
+        Migration(file.name, re.sub(r"(?m)^\\ir .*$", "", file.read_text(encoding="utf-8")), repeatable=False)
+        for file in sorted((FOLDER / "migrations").glob("*.sql"))
+    ]
+    views = [Migration(file.name, sql_of(file), repeatable=True) for file in sorted((FOLDER / "views").glob("*.sql"))]
+    return numbered + views
 
 
 def migrate(database: Database, applied: Callable[[str], None] = lambda name: None) -> list[str]:

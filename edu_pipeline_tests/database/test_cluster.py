@@ -16,8 +16,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from edu_pipeline.database import cluster as module
-from edu_pipeline.database.cluster import DEAD_PID, Cluster, find_binaries
+from edu_pipeline.database import binaries
+from edu_pipeline.database.binaries import find_binaries
+from edu_pipeline.database.cluster import DEAD_PID, Cluster, command_line
 from edu_pipeline.errors import ClusterFailed
 
 
@@ -50,7 +51,7 @@ def cluster(reachable: Path) -> Iterator[Cluster]:
 def commands() -> str:
     """The command lines of all processes; ps is not on every machine."""
     if Path("/proc/self").exists():
-        return "".join(module._command_of(int(p.name)) for p in Path("/proc").iterdir() if p.name.isdigit())
+        return "".join(command_line(int(p.name)) for p in Path("/proc").iterdir() if p.name.isdigit())
     return subprocess.run(["ps", "-A", "-ww", "-o", "command="], capture_output=True, text=True).stdout
 
 
@@ -233,7 +234,7 @@ def test_a_folder_the_server_cannot_reach(tmp_path: Path, caplog: pytest.LogCapt
 def test_a_fallback_folder_of_another_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     cluster = Cluster(tmp_path / "postgres", durable=False)
-    laid = Path("/var/tmp") / f"edu-pipeline-{cluster._digest}"
+    laid = cluster.fallback_folder
     laid.symlink_to(tmp_path)
     try:
         with pytest.raises(ClusterFailed, match=r"expected .* to belong to user 0"):
@@ -243,10 +244,10 @@ def test_a_fallback_folder_of_another_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_postgresql(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "binary_folders", lambda: iter([Path("/nowhere")]))
+    monkeypatch.setattr(binaries, "binary_folders", lambda: iter([Path("/nowhere")]))
     with pytest.raises(ClusterFailed) as failure:
         cluster.start()
-    assert "expected PostgreSQL 15 or newer with PostGIS; found no PostgreSQL" in str(failure.value)
+    assert "expected PostgreSQL 15 or newer with PostGIS, found no PostgreSQL" in str(failure.value)
     assert "apt-get install postgresql postgresql-postgis" in str(failure.value)
     assert "brew install postgresql@17 postgis" in str(failure.value)
     assert cluster.status().version is None
@@ -266,7 +267,7 @@ def test_the_newest_usable_postgresql_is_taken(tmp_path: Path, monkeypatch: pyte
         return folder
 
     folders = [install("15.9"), install("15.18"), install("14.2"), install("9.6.24"), install("18beta1", False)]
-    monkeypatch.setattr(module, "binary_folders", lambda: iter(folders))
+    monkeypatch.setattr(binaries, "binary_folders", lambda: iter(folders))
     assert find_binaries().version == "15.18"
     with pytest.raises(ClusterFailed, match=r"expected PostgreSQL 17, which made the data, .* 18 in .* without"):
         find_binaries(17)
@@ -275,7 +276,7 @@ def test_the_newest_usable_postgresql_is_taken(tmp_path: Path, monkeypatch: pyte
 def test_a_lost_password_is_said(cluster: Cluster) -> None:
     cluster.start()
     cluster.passfile.unlink()
-    with pytest.raises(ClusterFailed, match=r"pgpass is gone.*delete"):
+    with pytest.raises(ClusterFailed, match=r"expected the password in .*pgpass, found: no such file.*delete"):
         cluster.start()
 
 

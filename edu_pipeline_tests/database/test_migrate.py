@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from edu_pipeline.database import migrate as module
-from edu_pipeline.database.cluster import find_binaries
+from edu_pipeline.database.binaries import find_binaries
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import Migration, migrate, migrations
 from edu_pipeline.errors import MigrationFailed, MigrationInvalid
@@ -26,6 +26,15 @@ COLUMNS = """
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm', 'i', 'I') AND a.attnum > 0
     ORDER BY 1, a.attnum
+"""
+
+VIEWS = """
+    SELECT c.relname, pg_get_viewdef(c.oid), obj_description(c.oid),
+        ARRAY(SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = c.oid ORDER BY 1),
+        ARRAY(SELECT col_description(c.oid, attnum) FROM pg_attribute WHERE attrelid = c.oid ORDER BY attnum)
+    FROM pg_class AS c
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'm'
+    ORDER BY 1
 """
 
 
@@ -72,6 +81,7 @@ def test_the_same_with_psql(database: Database, empty_database: Database) -> Non
         command = [str(psql), "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(file), empty_database.url]
         subprocess.run(command, env=environment, check=True, capture_output=True)
     assert query(empty_database, COLUMNS) == query(database, COLUMNS)
+    assert query(empty_database, VIEWS) == query(database, VIEWS)
 
 
 def test_postgis_stays_out_of_public(database: Database) -> None:
