@@ -24,7 +24,7 @@ from rich.table import Table
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.settings import settings
-from edu_pipeline_tests.database.test_plan_sql import LYCEES
+from edu_pipeline_tests.database.plan_queries import LYCEES
 
 PATH = "-c search_path=educational_data,user_mgmt,public"
 ASKED = 300

@@ -21,7 +21,7 @@ from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.ledger import REFUSED, Load
 from edu_pipeline.orchestration.assets import CHECKS
 from edu_pipeline.sources.archive import Archive, Release
-from edu_pipeline_tests.database.test_views import put
+from edu_pipeline_tests.database.rows import put
 
 COUNTRY = [("01", "10", "LYON"), ("2A", "27", "CORSE"), ("75", "01", "PARIS"), ("974", "28", "LA REUNION")]
 """The départements of a small country, and their académies."""

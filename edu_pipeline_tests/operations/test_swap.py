@@ -45,7 +45,7 @@ from edu_pipeline.monitoring.status import table_status
 from edu_pipeline.operations import rebuild_claim, swap
 from edu_pipeline.settings import PROJECT
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline_tests.conftest import new_database
+from edu_pipeline_tests.servers import new_database
 from edu_pipeline_tests.stand_in import StandIn, sale
 
 LOADED = ("departements", "passage_communes", "info_communes", "mutations_immo_latest")
