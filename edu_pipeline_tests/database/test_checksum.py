@@ -44,12 +44,9 @@ def test_every_table_and_view_but_no_partition_is_listed(database: Database) -> 
 
 def test_the_order_of_rows_and_columns_does_not_matter(empty_database: Database) -> None:
     migrate(empty_database)
-    first = checksum_after(
-        empty_database, "INSERT INTO kinds (t, f) SELECT i::text, i / 7.0 FROM generate_series(1, 500) i"
-    )
-    second = checksum_after(
-        empty_database, "INSERT INTO kinds (t, f) SELECT i::text, i / 7.0 FROM generate_series(500, 1, -1) i"
-    )
+    upward: LiteralString = "INSERT INTO kinds (t, f) SELECT i::text, i / 7.0 FROM generate_series(1, 500) i"
+    downward: LiteralString = "INSERT INTO kinds (t, f) SELECT i::text, i / 7.0 FROM generate_series(500, 1, -1) i"
+    first, second = checksum_after(empty_database, upward), checksum_after(empty_database, downward)
     assert first == second
     assert first.rows == 500
     execute(empty_database, "ALTER TABLE kinds DROP t", "ALTER TABLE kinds ADD t text")
