@@ -1,11 +1,15 @@
-"""How fast the rows of a table reach PostgreSQL: `copy_in` against `psql \\copy` of the same rows, in one run.
+"""How fast rows reach PostgreSQL. `make bench`.
 
-`make bench`. The floor is psql copying a finished CSV file; ours encodes the frame while it copies. Both write
-into the same tables of a private cluster made for this, in turn, and the medians are compared. Goal: at most 1.2.
+Measured: `copy_in`, which encodes a frame as CSV while it copies.
+Floor: `psql \\copy` of the same rows from a finished CSV file.
+Goal: at most 1.2 times the floor, by the medians of five copies each.
+
+Both write into the same table of a cluster made for the run, and take turns.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import tempfile
@@ -20,7 +24,8 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from edu_pipeline.database.cluster import Cluster, find_binaries
+from edu_pipeline.database.binaries import find_binaries
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.copying import copy_in
 
 ROUNDS = 5
@@ -30,7 +35,7 @@ SQL_TYPES = {pl.String: "text", pl.Int32: "integer", pl.Float64: "double precisi
 
 
 def shapes() -> dict[str, pl.DataFrame]:
-    """Frames of the three shapes of our tables: wide and numeric, long and narrow, text with arrays."""
+    """A frame for each shape of our tables: wide and numeric, long and narrow, text with arrays."""
     random = numpy.random.default_rng(1)
     code = pl.Series("code_commune", [f"{number:05d}" for number in range(35_000)])
     wide = pl.DataFrame(random.uniform(0, 1e5, (35_000, 120)), [f"c{number}" for number in range(120)])
@@ -56,14 +61,14 @@ def shapes() -> dict[str, pl.DataFrame]:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that ``work`` takes."""
+    """How many seconds ``work`` takes."""
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
 
 
-def compare(url: str, psql: Path, name: str, frame: pl.DataFrame, folder: Path) -> tuple[float, float]:
-    """Median seconds of psql and of ours, copying ``frame`` into a truncated table by turns."""
+def compare(url: str, psql: Path, frame: pl.DataFrame, folder: Path) -> tuple[float, float]:
+    """Median seconds of psql and of ``copy_in``, which copy ``frame`` into a truncated table in turns."""
     columns = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(SQL_TYPES[kind.base_type()]))
         for column, kind in frame.schema.items()
@@ -86,7 +91,8 @@ def compare(url: str, psql: Path, name: str, frame: pl.DataFrame, folder: Path) 
 
 
 def main() -> None:
-    """Print seconds and ratio per shape."""
+    """Print seconds and ratio for each shape."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     grid = Table("rows", "psql \\copy (s)", "copy_in (s)", "ratio", f"at most {GOAL}")
     with tempfile.TemporaryDirectory(prefix="edu-pipeline-bench-") as name:
         folder = Path(name)
@@ -95,7 +101,7 @@ def main() -> None:
         cluster.start()
         try:
             for shape, frame in shapes().items():
-                floor, ours = compare(cluster.url(), find_binaries().folder / "psql", shape, frame, folder)
+                floor, ours = compare(cluster.url(), find_binaries().folder / "psql", frame, folder)
                 verdict = "yes" if ours <= GOAL * floor else "NO"
                 grid.add_row(shape, f"{floor:.3f}", f"{ours:.3f}", f"{ours / floor:.2f}", verdict)
         finally:

@@ -1,29 +1,29 @@
-"""The daily refresh at national size: with nothing new, and with a source of which one row in a hundred has changed.
+"""The daily refresh at national size: with nothing new, and with a source whose rows have changed a little.
 
-The sample publisher serves its country; a database is filled from it. What is timed is `dagster job execute -j
-daily_refresh`, a process of its own, as the scheduler starts it. Beside each time stands that of the same process with
-nothing to run (`dagster --version`), its floor. While the change is loaded a reader asks the table and a view every
-5 ms. Goals: 20 s with nothing new, and no row written; 60 s with the change, which alone is written; no answer later
-than 50 ms.
+Measured: `dagster job execute -j daily_refresh`, in its own process, as the scheduler starts it; first with nothing
+new, then with a source of which one row in a hundred has changed. Meanwhile a reader queries the table and a view every
+5 ms. `make bench-daily`.
+Floor: the same process without any work (`dagster --version`).
+Goals: 20 s with nothing new, and no row written; 60 s with the change, and only the changed rows written; no query of
+the reader takes more than 50 ms.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import tempfile
 import threading
 import time
 from pathlib import Path
 
 import psycopg
 import requests
-from national import BIN, run
+from psycopg import sql
 from rich.console import Console
+from workbench import BIN, Workbench, run, workbench
 
 from edu_pipeline.database.cluster import Cluster
-from edu_pipeline.settings import settings
+from edu_pipeline.settings import PROJECT, settings
 
 SOURCE, TABLE, VIEW = "dvf-indicateurs-communes", "mutations_immo_latest", "commune_context_cache"
 DAILY: list[str | Path] = [BIN / "dagster", "job", "execute", "-m", "edu_pipeline.definitions", "-j", "daily_refresh"]
@@ -35,48 +35,55 @@ WRITTEN = (
 
 
 class Reader(threading.Thread):
-    """Asks a table and a view every 5 ms, until told to stop.
+    """Counts the rows of a table and of a view every 5 ms, until it is told to stop.
 
     Attributes:
-        longest: milliseconds of the slowest answer.
+        slowest: milliseconds that the slowest answer took.
         answers: how many there were.
-        wrong: answers without rows, and errors.
+        failures: answers without rows, and errors.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
-        self.url, self.stop, self.longest, self.answers = url, threading.Event(), 0.0, 0
-        self.wrong: list[str] = []
+        self.url, self.stop, self.slowest, self.answers = url, threading.Event(), 0.0, 0
+        self.failures: list[str] = []
 
     def run(self) -> None:
+        """Query until ``stop`` is set."""
+        statements = [sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name)) for name in (TABLE, VIEW)]
         with psycopg.connect(self.url, autocommit=True, options="-csearch_path=educational_data,postgis") as connection:
             while not self.stop.wait(0.005):
-                for statement in (
-                    "SELECT count(*) FROM mutations_immo_latest",
-                    "SELECT count(*) FROM commune_context_cache",
-                ):
+                for statement in statements:
                     begin = time.perf_counter()
                     try:
                         (rows,) = connection.execute(statement).fetchone() or (0,)
                     except psycopg.Error as error:
-                        self.wrong.append(str(error))
+                        self.failures.append(str(error))
                         return
-                    self.longest = max(self.longest, 1000 * (time.perf_counter() - begin))
+                    self.slowest = max(self.slowest, 1000 * (time.perf_counter() - begin))
                     self.answers += 1
                     if not rows:
-                        self.wrong.append(f"no rows: {statement}")
+                        self.failures.append(f"no rows: {statement.as_string(connection)}")
 
 
-def written(cluster: Cluster) -> dict[str, int]:
-    """Rows written per table of the target schema so far."""
+def rows_written(cluster: Cluster) -> dict[str, int]:
+    """Rows written to each table of the target schema so far."""
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
         connection.execute("SELECT pg_stat_force_next_flush()")
         time.sleep(1)  # other sessions report what they have written within a second
         return {str(name): int(rows) for name, rows in connection.execute(WRITTEN).fetchall()}
 
 
+def refresh(cluster: Cluster) -> tuple[float, dict[str, int]]:
+    """Seconds that a daily refresh takes, and the rows that it writes to each table."""
+    before = rows_written(cluster)
+    seconds, _ = run(*DAILY)
+    after = rows_written(cluster)
+    return seconds, {table: rows - before.get(table, 0) for table, rows in after.items() if rows != before.get(table)}
+
+
 def wait_for_autovacuum(cluster: Cluster, seconds: int = 120) -> None:
-    """Until the server has done what a rebuild leaves it to do, which is over when the scheduler starts a run."""
+    """Wait until the server has cleaned up after a rebuild, as it has when the scheduler starts a run."""
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
         for _ in range(seconds):
             time.sleep(1)
@@ -86,58 +93,37 @@ def wait_for_autovacuum(cluster: Cluster, seconds: int = 120) -> None:
                 return
 
 
+def prepare(bench: Workbench) -> None:
+    """Fill the database, and run the job once so that everything is loaded."""
+    dagster_home = settings().local / "dagster"
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    (dagster_home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(dagster_home)
+    run(BIN / "edu-pipeline", "migrate")
+    run(BIN / "edu-pipeline", "rebuild")
+    run(*DAILY)
+    wait_for_autovacuum(bench.cluster)
+
+
 def main() -> None:
-    """Print the seconds, what was written, and the reader's longest wait."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--scale", choices=["sample", "national"], default="national")
-    scale = parser.parse_args().scale
+    """Print seconds, rows written, and the reader's slowest answer."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", choices=["sample", "national"], default="national", help="sample: to try it out")
     console = Console()
-    with tempfile.TemporaryDirectory(prefix="edu-pipeline-bench-") as name:
-        home = Path(name)
-        home.chmod(0o755)
-        sample = settings().local / "sample" / scale
-        dagster_home = home / ".local" / "dagster"
-        os.environ |= {"EDU_HOME": str(home), "DAGSTER_HOME": str(dagster_home)}
-        publisher = [str(BIN / "edu-pipeline"), "sample"]
-        run(*publisher, "serve", "--scale", scale, "--folder", sample, "--background")
-        upstream = subprocess.check_output([*publisher, "url"], text=True).strip()
-        os.environ["EDU_UPSTREAM"] = upstream
-        settings.cache_clear()
-        dagster_home.mkdir(parents=True, exist_ok=True)
-        (dagster_home / "dagster.yaml").symlink_to(Path(__file__).parent.parent / "dagster.yaml")
-        cluster = Cluster(home / ".local" / "postgres")
-        cluster.start()
-        try:
-            floor, _ = run(BIN / "dagster", "--version")
-            for command in ("migrate", "rebuild"):
-                seconds, _ = run(BIN / "edu-pipeline", command)
-            console.print(f"rebuild: {seconds:.1f} s")
-            run(*DAILY)
-            wait_for_autovacuum(cluster)
-            before = written(cluster)
-            seconds, _ = run(*DAILY)
-            wrote = {table: rows - before.get(table, 0) for table, rows in written(cluster).items()}
-            wrote = {table: rows for table, rows in wrote.items() if rows}
-            console.print(
-                f"nothing new: {seconds:.1f} s, {seconds / floor:.1f} times the floor; rows written: {wrote or 'none'}"
-            )
-            before = written(cluster)
-            requests.post(f"{upstream}/-/publish/{SOURCE}", timeout=600).raise_for_status()
-            reader = Reader(cluster.url())
-            reader.start()
-            seconds, _ = run(*DAILY)
-            reader.stop.set()
-            reader.join()
-            after = written(cluster)
-        finally:
-            cluster.stop()
-            run(*publisher, "stop")
-    wrote = {table: rows - before.get(table, 0) for table, rows in after.items() if rows != before.get(table, 0)}
-    console.print(f"{SOURCE} changed: {seconds:.1f} s, {seconds / floor:.1f} times the floor; rows written: {wrote}")
-    console.print(
-        f"reader: {reader.answers:,} answers, the slowest after {reader.longest:.0f} ms; wrong: {reader.wrong[:3]}"
-    )
-    console.print(f"floor (dagster --version): {floor:.1f} s")
+    with workbench(parser.parse_args().scale) as bench:
+        prepare(bench)
+        floor, _ = run(BIN / "dagster", "--version")
+        console.print(f"floor (dagster --version): {floor:.1f} s")
+        seconds, written = refresh(bench.cluster)
+        console.print(f"nothing new: {seconds:.1f} s, {seconds / floor:.1f} times the floor; rows written: {written}")
+        requests.post(f"{bench.upstream}/-/publish/{SOURCE}", timeout=600).raise_for_status()
+        reader = Reader(bench.cluster.url())
+        reader.start()
+        seconds, written = refresh(bench.cluster)
+        reader.stop.set()
+        reader.join()
+    console.print(f"{SOURCE} changed: {seconds:.1f} s, {seconds / floor:.1f} times the floor; rows written: {written}")
+    console.print(f"reader: {reader.answers:,} answers, the slowest in {reader.slowest:.0f} ms; {reader.failures[:3]}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
-"""How long it takes to place segments of streets, and in how much memory. `python bench/street_matching.py`.
+"""Time and memory of placing segments of streets. `python bench/street_matching.py [--departements 96]`.
 
-A country is made up, the same one each time: 96 départements of a city, ten towns and 25 villages, about 3 million
-addresses in files laid out as the Base Adresse Nationale's, one csv.gz per département, and 1 million segments written
-as the carte scolaire writes them; of 100 labels about 80 are the street's, abbreviated, 10 have a letter less and 10
-name no street. A process of its own reads and places one département after the other. The floor is another one that
-reads the same files and groups the addresses by street. Both are done with half of the départements, too: time is to
-grow no faster than the work. Goals: less than 10 minutes, less than 2 GiB resident (it starts no other process).
+Measured: a process that reads and places one département after the other; with half of the départements, and with all.
+Floor: a process that reads the same files and groups the addresses by street.
+Goals: less than 10 minutes, less than 2 GiB resident, and time that grows no faster than the work.
+
+The country is invented, the same one each time: 96 départements of a city, ten towns and 25 villages, with about 3
+million addresses in files like those of the Base Adresse Nationale, one csv.gz per département, and 1 million segments
+as the carte scolaire writes them. Of 100 labels about 80 are those of the street, abbreviated, 10 lack a letter, and 10
+name no street.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import subprocess
@@ -29,40 +32,43 @@ from edu_pipeline.sectors.street_words import TYPES
 
 DEPARTEMENTS = 96
 STREETS = [800, *[80] * 10, *[20] * 25]
-"""Of the communes of a département."""
+"""How many streets each commune of a département has."""
 
 SEGMENTS, NUMBERS = 5, 15
-"""Of a street: segments, and addresses on average."""
+"""How many segments a street has, and how many addresses on average."""
+
+TASKS = ("floor", "place")
 
 GOAL_SECONDS, GOAL_BYTES, GOAL_GROWTH = 600, 2 << 30, 1.15
 
-BAN = (
-    "id", "id_fantoir", "numero", "rep", "nom_voie", "code_postal", "code_insee", "nom_commune",
-    "code_insee_ancienne_commune", "nom_ancienne_commune", "x", "y", "lon", "lat", "type_position", "alias", "nom_ld",
-    "libelle_acheminement", "nom_afnor", "source_position", "source_nom_voie", "certification_commune", "cad_parcelles",
-)  # fmt: skip
+HEADER = (
+    "id;id_fantoir;numero;rep;nom_voie;code_postal;code_insee;nom_commune;code_insee_ancienne_commune;"
+    "nom_ancienne_commune;x;y;lon;lat;type_position;alias;nom_ld;libelle_acheminement;nom_afnor;source_position;"
+    "source_nom_voie;certification_commune;cad_parcelles"
+)
+BAN = HEADER.split(";")
 """The columns of the BAN's files."""
 
 KINDS = ["Rue", "Rue", "Rue", "Avenue", "Boulevard", "Allée", "Impasse", "Chemin", "Place", "Square"]
 TITLES = ["", "", "", "du Général ", "du Docteur ", "Saint-", "de la ", "des "]
 FIRST = ["", "", "Jean ", "Pierre ", "Marie ", "Jean-Baptiste ", "Émile ", "Lucie "]
-SYLLABLES = [
-    "ba", "be", "bi", "bo", "cha", "che", "da", "del", "du", "fa", "fer", "ga", "gué", "jo", "ker", "la", "lan", "le",
-    "lo", "ma", "mé", "mon", "na", "pé", "plo", "ra", "ré", "ro", "sa", "ti", "va", "ville",
-]  # fmt: skip
+SYLLABLES = (
+    "ba be bi bo cha che da del du fa fer ga gué jo ker la lan le lo ma mé mon na pé plo ra ré ro sa ti va ville"
+)
 
 
 def plain(column: str) -> pl.Expr:
-    """Capitals without accents, hyphens and apostrophes."""
+    """A text in capitals, without accents, hyphens and apostrophes."""
     capitals = pl.col(column).str.to_uppercase().str.normalize("NFKD").str.replace_all(r"\p{M}", "")
     return capitals.str.replace_all("[-']", " ").alias("nom_afnor")
 
 
 def streets_of(random: np.random.Generator, count: int) -> list[str]:
-    """Names of streets as the BAN writes them, each once."""
+    """``count`` different names of streets, as the BAN writes them."""
     names: dict[str, None] = {}
+    syllables = SYLLABLES.split()
     while len(names) < count:
-        name = "".join(random.choice(SYLLABLES, random.integers(3, 6))).capitalize()
+        name = "".join(random.choice(syllables, random.integers(3, 6))).capitalize()
         names[f"{random.choice(KINDS)} {random.choice(TITLES)}{random.choice(FIRST)}{name}"] = None
     return list(names)
 
@@ -118,61 +124,64 @@ def addresses(random: np.random.Generator, codes: list[str], names: list[str]) -
 
 
 def read(path: Path) -> pl.DataFrame:
-    """The columns of the BAN that placing wants."""
+    """The columns of the BAN that placing needs."""
     types = {"numero": pl.Int64, "lon": pl.Float64, "lat": pl.Float64}
     schema = {name: types.get(name, pl.String) for name in BAN}
     return pl.read_csv(path, separator=";", schema=schema, columns=list(ADDRESS))
 
 
-def work(what: str, folder: Path, departements: int) -> dict[str, Any]:
-    """Place, or only read and group: what came out, seconds, and bytes resident at most."""
+def work(task: str, folder: Path, departements: int) -> dict[str, Any]:
+    """Place (or, for the floor, only read and group): counts, seconds, and bytes resident at most."""
     begin = time.perf_counter()
     counts = {"segments": 0, "addresses": 0, "lines": 0, "held": 0}
     for number in range(1, departements + 1):
-        here = read(folder / f"adresses-{number:02d}.csv.gz")
-        counts["addresses"] += len(here)
-        if what == "floor":
-            counts["lines"] += len(here.group_by("code_insee", "nom_voie").agg("numero", "lon", "lat"))
+        ban = read(folder / f"adresses-{number:02d}.csv.gz")
+        counts["addresses"] += len(ban)
+        if task == "floor":
+            counts["lines"] += len(ban.group_by("code_insee", "nom_voie").agg("numero", "lon", "lat"))
             continue
-        done = place(pl.read_parquet(folder / f"segments-{number:02d}.parquet"), here)
-        counts["segments"] += len(done)
-        counts["lines"] += done["geometry"].count()
-        counts["held"] += len(addresses_of(done, here))
+        placed = place(pl.read_parquet(folder / f"segments-{number:02d}.parquet"), ban)
+        counts["segments"] += len(placed)
+        counts["lines"] += placed["geometry"].count()
+        counts["held"] += len(addresses_of(placed, ban))
     seconds = time.perf_counter() - begin
     return counts | {"seconds": seconds, "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
 
-def in_its_own_process(what: str, folder: Path, departements: int) -> dict[str, Any]:
-    """``work`` in a process of its own, so that its memory is its own."""
-    command = [sys.executable, __file__, what, str(folder), str(departements)]
+def in_its_own_process(task: str, folder: Path, departements: int) -> dict[str, Any]:
+    """``work`` in its own process, so that its memory can be told from ours."""
+    command = [sys.executable, __file__, task, str(folder), str(departements)]
     result: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return result
 
 
 def main() -> None:
     """Make the country, and print seconds, growth and memory."""
-    if len(sys.argv) > 1:
+    if sys.argv[1:] and sys.argv[1] in TASKS:
         print(json.dumps(work(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))
         return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--departements", type=int, default=DEPARTEMENTS, help="how many; 2 to try it out")
+    whole = parser.parse_args().departements
     grid = Table("", "départements", "segments", "addresses", "lines", "held", "s", "MiB")
     seconds = {}
     with tempfile.TemporaryDirectory(prefix="edu-pipeline-bench-") as name:
         folder = Path(name)
-        for number in range(1, DEPARTEMENTS + 1):
+        for number in range(1, whole + 1):
             make(folder, number)
-        for departements in (DEPARTEMENTS // 2, DEPARTEMENTS):
-            for what in ("floor", "place"):
-                found = in_its_own_process(what, folder, departements)
-                seconds[what, departements] = found["seconds"]
-                figures = [f"{found[key]:,}" for key in ("segments", "addresses", "lines", "held")]
+        for departements in (whole // 2, whole):
+            for task in TASKS:
+                result = in_its_own_process(task, folder, departements)
+                seconds[task, departements] = result["seconds"]
+                figures = [f"{result[key]:,}" for key in ("segments", "addresses", "lines", "held")]
                 grid.add_row(
-                    what, str(departements), *figures, f"{found['seconds']:.1f}", f"{found['bytes'] / 2**20:,.0f}"
+                    task, str(departements), *figures, f"{result['seconds']:.1f}", f"{result['bytes'] / 2**20:,.0f}"
                 )
     Console().print(grid)
-    growth = seconds["place", DEPARTEMENTS] / seconds["place", DEPARTEMENTS // 2]
+    growth = seconds["place", whole] / seconds["place", whole // 2]
     print(f"twice the work takes {growth:.2f} times as long (goal: at most {2 * GOAL_GROWTH:.2f})")
-    print(f"{seconds['place', DEPARTEMENTS] / seconds['floor', DEPARTEMENTS]:.1f} times the floor")
-    good = found["seconds"] < GOAL_SECONDS and found["bytes"] < GOAL_BYTES and growth <= 2 * GOAL_GROWTH
+    print(f"{seconds['place', whole] / seconds['floor', whole]:.1f} times the floor")
+    good = result["seconds"] < GOAL_SECONDS and result["bytes"] < GOAL_BYTES and growth <= 2 * GOAL_GROWTH
     print("goals met" if good else "GOALS MISSED: 600 s, 2 GiB, linear growth")
 
 

@@ -1,7 +1,7 @@
-"""What the tests share: one private PostgreSQL for the whole run, and a fresh migrated database per test.
+"""The fixtures of all tests: one private PostgreSQL for the whole run, and a new migrated database for each test.
 
-The process that starts pytest makes and stops the cluster; with pytest-xdist its workers use the same one,
-each with databases of its own.
+The process that starts pytest creates and stops the cluster; with pytest-xdist its workers use the same one, each with
+its own databases.
 """
 
 from __future__ import annotations
@@ -9,14 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 from upath import UPath
 
 from edu_pipeline.database.cluster import Cluster
@@ -24,14 +21,14 @@ from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import migrate
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline_tests.servers import own_server
+from edu_pipeline_tests.servers import new_database, own_server
 from edu_pipeline_tests.stand_in import StandIn
 
 CLUSTER = "EDU_TESTS_CLUSTER"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the cluster in the process that started the run; its workers find it in the environment."""
+    """Start the cluster in the process that started the run; its workers find its folder in the environment."""
     if not hasattr(config, "workerinput"):
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the cluster is stopped
         for name in [name for name in os.environ if name.startswith("EDU_") and name != "EDU_UPSTREAM"]:
@@ -49,7 +46,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture(scope="session")
 def template(cluster: Cluster) -> Iterator[str]:
-    """A migrated database that every test's own is copied from."""
+    """A migrated database, from which the databases of the tests are copied."""
     with new_database(cluster, "template1") as name:
         migrate(Database(cluster.url(name), "educational_data"))
         yield name
@@ -57,14 +54,14 @@ def template(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def empty_database(cluster: Cluster) -> Iterator[Database]:
-    """A database with nothing in it."""
+    """An empty database, not migrated."""
     with new_database(cluster, "template1") as name:
         yield Database(cluster.url(name), "educational_data")
 
 
 @pytest.fixture
 def database(cluster: Cluster, template: str) -> Iterator[Database]:
-    """A migrated database, its tables empty, in the schema ``educational_data``."""
+    """A migrated database; its tables are empty and in the schema ``educational_data``."""
     with new_database(cluster, template) as name:
         yield Database(cluster.url(name), "educational_data")
 
@@ -83,28 +80,8 @@ def stand_in(tmp_path: Path, archive: Archive, database: Database) -> StandIn:
 
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test sees the private state of the checkout, nor the settings of another test."""
+    """Keep the private state of the checkout, and the settings of other tests, out of each test."""
     monkeypatch.setenv("EDU_HOME", str(tmp_path_factory.mktemp("home")))
     settings.cache_clear()
     yield
     settings.cache_clear()
-
-
-class new_database:
-    """A database copied from ``origin``, dropped at the end."""
-
-    def __init__(self, cluster: Cluster, origin: str) -> None:
-        self.admin, self.origin = cluster.url("postgres"), origin
-        self.name = f"test_{uuid.uuid4().hex[:12]}"
-
-    def __enter__(self) -> str:
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
-        self._execute(create.format(sql.Identifier(self.name), sql.Identifier(self.origin)))
-        return self.name
-
-    def __exit__(self, *_: object) -> None:
-        self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self.name)))
-
-    def _execute(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self.admin, autocommit=True) as connection:
-            connection.execute(statement)

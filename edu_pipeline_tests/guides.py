@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from edu_pipeline.database.cluster import find_binaries
+from edu_pipeline.database.binaries import find_binaries
 from edu_pipeline.settings import PROJECT
 
 DOCS = PROJECT / "docs"

@@ -1,28 +1,32 @@
-"""The PostgreSQL servers of the tests: thrown away at the end, and in memory where there is room.
+"""The PostgreSQL servers of the tests, and databases on them: removed at the end, and in memory where there is room.
 
-A test has a database of its own, which is a thousand files that are made and removed again: on a disk that is a
-fifth of what the tests take. Belongs here: where a server's files are, and that nothing of it is left. Does not belong
-here: databases (``conftest.py``).
+Every test has its own database: a thousand files that are created and removed again, which on a disk takes a fifth of
+the time of the tests. Belongs here: where the files of a server are, and removing them. Does not belong here: what is
+in a database (``conftest.py``).
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psycopg
+from psycopg import sql
 
 from edu_pipeline.database.cluster import Cluster
 
 MEMORY = Path("/dev/shm")
 ROOM = 2 << 30
-"""Bytes free in memory from which servers are made there; those of a whole run need half a GB."""
+"""Servers are made in memory if it has this many bytes free; those of a whole run need half a GB."""
 
 
 @contextmanager
 def own_server() -> Iterator[Cluster]:
-    """A server that nobody else has roles or databases on; it is removed at the end."""
+    """A server without roles or databases of anybody else; it is removed at the end."""
     in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
     with tempfile.TemporaryDirectory(prefix="edu-pipeline-tests-", dir=MEMORY if in_memory else None) as folder:
         Path(folder).chmod(0o755)
@@ -32,3 +36,21 @@ def own_server() -> Iterator[Cluster]:
             yield cluster
         finally:
             cluster.stop()
+
+
+@contextmanager
+def new_database(cluster: Cluster, origin: str) -> Iterator[str]:
+    """The name of a new copy of the database ``origin``; it is dropped at the end."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    copy, drop = map(sql.Identifier, (name, origin)), sql.SQL("DROP DATABASE {} WITH (FORCE)")
+    _execute(cluster, sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(*copy))
+    try:
+        yield name
+    finally:
+        _execute(cluster, drop.format(sql.Identifier(name)))
+
+
+def _execute(cluster: Cluster, statement: sql.Composed) -> None:
+    """Execute a statement that no transaction may contain."""
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        connection.execute(statement)

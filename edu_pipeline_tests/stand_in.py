@@ -1,4 +1,8 @@
-"""A directory that stands in for the publishers, filled file by file, and loads from it into a real database."""
+"""A directory that stands in for the publishers, filled file by file, and loads from it into a real database.
+
+Belongs here: publishing small files, and loading them as the pipeline does. Does not belong here: the country of
+the sample publisher (``edu_pipeline/sample``).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ SALES_HEADER = "INSEE_COM,annee,nb_mutations,NbMaisons,NbApparts,PropMaison,Prop
 
 @dataclass(frozen=True)
 class StandIn:
-    """The publishers, as a directory; and the pipeline that reads from it."""
+    """A directory in place of the publishers, and a pipeline that reads from it."""
 
     folder: Path
     archive: Archive
@@ -36,15 +40,18 @@ class StandIn:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def put_communes(self, count: int = 30) -> list[str]:
-        """Publish ``count`` communes of the Ain and what they refer to; their codes."""
+        """Publish ``count`` communes of the Ain and what they refer to.
+
+        Returns:
+            Their codes.
+        """
         codes = [f"01{number:03d}" for number in range(1, count + 1)]
-        commune = {
-            "codeDepartement": "01", "codeRegion": "84", "codesPostaux": ["01000"], "population": 860,
-            "siren": "210100012", "codeEpci": "200069193",
-            "centre": {"type": "Point", "coordinates": [4.93, 46.15]},
-        }  # fmt: skip
+        codes_of_ain = {"codeDepartement": "01", "codeRegion": "84", "codesPostaux": ["01000"]}
+        centre = {"type": "Point", "coordinates": [4.93, 46.15]}
+        groups = {"siren": "210100012", "codeEpci": "200069193"}
+        commune = {"population": 860, "centre": centre} | codes_of_ain | groups
         paris = commune | {"nom": "Paris 16e Arrondissement", "code": "75116", "codeDepartement": "75"}
-        paris = {name: value for name, value in paris.items() if name not in ("siren", "codeEpci")}
+        paris = {name: value for name, value in paris.items() if name not in groups}
         communes = [commune | {"nom": f"Commune {code}", "code": code} for code in codes]
         communes.append(commune | {"nom": "Paris", "code": "75056", "codeDepartement": "75", "codeRegion": "11"})
         self.put("geo-api-communes", "communes.json", json.dumps(communes))
@@ -68,11 +75,15 @@ class StandIn:
         return codes
 
     def put_sales(self, rows: list[str], header: str = SALES_HEADER) -> None:
-        """Publish the property sales; a row is what follows the header's columns, e.g. ``01001,2024,4,...``."""
+        """Publish the property sales; a row has the header's columns, e.g. ``01001,2024,4,...``."""
         self.put(SALES, "communesdvf2024.csv", "\n".join([header, *rows, ""]))
 
     def load(self, *names: str, accept_shrink: bool = False, force: bool = False) -> Outcome:
-        """Fetch the sources of the tables and load them in this order; the outcome of the last."""
+        """Fetch the sources of the tables and load these, in the given order.
+
+        Returns:
+            The outcome of the last load.
+        """
         for name in names:
             for source in tables()[name].sources:
                 fetch_if_any(catalogue()[source], self.archive, str(self.folder))
@@ -85,12 +96,12 @@ class StandIn:
         self.load("departements", "passage_communes", "info_communes")
 
     def check(self, name: str, names: Collection[str] | None = None) -> list[checks.CheckResult]:
-        """What the checks of a table find."""
+        """The results of a table's checks."""
         with self.database.connect() as connection:
             return checks.run(connection, self.database, self.archive, name, names)
 
     def rows(self, statement: LiteralString) -> list[tuple[Any, ...]]:
-        """What a query returns."""
+        """The rows of a query."""
         with self.database.connect() as connection:
             return connection.execute(statement).fetchall()
 
@@ -101,5 +112,5 @@ class StandIn:
 
 
 def sale(code: str, houses: int = 4, price: str = "290575") -> str:
-    """A row of the property sales: houses only, in the order of the 2024 file, not swapped."""
+    """A row of the property sales of a commune: houses only, in the order of the 2024 file, not swapped."""
     return f"{code},2024,{houses},{houses},0,100,0,{price},3258,96"

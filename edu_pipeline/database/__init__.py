@@ -1,1 +1,1 @@
-"""The target database: connections, locks, migrations, COPY, the ledger, views, rights."""
+"""The target database: its server, connections, locks, migrations, COPY, the ledger, views, rights."""

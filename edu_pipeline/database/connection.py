@@ -1,9 +1,9 @@
-"""The target database: one connection at a time, with the target schema alone on its search_path.
+"""The target database: one connection at a time, with only the target schema on its search_path.
 
-Alone, since a name that it does not have must be an error, and not be found in `public`, which is the application's.
+Only that one: a name that it lacks must be an error, and not lead to a table of the application in `public`.
 
-Belongs here: connecting, and what is asked of the catalogue. Does not belong here: SQL about any one table's
-rows (``publish``), migrations (``migrate.py``), the private cluster (``cluster.py``).
+Belongs here: connecting, and listing what is in a schema. Does not belong here: the rows of any one table
+(``loading/rows.py``, ``loading/writing.py``), migrations (``migrate.py``), the private cluster (``cluster.py``).
 """
 
 from __future__ import annotations
@@ -23,18 +23,28 @@ from edu_pipeline.settings import Settings
 Connection = psycopg.Connection[tuple[object, ...]]
 
 TABLES, VIEWS = "rp", "m"
-"""Kinds of relations, as in ``pg_class.relkind``: tables (also partitioned ones), and materialized views."""
+"""Kinds of relations for ``relations``, letters of ``pg_class.relkind``: tables, and materialized views."""
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for the server to answer."""
 
 SESSION = "SET jit = off; SET default_statistics_target = 30"
-"""Compiling takes longer than any statement of ours saves by it: 0.3 to 1 s. ANALYZE of a wide table takes half a
-second with the default of 100 (values per column that are told apart), 0.15 s with 30; the views take no longer."""
+"""Compiling a statement takes 0.3 to 1 s, more than any of ours gains by it. ANALYZE of a wide table takes 0.5 s with
+the default target of 100, 0.15 s with 30, and the views are refreshed no slower."""
 
+SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1"
 
-_open: set[Connection] = set()
-"""The connections of this process."""
+RELATIONS = """
+    SELECT c.relname
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relkind = ANY (%s) AND NOT c.relispartition AND c.relname !~ '__' AND NOT EXISTS (
+        SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'
+    )
+    ORDER BY c.relname COLLATE "C"
+"""
+
+_open_connections: set[Connection] = set()
+"""Those of this process."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Database:
     Attributes:
         url: a libpq connection URL.
         schema: the schema that tables are read from and written to.
-        live: the schema that readers see, if ``schema`` is one that is built beside it; else None.
+        live: the live schema, if ``schema`` is the next one, which a rebuild fills; else None.
     """
 
     url: str
@@ -53,16 +63,16 @@ class Database:
 
     @property
     def next(self) -> Database:
-        """The schema that a full rebuild fills, to be swapped with this one (``swap.py``)."""
+        """The next schema, which a full rebuild fills and then swaps with this one (``operations/swap.py``)."""
         return Database(self.url, f"{self.schema}__next", live=self.schema)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A connection in its own transaction: committed at the end, rolled back on an error.
+        """A connection in a transaction, which is committed at the end and rolled back on an error.
 
         Raises:
-            DatabaseUnreachable: the server does not answer or refuses; the text has no password.
-            DiskFull: the server has no space left for what was done with the connection.
+            DatabaseUnreachable: the server does not answer or refuses the connection; the text contains no password.
+            DiskFull: the server has no space left.
         """
         try:
             connection = psycopg.connect(self.url, connect_timeout=CONNECT_TIMEOUT, application_name="edu_pipeline")
@@ -70,9 +80,9 @@ class Database:
             raise DatabaseUnreachable(
                 self.place,
                 f"expected an answer, found: {str(error).strip()}.",
-                "Start it (`edu-pipeline db start` for the private cluster) or mend EDU_DATABASE_URL.",
+                "Start it (`edu-pipeline db start` for the private cluster) or correct EDU_DATABASE_URL.",
             ) from error
-        _open.add(connection)
+        _open_connections.add(connection)
         try:
             with connection:
                 _work_as_owner(connection, self.live or self.schema)
@@ -82,39 +92,39 @@ class Database:
         except psycopg.errors.DiskFull as error:
             raise DiskFull(
                 self.place,
-                f"expected space for the new rows beside the published ones, found: {str(error).strip()}.",
-                "The published rows are as they were. Free space on the server (`edu-pipeline drop-previous` gives "
-                "back that of the schema before the last rebuild) or add some; then run the same again.",
+                f"expected space for the new rows next to the published ones, found: {str(error).strip()}.",
+                "The published rows are unchanged. Add space on the server or free some (`edu-pipeline drop-previous` "
+                "frees that of the previous schema); then run the same command again.",
             ) from error
         finally:
-            _open.discard(connection)
+            _open_connections.discard(connection)
 
     @property
     def place(self) -> str:
-        """Host, port and name of the database, for people; never a password."""
-        given = conninfo_to_dict(self.url)
-        return f"database {given.get('dbname', '')} on {given.get('host', 'localhost')}:{given.get('port', 5432)}"
+        """Name, host and port of the database, for messages; never a password."""
+        info = conninfo_to_dict(self.url)
+        return f"database {info.get('dbname', '')} on {info.get('host', 'localhost')}:{info.get('port', 5432)}"
 
 
 def cancel_statements() -> None:
-    """Cancel what the server does for the connections of this process, whichever thread waits for it."""
-    for connection in list(_open):
+    """Cancel the statements that this process waits for, in any thread."""
+    for connection in list(_open_connections):
         with suppress(psycopg.Error):
             connection.cancel_safe(timeout=CONNECT_TIMEOUT)
 
 
 def target(settings: Settings) -> Database:
-    """The database that the settings name; the private cluster's if they name none.
+    """The database of the settings; that of the private cluster if they name none.
 
     Raises:
-        ClusterFailed: there is no private cluster yet, or no server to run it.
+        ClusterFailed: there is no private cluster yet.
     """
     url = settings.database_url or Cluster(settings.local / "postgres").url()
     return Database(url, settings.target_schema)
 
 
 def _work_as_owner(connection: Connection, schema: str) -> None:
-    """Take the role that owns ``schema``, if the login is a member of it: what is made then belongs to all members."""
+    """Take the role that owns ``schema``, if this one is a member: then new objects belong to all its members."""
     owner = connection.execute(
         "SELECT r.rolname FROM pg_namespace AS n JOIN pg_roles AS r ON r.oid = n.nspowner "
         "WHERE n.nspname = %s AND r.rolname <> current_user AND r.rolname !~ '^pg_' AND pg_has_role(r.oid, 'MEMBER')",
@@ -137,7 +147,7 @@ def set_search_path(connection: Connection, schemas: Sequence[str]) -> None:
 
 
 def home_of_postgis(connection: Connection) -> list[str]:
-    """The schema that PostGIS lives in; empty where it is not installed."""
+    """The schema that PostGIS is in; empty where it is not installed."""
     rows = connection.execute(
         "SELECT nspname FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace WHERE extname = 'postgis'"
     )
@@ -145,30 +155,21 @@ def home_of_postgis(connection: Connection) -> list[str]:
 
 
 def relations(connection: Connection, schema: str, kinds: str) -> list[str]:
-    """The names of a schema's relations of some ``kinds`` (letters of ``pg_class.relkind``), sorted.
+    """The names of the tables and views of a schema, sorted.
 
-    Neither partitions nor tables that a load works with are listed, nor what belongs to an extension.
+    Partitions, the work tables of a load (whose names contain ``__``) and what belongs to an extension are left out.
+
+    Args:
+        kinds: which kinds, letters of ``pg_class.relkind``, e.g. ``TABLES + VIEWS``.
 
     Raises:
-        SchemaMissing: there is no such schema; the text names those that there are.
+        SchemaMissing: the schema does not exist; the text names the existing ones.
     """
-    schemas = [
-        str(name)
-        for (name,) in connection.execute(
-            "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY 1"
-        )
-    ]
-    if schema not in schemas:
+    if not exists(connection, schema):
+        schemas = ", ".join(str(name) for (name,) in connection.execute(SCHEMAS))
         raise SchemaMissing(
             f"schema {schema}",
-            f"expected a schema of this name in the database, found only {', '.join(schemas) or 'none'}.",
+            f"expected a schema of this name in the database, found only {schemas or 'none'}.",
             "Name one of these, or connect to another database.",
         )
-    rows = connection.execute(
-        "SELECT relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace "
-        "WHERE nspname = %s AND relkind = ANY (%s) AND NOT relispartition AND relname !~ '__' AND NOT EXISTS ("
-        "SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') "
-        'ORDER BY relname COLLATE "C"',
-        [schema, list(kinds)],
-    )
-    return [str(name) for (name,) in rows]
+    return [str(name) for (name,) in connection.execute(RELATIONS, [schema, list(kinds)])]

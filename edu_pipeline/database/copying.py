@@ -1,7 +1,7 @@
 """COPY between polars and PostgreSQL, as CSV.
 
-Belongs here: the text form of every contract type in both directions, and streaming it. Does not belong
-here: which rows to write.
+Belongs here: the text form of every contract type in both directions, and streaming it. Does not belong here: which
+rows to write (``loading/writing.py``).
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from edu_pipeline.contracts import Contract
 from edu_pipeline.database.connection import Connection
 
 SLICE = 10_000
-"""Rows per write: large enough for the speed of ``psql \\copy``, small enough to bound the memory."""
+"""Rows per write: enough to be as fast as ``psql \\copy``, few enough to bound the memory."""
 
 BATCH = 100_000
-"""Rows that are in memory at a time."""
+"""Rows in memory at a time."""
 
 SEPARATOR = "\x1f"
-"""Stands between the elements of an array on its way out of the database (a control character: in no text)."""
+"""Separates the elements of an array on its way out of the database; a control character that no text contains."""
 
 
 def copy_in(connection: Connection, into: sql.Composable, frame: pl.LazyFrame, *, frozen: bool = False) -> int:
-    """Append the rows of ``frame`` to the table ``into``, columns by name.
+    """Append the rows of ``frame`` to the table ``into``, matching columns by name.
 
-    A thread sends them, so that the server takes in rows while the next ones become text.
+    A thread sends them, so that the server reads rows while the next ones are encoded.
 
     Args:
-        frozen: visible to every snapshot, with nothing to vacuum; this transaction must have made or truncated the
-            table.
+        frozen: write rows that are visible to every snapshot and need no vacuum; the table must have been created or
+            truncated in this transaction.
 
     Returns:
-        The number of rows, which the server has counted too.
+        The number of rows, as the server counted them.
 
     Raises:
         psycopg.Error: the server refused a row.
-        RuntimeError: the server counted other rows than were sent.
+        RuntimeError: the server counted more or fewer rows than were sent.
     """
     schema = frame.collect_schema()
     columns = sql.SQL(", ").join(map(sql.Identifier, schema.names()))
@@ -59,11 +59,12 @@ def copy_in(connection: Connection, into: sql.Composable, frame: pl.LazyFrame, *
                     copy.write(text.getbuffer())
                 sent += batch.height
         if cursor.rowcount != sent:
-            raise RuntimeError(f"COPY took {cursor.rowcount} rows of {sent} that were sent")
+            raise RuntimeError(f"expected COPY to write the {sent} rows that were sent, found {cursor.rowcount}")
     return sent
 
 
 def _to_text(name: str, kind: pl.DataType) -> pl.Expr:
+    """The column as COPY reads it: an array as ``{"a","b"}``."""
     column = pl.col(name)
     if isinstance(kind, pl.List):
         quoted = pl.format(
@@ -81,16 +82,16 @@ def copy_out(
     only: Collection[str] = (),
     latest: str | None = None,
 ) -> pl.LazyFrame:
-    """The rows of table ``name``, lazily, columns and types of ``contract``, through a file in ``scratch``.
+    """The rows of table ``name``, lazily, with the columns and types of ``contract``, by way of a file in ``scratch``.
 
-    The frame can be used as long as the file is there.
+    The frame is usable as long as the file exists.
 
     Args:
         only: the columns to read; empty: all.
-        latest: the column of which only the rows with the greatest value are read; None: all rows.
+        latest: a column; only the rows with its greatest value are read. None: all rows.
     """
     columns = {key: column for key, column in contract.columns().items() if not only or key in only}
-    chosen = sql.SQL(", ").join(_out_of(column_name, column) for column_name, column in columns.items())
+    chosen = sql.SQL(", ").join(_exported(column_name, column) for column_name, column in columns.items())
     rows = sql.SQL("SELECT {} FROM {}").format(chosen, sql.Identifier(name))
     if latest:
         rows += sql.SQL(" WHERE {0} = (SELECT max({0}) FROM {1})").format(sql.Identifier(latest), sql.Identifier(name))
@@ -100,22 +101,24 @@ def copy_out(
         for block in copy:
             file.write(block)
     text = pl.scan_csv(path, infer_schema=False)
-    return text.select(_of_text(column_name, column) for column_name, column in columns.items())
+    return text.select(_parsed(column_name, column) for column_name, column in columns.items())
 
 
-def _out_of(name: str, column: dy.Column) -> sql.Composable:
+def _exported(name: str, column: dy.Column) -> sql.Composable:
+    """The column as COPY is to write it: an array as one text."""
     if column.dtype == pl.List:
         form = sql.SQL("array_to_string({}, {}) AS {}")
         return form.format(sql.Identifier(name), sql.Literal(SEPARATOR), sql.Identifier(name))
     return sql.Identifier(name)
 
 
-def _of_text(name: str, column: dy.Column) -> pl.Expr:
-    value, wanted = pl.col(name), column.dtype
-    if wanted == pl.List:
-        return pl.when(value == "").then(pl.lit([], dtype=wanted)).otherwise(value.str.split(SEPARATOR)).alias(name)
-    if wanted == pl.Boolean:
-        return value == "t"
-    if wanted == pl.Date:
-        return value.str.to_date("%Y-%m-%d")
-    return value.cast(wanted)
+def _parsed(name: str, column: dy.Column) -> pl.Expr:
+    """The column from the text that COPY wrote."""
+    text, kind = pl.col(name), column.dtype
+    if kind == pl.List:
+        return pl.when(text == "").then(pl.lit([], dtype=kind)).otherwise(text.str.split(SEPARATOR)).alias(name)
+    if kind == pl.Boolean:
+        return text == "t"
+    if kind == pl.Date:
+        return text.str.to_date("%Y-%m-%d")
+    return text.cast(kind)

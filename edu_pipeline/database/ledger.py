@@ -1,7 +1,7 @@
 """The ledger: what was loaded from which release, what changed, what was refused.
 
-Belongs here: writing and reading ``edu_pipeline.loads``, ``releases`` and ``refused_rows``. Does not belong
-here: deciding anything.
+Belongs here: every statement about ``edu_pipeline.loads``, and writing ``releases`` and ``refused_rows``. Does not
+belong here: deciding what follows from what the ledger says.
 """
 
 from __future__ import annotations
@@ -24,12 +24,27 @@ REFUSED = pl.Schema({"key": pl.String(), "reasons": pl.List(pl.String()), "row":
 """Columns of the quarantine: the key as text, every reason, the row as JSON."""
 
 FAILED_SAMPLE = 1_000
-"""Refused rows that are kept of a failed load; of a published one all are kept."""
+"""How many refused rows of a failed load are recorded; those of a published load are all recorded."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """One row of the ledger; for a view ``added`` to ``removed`` are None."""
+    """A row of the ledger: the load of a table, or the refresh of a view.
+
+    Attributes:
+        releases: source to release.
+        inputs_version: hash of everything that the rows depend on.
+        invented: whether the releases are the sample publisher's; None without releases.
+        strategy: how the rows were written; ``nothing`` if none differed.
+        rows: how many there are after the load.
+        added, changed, removed: how many rows; None for a view.
+        refused: how many rows are in quarantine.
+        hidden: column to the number of its values that the publisher hides.
+        unknown: column to the number of rows whose reference is unknown.
+        corrections: correction to the number of rows that it changed.
+        error: the failure text; None if the load was published.
+        id, finished_at: given by the database; None for a load that is not recorded yet.
+    """
 
     target_schema: str
     table_name: str
@@ -54,15 +69,33 @@ class Load:
     finished_at: datetime | None = None
 
 
-COLUMNS = [name for name in Load.__dataclass_fields__ if name not in ("id", "finished_at")]
+WRITTEN = [name for name in Load.__dataclass_fields__ if name not in ("id", "finished_at")]
+"""The columns of ``loads`` that a new row is given."""
 
 
 def record(connection: Connection, load: Load, refused: pl.DataFrame, releases: Mapping[str, Release]) -> int:
-    """Write the load, the releases that it used, and its refused rows; the caller commits.
+    """Write a load, the releases that it used, and its refused rows; the caller commits.
 
     Returns:
         The load's id.
     """
+    _record_releases(connection, releases)
+    statement = sql.SQL("INSERT INTO edu_pipeline.loads ({}) VALUES ({}) RETURNING id").format(
+        sql.SQL(", ").join(map(sql.Identifier, WRITTEN)), sql.SQL(", ").join([sql.Placeholder()] * len(WRITTEN))
+    )
+    values = [getattr(load, name) for name in WRITTEN]
+    row = connection.execute(
+        statement, [Jsonb(dict(value)) if isinstance(value, Mapping) else value for value in values]
+    ).fetchone()
+    assert row is not None and isinstance(row[0], int)
+    recorded = refused.head(FAILED_SAMPLE) if load.state == "failed" else refused
+    if recorded.height:
+        rows = recorded.select(pl.lit(row[0]).alias("load_id"), "key", "reasons", "row")
+        copy_in(connection, sql.SQL("edu_pipeline.refused_rows"), rows.lazy())
+    return row[0]
+
+
+def _record_releases(connection: Connection, releases: Mapping[str, Release]) -> None:
     for release in releases.values():
         connection.execute(
             "INSERT INTO edu_pipeline.releases (source, release, retrieved_at, published_at, sha256, files) "
@@ -76,21 +109,12 @@ def record(connection: Connection, load: Load, refused: pl.DataFrame, releases: 
                 Jsonb([vars(file) for file in release.files]),
             ],
         )
-    values = [Jsonb(dict(value)) if isinstance(value, Mapping) else value for value in _values(load)]
-    statement = sql.SQL("INSERT INTO edu_pipeline.loads ({}) VALUES ({}) RETURNING id").format(
-        sql.SQL(", ").join(map(sql.Identifier, COLUMNS)), sql.SQL(", ").join([sql.Placeholder()] * len(COLUMNS))
-    )
-    found = connection.execute(statement, values).fetchone()
-    assert found is not None and isinstance(found[0], int)
-    kept = refused.head(FAILED_SAMPLE) if load.state == "failed" else refused
-    if kept.height:
-        rows = kept.select(pl.lit(found[0]).alias("load_id"), "key", "reasons", "row")
-        copy_in(connection, sql.SQL("edu_pipeline.refused_rows"), rows.lazy())
-    return found[0]
 
 
-def _values(load: Load) -> list[object]:
-    return [getattr(load, name) for name in COLUMNS]
+def forget(connection: Connection, schema: str) -> None:
+    """Delete the loads of a target schema and their refused rows, if there is a ledger yet; the caller commits."""
+    if connection.execute("SELECT to_regclass('edu_pipeline.loads')").fetchone() != (None,):
+        connection.execute("DELETE FROM edu_pipeline.loads WHERE target_schema = %s", [schema])
 
 
 def newest(connection: Connection, schema: str, state: str = "published") -> dict[str, Load]:
@@ -98,27 +122,9 @@ def newest(connection: Connection, schema: str, state: str = "published") -> dic
     statement = sql.SQL(
         "SELECT DISTINCT ON (table_name) {} FROM edu_pipeline.loads WHERE target_schema = %s AND state = %s "
         "ORDER BY table_name, id DESC"
-    ).format(sql.SQL(", ").join(map(sql.Identifier, [*COLUMNS, "id", "finished_at"])))
+    ).format(sql.SQL(", ").join(map(sql.Identifier, Load.__dataclass_fields__)))
     with connection.cursor(row_factory=class_row(Load)) as cursor:
         return {load.table_name: load for load in cursor.execute(statement, [schema, state])}
-
-
-def quarantine(connection: Connection, load: Load, limit: int) -> list[tuple[str, str]]:
-    """Key and reasons, as one text, of rows that a recorded load refused, the first ``limit`` by key."""
-    rows = connection.execute(
-        "SELECT key, array_to_string(reasons, '; ') AS reasons FROM edu_pipeline.refused_rows WHERE load_id = %s "
-        "ORDER BY key, reasons LIMIT %s",
-        [load.id, limit],
-    )
-    return [(str(key), str(reasons)) for key, reasons in rows]
-
-
-def is_invented(connection: Connection, schema: str) -> bool | None:
-    """Whether the target schema holds data of the sample publisher; None as long as nothing from a file is loaded."""
-    found = connection.execute(
-        "SELECT bool_or(invented) FROM edu_pipeline.loads WHERE target_schema = %s AND state = 'published'", [schema]
-    ).fetchone()
-    return bool(found[0]) if found and found[0] is not None else None
 
 
 def last_change(connection: Connection, schema: str) -> dict[str, int]:
@@ -192,3 +198,21 @@ def retire_schema(connection: Connection, schema: str) -> None:
         [schema],
     )
     rename_schema(connection, schema, f"{schema}__dropped")
+
+
+def is_invented(connection: Connection, schema: str) -> bool | None:
+    """Whether the target schema holds data of the sample publisher; None as long as nothing was loaded from a file."""
+    row = connection.execute(
+        "SELECT bool_or(invented) FROM edu_pipeline.loads WHERE target_schema = %s AND state = 'published'", [schema]
+    ).fetchone()
+    return bool(row[0]) if row and row[0] is not None else None
+
+
+def quarantine(connection: Connection, load: Load, limit: int) -> list[tuple[str, str]]:
+    """Key and reasons, as one text, of the first ``limit`` rows by key that a recorded load refused."""
+    rows = connection.execute(
+        "SELECT key, array_to_string(reasons, '; ') AS reasons FROM edu_pipeline.refused_rows WHERE load_id = %s "
+        "ORDER BY key, reasons LIMIT %s",
+        [load.id, limit],
+    )
+    return [(str(key), str(reasons)) for key, reasons in rows]

@@ -1,8 +1,8 @@
-"""Migrations: the SQL files, applied once and in order, and the comments that the contracts give.
+"""Migrations: the SQL files, applied once and in order, and the comments that come from the contracts.
 
-Belongs here: applying ``sql/migrations`` (numbered; an applied file must never change) and ``sql/views``
-(applied again when their text changes), each in a transaction, under an advisory lock, with its checksum
-recorded. Does not belong here: what the files say.
+Belongs here: applying ``sql/migrations`` (numbered; an applied file must never change) and ``sql/views`` (applied
+again when their text changes), each in a transaction, with its checksum recorded. Does not belong here: what the files
+say, and how they are read (``psql_files.py``).
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 
 import psycopg
 from psycopg import sql
 
 from edu_pipeline.contracts import spec
+from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import Connection, Database, home_of_postgis, set_search_path
 from edu_pipeline.database.locks import migrating
+from edu_pipeline.database.psql_files import sql_of
 from edu_pipeline.errors import MigrationFailed, MigrationInvalid
+from edu_pipeline.sql import FOLDER
 from edu_pipeline.table import Table, tables
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Migration:
-    """A file of SQL. ``repeatable``: it makes a view, and is applied again when it changes."""
+    """A file of SQL.
+
+    Attributes:
+        name: of the file.
+        text: its SQL.
+        repeatable: it creates the view of its name, and is applied again when its text changes.
+    """
 
     name: str
     text: str
@@ -41,59 +49,63 @@ class Migration:
 
 
 def migrations() -> list[Migration]:
-    """The numbered files in their order, then those of the views.
+    """The numbered files in order, then those of the views.
 
-    Lines ``\\ir ../views/<view>.sql`` are for people who run the files with ``psql -f``; here the views come
-    last of all, so that they may use columns of any migration.
+    The lines ``\\ir ../views/<view>.sql`` of a numbered file are for people who run it with ``psql -f``. Here the
+    views come after all numbered files, so that they may use columns of any of them.
     """
-    found = []
-    for folder, repeatable in (("migrations", False), ("views", True)):
-        files = (file for file in resources.files("edu_pipeline.sql").joinpath(folder).iterdir())
-        for file in sorted((file for file in files if file.name.endswith(".sql")), key=lambda file: file.name):
-            text = re.sub(r"(?m)^\\ir .*$", "", file.read_text(encoding="utf-8"))
-            found.append(Migration(file.name, text, repeatable))
-    return found
+    numbered = [
+        Migration(file.name, re.sub(r"(?m)^\\ir .*$", "", file.read_text(encoding="utf-8")), repeatable=False)
+        for file in sorted((FOLDER / "migrations").glob("*.sql"))
+    ]
+    views = [Migration(file.name, sql_of(file), repeatable=True) for file in sorted((FOLDER / "views").glob("*.sql"))]
+    return numbered + views
 
 
 def migrate(database: Database, applied: Callable[[str], None] = lambda name: None) -> list[str]:
-    """Bring the target schema up to date; tell ``applied`` each file's name.
+    """Bring the target schema up to date.
+
+    Args:
+        applied: called with the name of each file once it is applied.
 
     Returns:
-        The names of the files that were applied; empty if there was nothing to do.
+        The names of the applied files; empty if the schema was up to date.
 
     Raises:
         MigrationInvalid: an applied numbered file has been edited or is gone.
-        MigrationFailed: a file did not apply; nothing of it remains.
+        MigrationFailed: a file could not be applied; nothing of it remains.
     """
-    done = []
+    names = []
     files = migrations()
     with database.connect() as connection, migrating(connection, database.schema):
         recorded = _recorded(connection, database.schema)
         _check(files, _recorded(connection, None))
         _find_postgis(connection, database.schema)
         for file in files:
-            if recorded.get(file.name) != file.checksum or (
-                file.repeatable and not _exists(connection, database, file)
-            ):
+            view = sql.Identifier(database.schema, file.name.removesuffix(".sql"))
+            # A migration that alters a view's tables has to drop it.
+            missing = file.repeatable and not _is_there(connection, view)
+            if missing or recorded.get(file.name) != file.checksum:
                 _apply(connection, database.schema, file)
                 applied(file.name)
-                done.append(file.name)
+                names.append(file.name)
         _comment(connection)
         _link_analytics(connection)
-    return done
+    return names
 
 
 def start_over(database: Database) -> None:
-    """Drop the target schema and what the bookkeeping says of it, and migrate anew; ``analytics`` stays.
+    """Recreate the target schema, empty, and forget its loads and check results; ``analytics`` is kept.
 
     Raises:
-        MigrationFailed: a file did not apply.
+        MigrationFailed: a file could not be applied.
     """
     with database.connect() as connection, migrating(connection, database.schema):
         with connection.transaction():
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(database.schema)))
-            for name in ("loads", "migrations", "check_results"):
-                if connection.execute("SELECT to_regclass(%s)", [f"edu_pipeline.{name}"]).fetchone() != (None,):
+            ledger.forget(connection, database.schema)
+            for name in ("migrations", "check_results"):
+                if _is_there(connection, sql.Identifier("edu_pipeline", name)):
                     forget = sql.SQL("DELETE FROM edu_pipeline.{} WHERE target_schema = %s")
                     connection.execute(forget.format(sql.Identifier(name)), [database.schema])
         connection.commit()
@@ -101,8 +113,8 @@ def start_over(database: Database) -> None:
 
 
 def _recorded(connection: Connection, schema: str | None) -> dict[str, str]:
-    """The files that were applied to ``schema`` with their checksums; None: to any, since schemas share bookkeeping."""
-    if connection.execute("SELECT to_regclass('edu_pipeline.migrations')").fetchone() == (None,):
+    """The files that were applied to ``schema``, with their checksums; None: to any schema of this database."""
+    if not _is_there(connection, sql.Identifier("edu_pipeline", "migrations")):
         return {}
     rows = connection.execute(
         "SELECT name, checksum FROM edu_pipeline.migrations WHERE target_schema = %(schema)s OR %(schema)s::text "
@@ -113,6 +125,7 @@ def _recorded(connection: Connection, schema: str | None) -> dict[str, str]:
 
 
 def _check(files: list[Migration], recorded: dict[str, str]) -> None:
+    """Check that every file of ``recorded`` is there and, if numbered, has the recorded checksum."""
     known = {file.name: file for file in files}
     for name, checksum in recorded.items():
         file = known.get(name)
@@ -127,11 +140,12 @@ def _check(files: list[Migration], recorded: dict[str, str]) -> None:
                 f"migration {name}",
                 f"expected the text that was applied (SHA-256 {checksum[:12]}), found an edited one "
                 f"({file.checksum[:12]}).",
-                "Undo the edit and write the change as a new migration.",
+                "Undo the edit, and write the change as a new migration.",
             )
 
 
 def _apply(connection: Connection, schema: str, file: Migration) -> None:
+    """Apply a file and record it, in one transaction."""
     try:
         with connection.transaction():
             if file.repeatable:
@@ -147,25 +161,24 @@ def _apply(connection: Connection, schema: str, file: Migration) -> None:
         raise MigrationFailed(
             f"migration {file.name}, schema {schema}",
             f"expected it to apply, found: {str(error).strip()}.",
-            "Nothing of it remains; mend the file or the database and migrate again.",
+            "Nothing of it remains. Fix the file or the database, and migrate again.",
         ) from error
     connection.commit()
     _find_postgis(connection, schema)
 
 
 def _find_postgis(connection: Connection, schema: str) -> None:
-    """Put PostGIS's schema behind the target: the files use its types and functions without naming where it lives."""
+    """Add PostGIS's schema to the search_path: the files use its types and functions without naming their schema."""
     set_search_path(connection, [schema, *home_of_postgis(connection)])
 
 
-def _exists(connection: Connection, database: Database, view: Migration) -> bool:
-    """Whether the view that a file makes is there: a migration that alters its tables has to drop it."""
-    name = sql.Identifier(database.schema, view.name.removesuffix(".sql")).as_string(connection)
-    return connection.execute("SELECT to_regclass(%s)", [name]).fetchone() != (None,)
+def _is_there(connection: Connection, relation: sql.Identifier) -> bool:
+    """Whether there is a table or view of that name."""
+    return connection.execute("SELECT to_regclass(%s)", [relation.as_string(connection)]).fetchone() != (None,)
 
 
 def _link_analytics(connection: Connection) -> None:
-    """Let the analytics tables refer to the application's users, as soon as it has a table of them."""
+    """Add the analytics tables' foreign keys to the application's users, as soon as there is a table of users."""
     with connection.transaction():
         for (obstacle,) in connection.execute("SELECT edu_pipeline.link_analytics_to_users()"):
             log.info("analytics: %s", obstacle)
@@ -173,7 +186,7 @@ def _link_analytics(connection: Connection) -> None:
 
 
 def _comment(connection: Connection) -> None:
-    """Descriptions reach the database from the contracts."""
+    """Write the contracts' descriptions into the database."""
     with connection.transaction():
         for table in tables().values():
             name = sql.Identifier(table.name)
@@ -186,13 +199,13 @@ def _comment(connection: Connection) -> None:
 
 
 def described_columns(table: Table) -> dict[str, str]:
-    """Column to its description with unit and upstream name, as the database and the UI show it."""
-    described = {}
+    """Column to its description with unit and upstream name, as in the database and the UI."""
+    descriptions = {}
     for name, column in table.contract.columns().items():
         details = spec(column)
         upstream = details.upstream if isinstance(details.upstream, str) else None
         if isinstance(details.upstream, dict):
             upstream = ", ".join(f"{source}: {field}" for source, field in details.upstream.items())
         extra = [f"unit: {details.unit}"] * bool(details.unit) + [f"upstream: {upstream}"] * bool(upstream)
-        described[name] = (column.description or "") + (f" ({'; '.join(extra)})" if extra else "")
-    return described
+        descriptions[name] = (column.description or "") + (f" ({'; '.join(extra)})" if extra else "")
+    return descriptions

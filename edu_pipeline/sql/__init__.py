@@ -1,1 +1,5 @@
 """The SQL: `migrations/` (numbered, applied once) and `views/` (applied again whenever their text changes)."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent

@@ -27,7 +27,7 @@ from edu_pipeline.sample.publishers.ministry_sectors import COLLEGE_NAMES, OCCIT
 from edu_pipeline.sectors import rules
 from edu_pipeline.sectors.addresses import COLUMNS
 from edu_pipeline_tests.assets.inputs import conformed, from_text, taken_in
-from edu_pipeline_tests.database.test_views import put
+from edu_pipeline_tests.database.rows import put
 from edu_pipeline_tests.real_files import real_file, upstream
 from edu_pipeline_tests.stand_in import StandIn
 

@@ -13,7 +13,7 @@ from edu_pipeline.checks.expectations import Expectation, Expectations
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline_tests.checks.small_country import COUNTRY, Expect, RunCheck
-from edu_pipeline_tests.database.test_views import put
+from edu_pipeline_tests.database.rows import put
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from edu_pipeline.database.connection import Connection
 from edu_pipeline_tests.checks.small_country import RunCheck, record
-from edu_pipeline_tests.database.test_views import put
+from edu_pipeline_tests.database.rows import put
 
 
 def test_establishments_of_the_index_are_in_the_directory(connection: Connection, check: RunCheck) -> None:

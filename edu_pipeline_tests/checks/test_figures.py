@@ -9,7 +9,7 @@ from edu_pipeline.checks.expectations import Places, Years, expectations
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.sources.archive import Archive, Release
 from edu_pipeline_tests.checks.small_country import COUNTRY, Expect, RunCheck, put_colleges, record
-from edu_pipeline_tests.database.test_views import put
+from edu_pipeline_tests.database.rows import put
 
 
 def test_missing_year_is_red_despite_the_right_total(connection: Connection, check: RunCheck) -> None:

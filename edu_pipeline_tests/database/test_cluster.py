@@ -1,4 +1,4 @@
-"""The private cluster, against real servers in folders of their own; each test stops what it starts."""
+"""The private cluster: real servers, each in its own folder; each test stops the server that it starts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from edu_pipeline.database import cluster as module
-from edu_pipeline.database.cluster import DEAD_PID, Cluster, find_binaries
+from edu_pipeline.database import binaries
+from edu_pipeline.database.binaries import find_binaries
+from edu_pipeline.database.cluster import DEAD_PID, Cluster, command_line
 from edu_pipeline.errors import ClusterFailed
 
 
 @contextmanager
 def made_at(home: Path, *, durable: bool = False) -> Iterator[Cluster]:
-    """A cluster that is stopped and, should it be elsewhere, removed."""
+    """A cluster, which is stopped at the end and, if its files are not below ``home``, removed."""
     cluster = Cluster(home, durable=durable)
     try:
         yield cluster
@@ -35,7 +36,7 @@ def made_at(home: Path, *, durable: bool = False) -> Iterator[Cluster]:
 
 @pytest.fixture
 def reachable() -> Iterator[Path]:
-    """A folder every user may enter: root's tmp_path is root's alone."""
+    """A folder that every user may enter; root's tmp_path only root may."""
     with tempfile.TemporaryDirectory(prefix="edu-cluster-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -48,25 +49,26 @@ def cluster(reachable: Path) -> Iterator[Cluster]:
 
 
 def commands() -> str:
-    """The command lines of all processes; ps is not on every machine."""
+    """The command lines of all processes; not every machine has ps."""
     if Path("/proc/self").exists():
-        return "".join(module._command_of(int(p.name)) for p in Path("/proc").iterdir() if p.name.isdigit())
+        return "".join(command_line(int(p.name)) for p in Path("/proc").iterdir() if p.name.isdigit())
     return subprocess.run(["ps", "-A", "-ww", "-o", "command="], capture_output=True, text=True).stdout
 
 
 def answer(cluster: Cluster, query: str) -> object:
+    """The only value of a query's only row."""
     with psycopg.connect(cluster.url()) as connection:
         row = connection.execute(query).fetchone()
     assert row
     return row[0]
 
 
-def test_life(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
+def test_create_start_stop_and_start_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands_run: list[str] = []
     run = subprocess.run
 
     def watch(command: list[str], **options: object) -> object:
-        seen.append(" ".join(map(str, command)))
+        commands_run.append(" ".join(map(str, command)))
         return run(command, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(subprocess, "run", watch)
@@ -100,8 +102,8 @@ def test_life(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(password) >= 24
     assert cluster.passfile.stat().st_mode & 0o777 == 0o600
     assert str(cluster.data) in commands()
-    assert password not in cluster.url() + commands() + "".join(seen)
-    assert any("--pwfile" in command for command in seen)
+    assert password not in cluster.url() + commands() + "".join(commands_run)
+    assert any("--pwfile" in command for command in commands_run)
     others = [p for p in cluster.home.rglob("*") if p.is_file() and p != cluster.passfile]
     assert len(others) > 100
     assert not [p for p in others if password.encode() in p.read_bytes()]
@@ -123,7 +125,7 @@ def test_life(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer(cluster, "SELECT commune FROM kept") == "Orléans"
 
 
-def test_a_crashed_server_is_started_again_with_all_it_had(reachable: Path) -> None:
+def test_a_crashed_server_starts_again_with_its_data(reachable: Path) -> None:
     with made_at(reachable / "postgres", durable=True) as cluster:
         cluster.start()
         assert answer(cluster, "SHOW fsync") == answer(cluster, "SHOW synchronous_commit") == "on"
@@ -137,7 +139,7 @@ def test_a_crashed_server_is_started_again_with_all_it_had(reachable: Path) -> N
         assert answer(cluster, "SELECT x FROM kept") == 1
 
 
-def test_a_stale_pid_file_with_the_number_of_another_program(cluster: Cluster) -> None:
+def test_a_stale_pid_file_that_names_another_program(cluster: Cluster) -> None:
     cluster.start()
     note = cluster.data / "postmaster.pid"
     lines = note.read_text().splitlines(keepends=True)
@@ -198,14 +200,14 @@ def test_a_path_that_is_long_and_strange(reachable: Path) -> None:
         assert not sockets.exists()
 
 
-def test_a_path_no_shell_command_may_hold(reachable: Path) -> None:
+def test_a_path_that_cannot_be_quoted_for_the_shell(reachable: Path) -> None:
     with made_at(reachable / 'a "$HOME" `b`' / "postgres") as cluster:
         cluster.start()
         assert answer(cluster, "SELECT 1") == 1
         assert cluster.status().data.is_relative_to("/var/tmp")
 
 
-def test_an_interrupted_initdb_is_made_good(cluster: Cluster) -> None:
+def test_leftovers_of_an_interrupted_initdb_are_removed(cluster: Cluster) -> None:
     (cluster.home / "data.new-0123" / "base").mkdir(parents=True)
     (cluster.home / "password-0123").write_text("x")
     cluster.start()
@@ -214,7 +216,7 @@ def test_an_interrupted_initdb_is_made_good(cluster: Cluster) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
-def test_a_folder_the_server_cannot_reach(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_that_the_server_cannot_enter(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tmp_path.chmod(0o700)
     with made_at(tmp_path / "postgres") as cluster:
         cluster.start()
@@ -230,23 +232,23 @@ def test_a_folder_the_server_cannot_reach(tmp_path: Path, caplog: pytest.LogCapt
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
-def test_a_fallback_folder_of_another_is_refused(tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     cluster = Cluster(tmp_path / "postgres", durable=False)
-    laid = Path("/var/tmp") / f"edu-pipeline-{cluster._digest}"
-    laid.symlink_to(tmp_path)
+    link = cluster.fallback_folder
+    link.symlink_to(tmp_path)
     try:
         with pytest.raises(ClusterFailed, match=r"expected .* to belong to user 0"):
             cluster.start()
     finally:
-        laid.unlink()
+        link.unlink()
 
 
 def test_no_postgresql(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "binary_folders", lambda: iter([Path("/nowhere")]))
+    monkeypatch.setattr(binaries, "binary_folders", lambda: iter([Path("/nowhere")]))
     with pytest.raises(ClusterFailed) as failure:
         cluster.start()
-    assert "expected PostgreSQL 15 or newer with PostGIS; found no PostgreSQL" in str(failure.value)
+    assert "expected PostgreSQL 15 or newer with PostGIS, found no PostgreSQL" in str(failure.value)
     assert "apt-get install postgresql postgresql-postgis" in str(failure.value)
     assert "brew install postgresql@17 postgis" in str(failure.value)
     assert cluster.status().version is None
@@ -266,20 +268,20 @@ def test_the_newest_usable_postgresql_is_taken(tmp_path: Path, monkeypatch: pyte
         return folder
 
     folders = [install("15.9"), install("15.18"), install("14.2"), install("9.6.24"), install("18beta1", False)]
-    monkeypatch.setattr(module, "binary_folders", lambda: iter(folders))
+    monkeypatch.setattr(binaries, "binary_folders", lambda: iter(folders))
     assert find_binaries().version == "15.18"
     with pytest.raises(ClusterFailed, match=r"expected PostgreSQL 17, which made the data, .* 18 in .* without"):
         find_binaries(17)
 
 
-def test_a_lost_password_is_said(cluster: Cluster) -> None:
+def test_a_lost_password_is_reported(cluster: Cluster) -> None:
     cluster.start()
     cluster.passfile.unlink()
-    with pytest.raises(ClusterFailed, match=r"pgpass is gone.*delete"):
+    with pytest.raises(ClusterFailed, match=r"expected the password in .*pgpass, found: no such file.*delete"):
         cluster.start()
 
 
-def test_why_a_server_does_not_start_is_said(cluster: Cluster) -> None:
+def test_the_servers_own_message_is_reported(cluster: Cluster) -> None:
     cluster.start()
     cluster.stop()
     with (cluster.data / "postgresql.conf").open("a") as conf:

@@ -1,7 +1,7 @@
-"""The materialized views and the SQL functions, against PostgreSQL: what they show of rows put in by hand.
+"""The materialized views and the SQL functions, on PostgreSQL, with rows put in by hand.
 
-Belongs here: sql/views and what migrations 109 and 110 make. Does not belong here: the tables' own rows
-(assets/), whether tables are what the contracts say (test_contracts_in_database).
+Belongs here: ``sql/views``, and what migrations 109 and 110 create. Does not belong here: the rows of tables
+(``assets/``), and whether tables match their contracts (``test_contracts_in_database.py``).
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.views import views
 from edu_pipeline.loading.load import Options
 from edu_pipeline.loading.view_refresh import refresh
-
-FILL = {"i": "0", "n": "0", "f": "0", "d": "2000-01-01", "t": "", "v": "", "_": "{}"}
-"""What a required column gets that a test does not care about, by the first letter of its type's internal name."""
+from edu_pipeline.table import tables
+from edu_pipeline_tests.database.rows import put
 
 
 @pytest.fixture
@@ -30,43 +29,28 @@ def connection(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def put(connection: Connection, table: str, **values: object) -> None:
-    """Insert a row; required columns that are not given get 0, '' or {}."""
-    required = connection.execute(
-        "SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
-        "WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND a.attnotnull AND NOT a.atthasdef",
-        [table],
-    )
-    row = {str(name): FILL[str(kind)[0]] for name, kind in required} | values
-    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        sql.Identifier(table),
-        sql.SQL(", ").join(map(sql.Identifier, row)),
-        sql.SQL(", ").join([sql.Placeholder()] * len(row)),
-    )
-    connection.execute(statement, list(row.values()))
-
-
 def commune(connection: Connection, code: str, name: str = "", parent: str | None = None, **rest: object) -> None:
     """A commune in force, or an arrondissement of ``parent``, that is worth a context page."""
     kind = "arrondissement municipal" if parent else "commune"
-    put(connection, "info_communes", code_commune=code, nom_commune=name or f"Commune {code}",
-        code_departement=code[:2], type_commune=kind, code_commune_parent=parent, **rest)  # fmt: skip
+    named = {"nom_commune": name or f"Commune {code}", "code_departement": code[:2], "type_commune": kind}
+    put(connection, "info_communes", code_commune=code, code_commune_parent=parent, **named, **rest)
     put(connection, "relevant_communes", code_commune=code, raisons=["lycée"])
 
 
 def crime(connection: Connection, code: str, indicator: str, rate: float | None, year: int = 2024) -> None:
     """A commune's rate of an indicator; None: not published."""
-    put(connection, "criminalite_2024", code_commune=code, annee=year, indicateur=indicator,
-        taux_pour_mille=rate, est_diffuse="ndiff" if rate is None else "diff")  # fmt: skip
+    row = {"annee": year, "indicateur": indicator, "taux_pour_mille": rate}
+    put(connection, "criminalite_2024", code_commune=code, est_diffuse="ndiff" if rate is None else "diff", **row)
 
 
 def average(connection: Connection, departement: str, indicator: str, rate: float | None, year: int = 2024) -> None:
-    put(connection, "crime_indicateur_avg", code_departement=departement, indicateur=indicator,
-        taux_moyen_pour_mille=rate, annee=year)  # fmt: skip
+    """A département's average rate of an indicator."""
+    row = {"annee": year, "indicateur": indicator, "taux_moyen_pour_mille": rate}
+    put(connection, "crime_indicateur_avg", code_departement=departement, **row)
 
 
-def shown(connection: Connection, view: str) -> dict[str, dict[str, object]]:
-    """The rows of a view, refreshed, by their key."""
+def rows_of(connection: Connection, view: str) -> dict[str, dict[str, object]]:
+    """The rows of a view, after a refresh, by key."""
     connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(view)))
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(view))).fetchall()
@@ -74,13 +58,13 @@ def shown(connection: Connection, view: str) -> dict[str, dict[str, object]]:
 
 
 def context(row: dict[str, object]) -> dict[str, object]:
-    """What an establishment's row says of its commune."""
+    """The columns of a school's row that are about its commune."""
     return dict(list(row.items())[list(row).index("results") + 1 :])
 
 
 def test_empty_tables_give_empty_views(connection: Connection) -> None:
     for view in views():
-        assert shown(connection, view) == {}
+        assert rows_of(connection, view) == {}
 
 
 def test_an_arrondissement_has_its_own_row_or_else_its_citys(connection: Connection) -> None:
@@ -90,14 +74,14 @@ def test_an_arrondissement_has_its_own_row_or_else_its_citys(connection: Connect
     put(connection, "mutations_immo_latest", code_commune="75056", prix_m2_moyen=9_800)
     put(connection, "communes_limitrophes", insee="75056", insee_voisins=["92051", "99999"], nb_voisins=2)
     put(connection, "communes_limitrophes", insee="92051", insee_voisins=["75056"], nb_voisins=1)
-    put(connection, "merged_revenu_commune_bassin_2021", code_commune="75056", mediane_niveau_vie=30_000,
-        taux_pauvrete=15)  # fmt: skip
-    put(connection, "merged_revenu_commune_bassin_2021", code_commune="75107", mediane_niveau_vie=45_000)
+    incomes = "merged_revenu_commune_bassin_2021"
+    put(connection, incomes, code_commune="75056", mediane_niveau_vie=30_000, taux_pauvrete=15)
+    put(connection, incomes, code_commune="75107", mediane_niveau_vie=45_000)
     put(connection, "commerce_sante_2024", code_commune="75107", commune="Paris 7e", pharmacie=40)
     put(connection, "aggregated_data_lycees_2024", uai="0750001A", annee=2024, code_commune="75107")
     put(connection, "metrics_colleges", uai="0750002B", session=2024, code_commune="75107")
 
-    paris = shown(connection, "commune_context_cache")
+    paris = rows_of(connection, "commune_context_cache")
     assert paris.keys() == {"75056", "75107", "92051"}
     seventh = paris["75107"]
     assert seventh["immobilier"]["prix_m2_moyen"] == 9_800  # type: ignore[index]
@@ -111,19 +95,20 @@ def test_an_arrondissement_has_its_own_row_or_else_its_citys(connection: Connect
     assert paris["75056"]["local_services"] is None, "an arrondissement's is not the city's"
 
     for view, uai in (("lycee_context_cache", "0750001A"), ("college_context_cache", "0750002B")):
-        row = shown(connection, view)[uai]
+        row = rows_of(connection, view)[uai]
         assert (row["code_commune"], row["nom_commune"]) == ("75107", "Paris 7e Arrondissement")
         assert (row["prix_m2_moyen"], row["mediane_niveau_vie"], row["taux_pauvrete"]) == (9_800, 45_000, None)
 
 
-def test_an_establishment_is_there_without_any_context(connection: Connection) -> None:
-    put(connection, "aggregated_data_lycees_2024", uai="1300023U", annee=2024, etablissement="Lycée Comte de Foix",
-        code_commune="99130", ville="ANDORRE LA VIEILLE", presents_toutes_series=93)  # fmt: skip
+def test_a_school_without_any_context_is_in_its_view(connection: Connection) -> None:
+    in_andorra = {"code_commune": "99130", "ville": "ANDORRE LA VIEILLE"}
+    results = {"etablissement": "Lycée Comte de Foix", "presents_toutes_series": 93}
+    put(connection, "aggregated_data_lycees_2024", uai="1300023U", annee=2024, **in_andorra, **results)
     put(connection, "aggregated_data_lycees_2024", uai="0010001A", annee=2023)
     put(connection, "metrics_colleges", uai="0010003C", session=2024, nom_etablissement="Collège", taux_reussite_g=88)
     put(connection, "metrics_colleges", uai="0010003C", session=2023, nom_etablissement="Collège")
 
-    lycees = shown(connection, "lycee_context_cache")
+    lycees = rows_of(connection, "lycee_context_cache")
     assert lycees.keys() == {"1300023U"}, "the latest session only"
     lycee = lycees["1300023U"]
     assert (lycee["code_commune"], lycee["nom_commune"]) == ("99130", "ANDORRE LA VIEILLE")
@@ -133,13 +118,13 @@ def test_an_establishment_is_there_without_any_context(connection: Connection) -
     assert lycee["specialites_array"] is lycee["options"] is lycee["ips"] is None
     assert set(context(lycee).values()) == {None}
 
-    colleges = shown(connection, "college_context_cache")
+    colleges = rows_of(connection, "college_context_cache")
     assert [(uai, row["session"]) for uai, row in colleges.items()] == [("0010003C", 2024)]
     assert colleges["0010003C"]["code_commune"] is None
     assert set(context(colleges["0010003C"]).values()) == {None}
 
 
-def test_where_a_lycee_is(connection: Connection) -> None:
+def test_the_commune_of_a_school(connection: Connection) -> None:
     """The result's code if it is in force, else the directory's or the index's."""
     for code in ("93066", "78646"):
         commune(connection, code)
@@ -156,7 +141,7 @@ def test_where_a_lycee_is(connection: Connection) -> None:
         put(connection, "ips_colleges", uai=uai, code_commune=index)
     expected = ["78646", "93066", "78646", "93059"]
     for view in ("lycee_context_cache", "college_context_cache"):
-        rows = [row for _, row in sorted(shown(connection, view).items())]
+        rows = [row for _, row in sorted(rows_of(connection, view).items())]
         assert [row["code_commune"] for row in rows] == expected
         assert [row["nom_commune"] for row in rows] == [f"Commune {code}" for code in expected[:3]] + [None]
         assert [row["code_departement"] for row in rows] == ["78", "93", "78", None]
@@ -178,7 +163,7 @@ LEVELS: list[tuple[dict[str, float | None], str | None, str | None]] = [
     ({"Vols": None}, None, None),
     ({}, None, None),
 ]
-"""What is published of a commune (None: hidden), and the level and the ratio that follow."""
+"""The published rates of a commune (None: hidden), and the level and ratio that follow from them."""
 
 
 def test_crime_level(connection: Connection) -> None:
@@ -197,9 +182,9 @@ def test_crime_level(connection: Connection) -> None:
         for indicator, rate in rates.items():
             crime(connection, code, indicator, rate)
     for view in views():
-        rows = shown(connection, view)
+        rows = rows_of(connection, view)
         assert {code: (row["crime_level"], row["crime_ratio"]) for code, row in rows.items()} == expected
-    communes = shown(connection, "commune_context_cache")
+    communes = rows_of(connection, "commune_context_cache")
     for code, (rates, _, _) in zip(expected, LEVELS, strict=True):
         published = {indicator for indicator, rate in rates.items() if rate is not None}
         assert set(communes[code]["crime_indicateurs"] or {}) == published  # type: ignore[call-overload]
@@ -215,10 +200,9 @@ def test_crime_of_an_arrondissement_and_overseas(connection: Connection) -> None
         average(connection, departement, "Vols", mean)
     for code, rate in {"13055": 10, "13201": 30, "13202": None, "97411": 20}.items():
         crime(connection, code, "Vols", rate)
-    rows = shown(connection, "commune_context_cache")
-    assert {code: row["crime_level"] for code, row in rows.items()} == {
-        "13055": "moyen", "13201": "élevé", "13202": "moyen", "97411": "moyen",
-    }  # fmt: skip
+    rows = rows_of(connection, "commune_context_cache")
+    levels = {code: row["crime_level"] for code, row in rows.items()}
+    assert levels == {"13055": "moyen", "13201": "élevé", "13202": "moyen", "97411": "moyen"}
     assert rows["97411"]["crime_ratio_france"] == 2
 
 
@@ -236,13 +220,13 @@ def test_the_query_of_the_plan(connection: Connection) -> None:
     put(connection, "sections_internationales", uai="0780001A", section="ITALIENNE", niveau="2nde")
     put(connection, "sections_internationales", uai="0780001A", section="ITALIENNE", niveau="1ère")
     put(connection, "enseignements_optionnels_seconde", uai="0780001A", options=["Latin"], lv1=["anglais"])
-    rows = shown(connection, "lycee_context_cache")
-    found = connection.execute(
+    rows = rows_of(connection, "lycee_context_cache")
+    answer = connection.execute(
         "SELECT uai, etablissement, IPS, specialites_array, local_services, crime_level "
         "FROM educational_data.lycee_context_cache WHERE code_departement = '78' AND IPS >= 100 "
         "AND specialites_array @> ARRAY['Mathématiques']::text[] ORDER BY IPS DESC LIMIT 20;"
     )
-    assert [row[0] for row in found] == ["0780002B", "0780001A"]
+    assert [row[0] for row in answer] == ["0780002B", "0780001A"]
     assert rows["0780001A"]["has_section_internationale"] is True
     assert rows["0780001A"]["sections_internationales"] == ["ITALIENNE"]
     assert (rows["0780001A"]["options"], rows["0780001A"]["lv2"]) == (["Latin"], [])
@@ -255,12 +239,18 @@ def test_all_columns_are_described(connection: Connection) -> None:
         "WHERE c.relkind = 'm' AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)"
     )
     assert missing.fetchall() == []
-    assert {name for name, view in views().items() if len(view.description) > 100} == {
-        "commune_context_cache", "lycee_context_cache", "college_context_cache",
-    }  # fmt: skip
-    assert {"aggregated_data_lycees_2024", "annuaire_education", "criminalite_2024"} <= set(
-        views()["lycee_context_cache"].inputs
+    assert all(100 < len(view.description) < 800 for view in views().values())
+
+
+def test_a_views_inputs_include_those_of_the_shared_part(connection: Connection) -> None:
+    """The tables that a view reads according to PostgreSQL are those that its text names."""
+    read = connection.execute(
+        "SELECT DISTINCT v.relname, t.relname FROM pg_class AS v JOIN pg_rewrite AS r ON r.ev_class = v.oid "
+        "JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid "
+        "JOIN pg_class AS t ON d.refclassid = 'pg_class'::regclass AND t.oid = d.refobjid AND t.oid <> v.oid "
+        "WHERE v.relkind = 'm' AND t.relkind IN ('r', 'p')"
     )
+    assert set(read) == {(name, table) for name, view in views().items() for table in view.inputs}
 
 
 def test_refresh_all_caches_from_anywhere(database: Database, connection: Connection) -> None:
@@ -269,9 +259,8 @@ def test_refresh_all_caches_from_anywhere(database: Database, connection: Connec
     with psycopg.connect(database.url) as stranger:
         assert stranger.execute("SHOW search_path").fetchone() == ('"$user", public',)
         rows = stranger.execute("SELECT * FROM educational_data.refresh_all_caches()").fetchall()
-        assert [row[:2] for row in rows] == [
-            ("college_context_cache", 0), ("commune_context_cache", 1), ("lycee_context_cache", 0),
-        ]  # fmt: skip
+        counts = {"commune_context_cache": 1, "lycee_context_cache": 0, "college_context_cache": 0}
+        assert [row[:2] for row in rows] == sorted(counts.items())
         assert all(row[2] >= 0 for row in rows)
         assert len(stranger.execute("SELECT educational_data.refresh_all_caches();").fetchall()) == 3
     loads = connection.execute("SELECT DISTINCT target_schema, strategy FROM edu_pipeline.loads").fetchall()
@@ -285,8 +274,8 @@ def test_refresh_all_caches_of_a_view_that_is_not_filled(connection: Connection)
     assert ("commune_context_cache", 1) in [row[:2] for row in rows]
 
 
-def test_the_functions_stay_with_their_schema_when_names_are_swapped(connection: Connection) -> None:
-    """A full rebuild renames schemas: a function must not go on working on the schema that has its old name now."""
+def test_functions_stay_with_their_schema_after_a_swap(connection: Connection) -> None:
+    """A rebuild renames schemas: a function must not work on the schema that has taken over the name of its own."""
     commune(connection, "01001")
     connection.execute("ALTER SCHEMA educational_data RENAME TO previous")
     connection.execute("CREATE SCHEMA educational_data")
@@ -319,10 +308,10 @@ def test_check_data_freshness_answers_from_the_ledger(connection: Connection) ->
     connection.execute("CREATE TABLE criminalite_2024__rows_7 (code_commune text)")  # an exchanged partition
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET LOCAL search_path = public")
-        found = cursor.execute("SELECT * FROM educational_data.check_data_freshness();").fetchall()
-    rows = {row["table_name"]: row for row in found}
-    assert len(rows) == len(found) == 36 + 3
-    assert list(found[0])[:3] == ["table_name", "row_count", "last_updated"]
+        answer = cursor.execute("SELECT * FROM educational_data.check_data_freshness();").fetchall()
+    rows = {row["table_name"]: row for row in answer}
+    assert sorted(row["table_name"] for row in answer) == sorted([*tables(), *views()])
+    assert list(answer[0])[:3] == ["table_name", "row_count", "last_updated"]
     communes = rows["info_communes"]
     assert (communes["row_count"], communes["refused_rows"], communes["age_days"]) == (11, 2, Decimal("3.5"))
     assert communes["last_changed"] < communes["last_updated"]
@@ -339,22 +328,22 @@ def test_check_data_freshness_answers_from_the_ledger(connection: Connection) ->
 def test_a_refresh_of_the_pipeline_is_in_the_answer(database: Database) -> None:
     refresh(views()["lycee_context_cache"], database, Options())
     with database.connect() as connection:
-        found = connection.execute(
+        answer = connection.execute(
             "SELECT row_count FROM check_data_freshness() WHERE table_name = 'lycee_context_cache'"
         )
-        assert found.fetchall() == [(0,)]
+        assert answer.fetchall() == [(0,)]
 
 
 LOGS = ("nl_query_log", "user_feedback")
 
 
 def link(connection: Connection) -> list[object]:
-    """What stood in the way of the foreign keys."""
-    return [said for (said,) in connection.execute("SELECT edu_pipeline.link_analytics_to_users()")]
+    """The obstacles to the foreign keys."""
+    return [obstacle for (obstacle,) in connection.execute("SELECT edu_pipeline.link_analytics_to_users()")]
 
 
 def linked(connection: Connection) -> dict[str, bool]:
-    """The logs that have the foreign key, and whether it holds for the old rows too."""
+    """The logs that have the foreign key, and whether it was checked for the old rows too."""
     rows = connection.execute(
         "SELECT c.relname, k.convalidated FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "
         "WHERE k.contype = 'f' AND k.conrelid = ANY (ARRAY['analytics.nl_query_log', 'analytics.user_feedback']::"
@@ -363,7 +352,7 @@ def linked(connection: Connection) -> dict[str, bool]:
     return {str(name): bool(valid) for name, valid in rows}
 
 
-def test_logs_are_linked_to_users_as_soon_as_there_are_any(connection: Connection) -> None:
+def test_logs_are_linked_once_there_is_a_table_of_users(connection: Connection) -> None:
     assert "no such table" in str(link(connection))
     connection.execute("CREATE SCHEMA user_mgmt")
     connection.execute("CREATE TABLE user_mgmt.users (id text PRIMARY KEY)")

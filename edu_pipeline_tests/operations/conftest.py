@@ -16,10 +16,10 @@ from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
 from edu_pipeline.operations import swap, waiting
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline_tests.conftest import new_database
 from edu_pipeline_tests.operations import switching
 from edu_pipeline_tests.operations.generations import LIVE, fill, publish
 from edu_pipeline_tests.operations.waits import Pauses
+from edu_pipeline_tests.servers import new_database
 from edu_pipeline_tests.stand_in import StandIn
 
 

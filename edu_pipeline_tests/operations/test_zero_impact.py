@@ -15,7 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from edu_pipeline.database.cluster import Cluster, find_binaries
+from edu_pipeline.database.binaries import find_binaries
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import migrate
 from edu_pipeline.errors import EduError

@@ -25,8 +25,8 @@ from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.settings import PROJECT, settings
 from edu_pipeline.table import LAYERS
-from edu_pipeline_tests.conftest import new_database
 from edu_pipeline_tests.programs import BIN, run
+from edu_pipeline_tests.servers import new_database
 from edu_pipeline_tests.serving_dagster import Ui, serving_ui
 from edu_pipeline_tests.waiting import HANG, Value, awaited
 

@@ -3,41 +3,29 @@
 -- about it. Paris, Lyon and Marseille are here as cities and by arrondissement; an arrondissement has its city's
 -- figures where a table has only the whole city. NULL: the source has nothing on the commune; a null inside a JSONB:
 -- the publisher hides the value.
+
+\ir shared/commune.sql
+
 CREATE MATERIALIZED VIEW commune_context_cache AS
-WITH own_or_city AS (
-    -- The codes under which a commune may be found: its own, and for an arrondissement its city's, if its own is not.
-    SELECT code_commune, code_commune AS code_source, 1 AS preference FROM relevant_communes
-    UNION ALL
-    SELECT relevant.code_commune, commune.code_commune_parent, 2
+WITH places AS NOT MATERIALIZED (
+    SELECT relevant.code_commune, commune.code_commune_parent
     FROM relevant_communes AS relevant
-    JOIN info_communes AS commune ON commune.code_commune = relevant.code_commune
-    WHERE commune.code_commune_parent IS NOT NULL
-), crime AS (
-    -- Against the département's average of published communes; definition: comment of crime_ratio.
-    SELECT DISTINCT ON (own_or_city.code_commune)
-        own_or_city.code_commune,
-        max(crime.annee) AS annee,
-        round(avg(crime.taux_pour_mille / coalesce(
-            nullif(departement.taux_moyen_pour_mille, 0), nullif(france.taux_moyen_pour_mille, 0)
-        )), 2) AS ratio,
-        round(avg(crime.taux_pour_mille / nullif(france.taux_moyen_pour_mille, 0)), 2) AS ratio_france,
-        jsonb_object_agg(crime.indicateur, jsonb_build_object(
-            'taux_pour_mille', crime.taux_pour_mille,
-            'moyenne_departement', departement.taux_moyen_pour_mille,
-            'moyenne_france', france.taux_moyen_pour_mille,
-            'unite_de_compte', crime.unite_de_compte
+    LEFT JOIN info_communes AS commune ON commune.code_commune = relevant.code_commune
+), :commune_ctes, crime AS (
+    SELECT DISTINCT ON (code_commune)
+        code_commune,
+        max(annee) AS annee,
+        round(avg(ratio), 2) AS ratio,
+        round(avg(taux_pour_mille / nullif(moyenne_france, 0)), 2) AS ratio_france,
+        jsonb_object_agg(indicateur, jsonb_build_object(
+            'taux_pour_mille', taux_pour_mille,
+            'moyenne_departement', moyenne_departement,
+            'moyenne_france', moyenne_france,
+            'unite_de_compte', unite_de_compte
         )) AS indicateurs
-    FROM criminalite_2024 AS crime
-    JOIN own_or_city ON own_or_city.code_source = crime.code_commune
-    LEFT JOIN crime_indicateur_avg AS departement
-        ON departement.code_departement
-            = left(crime.code_commune, CASE WHEN crime.code_commune >= '97' THEN 3 ELSE 2 END)
-        AND departement.indicateur = crime.indicateur
-    LEFT JOIN crime_indicateur_avg AS france
-        ON france.code_departement = 'FR' AND france.indicateur = crime.indicateur
-    WHERE crime.annee = (SELECT max(annee) FROM crime_indicateur_avg) AND crime.taux_pour_mille IS NOT NULL
-    GROUP BY own_or_city.code_commune, own_or_city.preference
-    ORDER BY own_or_city.code_commune, own_or_city.preference
+    FROM crime_rates
+    GROUP BY code_commune, preference
+    ORDER BY code_commune, preference
 ), voisins AS (
     SELECT DISTINCT ON (own_or_city.code_commune)
         own_or_city.code_commune,
@@ -68,14 +56,7 @@ SELECT
     commune.latitude,
     commune.longitude,
     anecdote.anecdote,
-    coalesce(to_jsonb(services), to_jsonb(services_ville)) - ARRAY['code_commune', 'codes_anciens', 'commune', 'annee']
-        AS local_services,
-    CASE
-        WHEN crime.ratio < 0.8 THEN 'faible'
-        WHEN crime.ratio > 1.2 THEN 'élevé'
-        WHEN crime.ratio IS NOT NULL THEN 'moyen'
-    END AS crime_level,
-    crime.ratio AS crime_ratio,
+    :commune_columns,
     crime.ratio_france AS crime_ratio_france,
     crime.annee AS crime_annee,
     crime.indicateurs AS crime_indicateurs,
@@ -88,26 +69,13 @@ SELECT
     voisins.voisins AS neighbours
 FROM relevant_communes AS relevant
 LEFT JOIN info_communes AS commune ON commune.code_commune = relevant.code_commune
+CROSS JOIN LATERAL (SELECT relevant.code_commune, commune.code_commune_parent) AS place
 LEFT JOIN departements ON departements.code_departement = commune.code_departement
 LEFT JOIN commune_boundaries AS contour ON contour.code_commune = relevant.code_commune
 LEFT JOIN anecdotes_communes AS anecdote ON anecdote.code_commune = relevant.code_commune
 LEFT JOIN crime ON crime.code_commune = relevant.code_commune
 LEFT JOIN voisins ON voisins.code_commune = relevant.code_commune
--- Each table twice: the commune's own row, and for an arrondissement its city's, which stands in for a missing row.
-LEFT JOIN commerce_sante_2024 AS services ON services.code_commune = relevant.code_commune
-LEFT JOIN commerce_sante_2024 AS services_ville ON services_ville.code_commune = commune.code_commune_parent
-LEFT JOIN mutations_immo_latest AS immo ON immo.code_commune = relevant.code_commune
-LEFT JOIN mutations_immo_latest AS immo_ville ON immo_ville.code_commune = commune.code_commune_parent
-LEFT JOIN niveau_education_2021 AS education ON education.code_commune = relevant.code_commune
-LEFT JOIN niveau_education_2021 AS education_ville ON education_ville.code_commune = commune.code_commune_parent
-LEFT JOIN population_evolution_age AS age ON age.code_commune = relevant.code_commune
-LEFT JOIN population_evolution_age AS age_ville ON age_ville.code_commune = commune.code_commune_parent
-LEFT JOIN merged_revenu_commune_bassin_2021 AS revenu ON revenu.code_commune = relevant.code_commune
-LEFT JOIN merged_revenu_commune_bassin_2021 AS revenu_ville ON revenu_ville.code_commune = commune.code_commune_parent
-LEFT JOIN activite_economique_2022 AS activite ON activite.code_commune = relevant.code_commune
-LEFT JOIN activite_economique_2022 AS activite_ville ON activite_ville.code_commune = commune.code_commune_parent
-LEFT JOIN logement_2021 AS logement ON logement.code_commune = relevant.code_commune
-LEFT JOIN logement_2021 AS logement_ville ON logement_ville.code_commune = commune.code_commune_parent;
+:commune_joins;
 
 CREATE UNIQUE INDEX ON commune_context_cache (code_commune);
 CREATE INDEX ON commune_context_cache (code_departement);
