@@ -28,9 +28,7 @@ class CommerceSante2024(c.Contract):
     are counted by place of practice and only if self-employed, not if employed by hospitals or health centres. Paris,
     Lyon and Marseille appear both as cities (75056, 69123, 13055) and by arrondissement: use only one of the two in a
     sum. The file is replaced every year (see `annee`), and INSEE advises against comparing editions. The codes of
-    health professionals changed in 2024 and both sets are recognised. Of the new ones, D279 (physiotherapists) is
-    UNVERIFIED: programs that read the file use it, but no copy of the file with it was seen. If it is wrong, they are 0
-    everywhere.
+    health professionals changed in 2024; both sets are recognised.
     """
 
     code_commune = c.code_commune(key=True, upstream="GEO")
@@ -47,11 +45,7 @@ class CommerceSante2024(c.Contract):
     lycee = _kind("Lycées: general, technological, vocational, agricultural", "C301", "C302", "C303")
     medecin_generaliste = _kind("General practitioners", "D265", "D201")
     chirurgien_dentiste = _kind("Dentists", "D277", "D221")
-    masseur_kinesitherapeute = _kind(
-        "Physiotherapists; the code of 2024, D279, is UNVERIFIED: 0 in every commune would mean that it is wrong",
-        "D279",
-        "D233",
-    )
+    masseur_kinesitherapeute = _kind("Physiotherapists", "D279", "D233")
     infirmier = _kind("Nurses", "D281", "D244")
     pharmacie = _kind("Pharmacies", "D307")
     personnes_agees_hebergement = _kind("Care homes for the elderly", "D401")
