@@ -124,11 +124,11 @@ def test_a_table_added_by_the_guide_is_loaded(checkout: Path, stand_in: StandIn,
         EDU_ARCHIVE=str(stand_in.archive.root),
     )
 
-    assert "Collège Guillaume de Lorris" in printed
+    assert "Collège Thomas Riboud" in printed
     rows = stand_in.rows(
         "SELECT uai, rentree_scolaire, reseau FROM educational_data.education_prioritaire ORDER BY uai"
     )
-    assert rows == [("0130522X", 2025, "REP+"), ("0130524Z", 2025, "REP")]
+    assert rows == [("0010006B", 2025, "REP+"), ("0010021T", 2025, "REP")]
     comment = stand_in.rows("SELECT obj_description('educational_data.education_prioritaire'::regclass)")
     assert comment[0][0].startswith("A public école or collège in a priority education network")
     after = digests(checkout)
