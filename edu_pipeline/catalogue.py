@@ -1,7 +1,7 @@
-"""The catalogue of upstream datasets: ``catalogue.toml``, typed and checked.
+"""The catalogue of upstream datasets: ``catalogue.toml``, typed and validated.
 
-Belongs here: what a source and its files are, and how a transform's parameter names them. Does not belong
-here: the entries themselves (they are in the TOML file) and anything that opens a connection or a file.
+Belongs here: what describes a source and its files, and how a transform's parameter names them. Does not belong here:
+the entries themselves (``catalogue.toml``), anything that opens a connection or an upstream file (``sources``).
 """
 
 from __future__ import annotations
@@ -25,69 +25,67 @@ class _Entry(BaseModel):
 
 
 class Opendatasoft(_Entry):
-    """A dataset of an Opendatasoft portal, exported through the Explore API v2.1 with machine names."""
+    """A dataset on an Opendatasoft portal, exported with its machine names through the Explore API v2.1."""
 
     portal: str
     dataset: str
 
 
 class DataGouv(_Entry):
-    """A resource of a data.gouv.fr dataset, found by its title and format, since resource ids change."""
+    """A resource of a data.gouv.fr dataset, identified by title and format because resource ids change."""
 
     dataset: str
-    title: str = Field(description="regular expression that the resource's title matches")
+    title: str = Field(description="regular expression that matches the resource's title")
     format: str
 
 
 class File(_Entry):
     """One file of a source: where it comes from and how it is read.
 
-    Exactly one of ``url`` (``{year}`` in it stands for the newest year that answers), ``opendatasoft``,
+    Exactly one of ``url`` (``{year}`` in it stands for the newest year that the publisher has), ``opendatasoft``,
     ``datagouv``, ``arcgis`` and ``supplied`` says where it comes from.
     """
 
     source: str
     part: str
     format: Format
-    name: str = Field(description="regular expression of the file's name in a folder that stands in for the publisher")
+    name: str = Field(description="regular expression that matches the file's name in the folder EDU_UPSTREAM")
     url: str | None = None
     opendatasoft: Opendatasoft | None = None
     datagouv: DataGouv | None = None
-    arcgis: str | None = Field(None, description="URL of a layer of an ArcGIS service, all of which is one file")
-    supplied: bool = Field(False, description="handed in by an operator, under EDU_UPSTREAM or `load`")
-    member: str | None = Field(None, description="regular expression of the member's name, in a zip archive")
+    arcgis: str | None = Field(None, description="URL of a layer of an ArcGIS service; the whole layer is one file")
+    supplied: bool = Field(False, description="supplied by an operator in the folder EDU_UPSTREAM")
+    member: str | None = Field(None, description="regular expression that matches the member's name in a zip archive")
     encoding: Literal["utf-8", "windows-1252"] = "utf-8"
-    delimiter: str | None = Field(None, description="field delimiter of a CSV file; unset: the header shows it")
+    delimiter: str | None = Field(None, description="field delimiter of a CSV file; unset: detected from the header")
     decimal: Literal[".", ","] = "."
-    hidden: tuple[str, ...] = Field((), description="what the publisher writes in place of a value that it hides")
+    hidden: tuple[str, ...] = Field((), description="what the publisher writes in place of values it hides")
     sheet: str | None = None
-    header_rows: int = Field(
-        1, description="rows of the header; the texts of several are joined, merged cells repeated"
-    )
+    header_rows: int = Field(1, description="rows of the header; texts are joined, merged cells repeated")
     skip_rows: int = Field(0, description="rows above the header")
     vintage: str | None = Field(None, description="regular expression on the file's name; its group is the vintage")
     geography: int | str | None = Field(
         None,
-        description="year of the communes (1 January) whose codes it has, or regular expression on the file's name",
+        description="year (1 January) whose commune codes it uses, or regular expression on the file's name",
     )
-    optional: bool = Field(False, description="whether the tables do without it where the publisher has none")
+    optional: bool = Field(False, description="whether the tables load without it")
     max_bytes: int = Field(2 << 30, description="a download beyond this size is refused")
 
     @model_validator(mode="after")
     def _one_origin(self) -> File:
         origins = [self.url, self.opendatasoft, self.datagouv, self.arcgis, self.supplied or None]
         if sum(origin is not None for origin in origins) != 1:
-            raise ValueError(f"{self.source}: exactly one of url, opendatasoft, datagouv, arcgis, supplied, please")
+            raise ValueError(f"{self.source}: give exactly one of url, opendatasoft, datagouv, arcgis, supplied")
         return self
 
     @property
     def parameter(self) -> str:
-        """The name of a transform's parameter that takes this file: ``source`` or ``source__part``."""
+        """Name of the transform's parameter that receives this file: ``source`` or ``source__part``."""
         return slug(self.source) + ("" if self.part == "main" else f"__{self.part}")
 
 
 class Source(_Entry):
-    """An upstream dataset: who publishes it under which licence, its files, and how fresh it can be."""
+    """An upstream dataset: its publisher, licence and files, and how often it is updated."""
 
     id: str
     title: str
@@ -95,7 +93,7 @@ class Source(_Entry):
     licence: str
     landing_page: str
     cadence: Cadence
-    max_age_days: int = Field(description="age of the newest release from which it counts as stale")
+    max_age_days: int = Field(description="the newest release is stale from this age on")
     note: str = ""
     files: dict[str, File]
 
@@ -106,16 +104,16 @@ class Source(_Entry):
 
     @property
     def optional(self) -> bool:
-        """Whether the tables do without the whole source, as they do without editorial files."""
+        """Whether the tables load without the whole source, as with editorial files."""
         return all(file.optional for file in self.files.values())
 
 
 @lru_cache(maxsize=1)
 def catalogue() -> dict[str, Source]:
-    """Every source by its id, in the file's order.
+    """Every source by its id, in the order of ``catalogue.toml``.
 
     Raises:
-        pydantic.ValidationError: an entry is not well formed; the text names it.
+        pydantic.ValidationError: an entry is malformed; the message names it.
     """
     text = resources.files("edu_pipeline").joinpath("catalogue.toml").read_text(encoding="utf-8")
     sources = {}
@@ -134,24 +132,25 @@ def catalogue() -> dict[str, Source]:
 
 
 def _parts(name: str, file: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The files that an entry stands for: one, or one for each of its ``departements``.
+    """The files that an entry describes: one, or one part for each of its ``departements``.
 
-    These are parts called as the département, whose code takes the place of ``{departement}`` in ``url`` and ``name``.
+    Such a part is named after the département, whose code replaces ``{departement}`` in ``url`` and ``name``.
     """
     departements = file.pop("departements", None)
     if departements is None:
         yield name, file
-    for code in departements or ():
+        return
+    for code in departements:
         yield code, file | {field: file[field].replace("{departement}", code) for field in ("url", "name")}
 
 
 @lru_cache(maxsize=1)
 def files_by_parameter() -> dict[str, File]:
-    """Every file by the name of the transform's parameter that takes it."""
+    """Every file by the name of the transform's parameter that receives it."""
     return {file.parameter: file for source in catalogue().values() for file in source.files.values()}
 
 
 @lru_cache(maxsize=1)
 def sources_in_parts() -> dict[str, Source]:
-    """Every source without a main file by the name of the transform's parameter that takes all its parts."""
+    """Every source in parts (without a main file) by the name of the parameter that receives all its parts."""
     return {source.slug: source for source in catalogue().values() if "main" not in source.files}

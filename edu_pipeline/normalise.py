@@ -1,7 +1,7 @@
-"""The one form of the values that publishers write in several: codes, sectors, years, flags, labels.
+"""One spelling for values that publishers spell in several ways: codes, sectors, years, flags, labels.
 
-Belongs here: pure polars expressions from text to text (or to a truth value) that more than one table
-needs. Does not belong here: anything that knows a table, a source or a file.
+Belongs here: pure polars expressions from text to text or to a truth value that several tables need. Does not belong
+here: anything that knows a table, a source or a file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import unicodedata
 import polars as pl
 
 UAI_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
-"""The check letter of a UAI is the one at its number modulo 23 (no I, O, Q)."""
+"""The check letter of a UAI is the letter at position (its number modulo 23); there is no I, O or Q."""
 
 TERRITORIES = {
     "metropole": (41.2, 51.3, -5.3, 9.7),
@@ -41,16 +41,14 @@ SECTEURS = {
     "prive hors contrat": "privé hors contrat",
 }
 
-FLAGS = {
-    "1": True, "0": False, "true": True, "false": False, "oui": True, "non": False, "o": True, "n": False,
-}  # fmt: skip
+FLAGS = dict.fromkeys(("1", "true", "oui", "o"), True) | dict.fromkeys(("0", "false", "non", "n"), False)
 
 
 def slug(label: str) -> str:
-    """A header's one form: lower case, no accents, everything else an underscore.
+    """The slug of a label: lower case, no accents, one underscore for any other characters.
 
-    The machine names of the Opendatasoft portals are mostly the slugs of their labels, so that
-    ``Taux d'accès 6eme 3eme`` and ``taux_d_acces_6eme_3eme`` are the same column.
+    The machine names on Opendatasoft portals are mostly the slugs of the labels, so ``Taux d'accès 6eme 3eme`` and
+    ``taux_d_acces_6eme_3eme`` are the same column.
     """
     plain = unicodedata.normalize("NFKD", label.strip().lower().replace("œ", "oe").replace("æ", "ae"))
     plain = "".join(char for char in plain if not unicodedata.combining(char))
@@ -58,7 +56,7 @@ def slug(label: str) -> str:
 
 
 def unaccented(value: pl.Expr) -> pl.Expr:
-    """Lower case, without accents, outer blanks stripped, inner blanks single."""
+    """Lower case without accents, leading and trailing blanks removed, single blanks inside."""
     return (
         value.str.to_lowercase()
         .str.replace_many({"œ": "oe", "æ": "ae"})
@@ -75,40 +73,40 @@ def upper(value: pl.Expr) -> pl.Expr:
 
 
 def two_digits(value: pl.Expr) -> pl.Expr:
-    """A numeric code with its leading zero: ``1`` and ``01.0`` are ``01``."""
+    """A numeric code with its leading zero: ``1`` and ``01.0`` become ``01``."""
     return value.str.replace(r"\.0$", "").str.zfill(2)
 
 
 def code_departement(value: pl.Expr) -> pl.Expr:
-    """``001`` and ``1`` are ``01``, ``02A`` is ``2A``, ``971`` stays."""
+    """``001`` and ``1`` become ``01``, ``02A`` becomes ``2A``, ``971`` stays."""
     return value.str.to_uppercase().str.replace(r"^0(\d\d|2[AB])$", "${1}").str.zfill(2)
 
 
 def code_commune(value: pl.Expr) -> pl.Expr:
-    """The leading zero that spreadsheets take away: ``1004`` is ``01004``; ``2a004`` is ``2A004``."""
+    """``1004`` becomes ``01004`` (spreadsheets drop the leading zero), ``2a004`` becomes ``2A004``."""
     code = value.str.to_uppercase()
     return pl.when(code.str.contains(r"^\d{4}$")).then("0" + code).otherwise(code)
 
 
 def secteur(value: pl.Expr) -> pl.Expr:
-    """``PU``, ``Public``, ``PRIVE SOUS CONTRAT`` in one spelling; an unknown word stays, for the contract to refuse."""
+    """``PU``, ``Public`` and ``PRIVE SOUS CONTRAT`` in one spelling; the contract refuses an unknown word."""
     return unaccented(value).replace(SECTEURS)
 
 
 def year(value: pl.Expr) -> pl.Expr:
-    """The year of ``2024``, ``2024.0``, ``2024-01-01T00:00:00+00:00``; anything else stays, to be refused."""
+    """The year in ``2024``, ``2024.0`` or ``2024-01-01T00:00:00+00:00``; the contract refuses anything else."""
     return pl.when(value.str.contains(r"^\d{4}(\.0|-\d\d-\d\d.*)$")).then(value.str.head(4)).otherwise(value)
 
 
 def has_uai_check_letter(value: pl.Expr) -> pl.Expr:
-    """Whether the eighth character is the check letter of the seven digits before it."""
+    """Whether the eighth character is the right check letter for the seven digits."""
     remainder = value.str.slice(0, 7).cast(pl.Int64, strict=False) % len(UAI_LETTERS)
     expected = remainder.replace_strict(dict(enumerate(UAI_LETTERS)), return_dtype=pl.String)
     return value.str.slice(7) == expected
 
 
 def in_french_territory(latitude: pl.Expr, longitude: pl.Expr) -> pl.Expr:
-    """Whether a position lies in the bounding box of a French territory (degrees, WGS 84)."""
+    """Whether a position (degrees, WGS 84) is within the bounding box of a French territory."""
     return pl.any_horizontal(
         latitude.is_between(south, north) & longitude.is_between(west, east)
         for south, north, west, east in TERRITORIES.values()

@@ -1,7 +1,7 @@
-"""A source in many parts as one input: the parts by name, each read when it is asked for.
+"""A source in many parts as a single input of a transform: the parts by name, each read on access.
 
-Belongs here: the mapping that a transform receives. Does not belong here: which parts there are (``catalogue.py``),
-reading one (``readers.py``, ``intake.py``).
+Belongs here: the mapping that a transform receives. Does not belong here: which parts a source has
+(``catalogue.py``), reading them (``sources/readers.py``, ``loading/intake.py``).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import polars as pl
 
 
 class Parts(Mapping[str, pl.LazyFrame]):
-    """Part (a département, say) to its rows; a part is in memory only as long as its frame is kept.
+    """The rows of each part (a département, say) by name; a part is in memory only while its frame is referenced.
 
     Args:
-        names: the parts that are there.
-        read: reads one, anew each time.
+        names: the parts in the release.
+        read: reads a part; called on every access.
     """
 
     def __init__(self, names: list[str], read: Callable[[str], pl.DataFrame]) -> None:
@@ -28,7 +28,7 @@ class Parts(Mapping[str, pl.LazyFrame]):
         return self._read(name).lazy()
 
     def __contains__(self, name: object) -> bool:
-        """Whether the part is there; it is not read for that."""
+        """Whether there is such a part, without reading it."""
         return name in self._names
 
     def __iter__(self) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""Declaring tables: the marker that makes a transform a table, and the registry of all tables.
+"""Tables: the decorator that declares a transform to be a table, and the registry of all tables.
 
-Belongs here: what a table is beyond its columns (layer, inputs, tolerances, how it is stored), and finding
-the modules that declare one. Does not belong here: Dagster (``assets/factory.py``), the way of the data
-(``load.py``), columns (``contracts.py``).
+Belongs here: what a table is beyond its columns (layer, inputs, tolerances, storage), and finding the modules that
+declare tables. Does not belong here: Dagster assets (``orchestration/assets.py``), loading (``loading/load.py``),
+columns (``contracts.py``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edu_pipeline.catalogue import File, Source, catalogue, files_by_parameter, 
 from edu_pipeline.contracts import Contract, specs
 
 LAYERS = ("reference", "geographic", "socio_economic", "educational", "specialty", "sectorisation", "views")
-"""The layers, in the order in which data flows."""
+"""The layers in the order in which data flows."""
 
 Transform = TypeVar("Transform", bound=Callable[..., pl.LazyFrame])
 Needs = Sequence[str]
@@ -34,21 +34,21 @@ class Table:
 
     Attributes:
         contract: columns, key and rules.
-        transform: pure function, one lazy frame per parameter; a parameter's name is that of a source's file
-            (``File.parameter``) or of another table; a parameter with the default None may be absent upstream. One
-            that is called as a source in parts takes all of them, as ``sources.parts.Parts``.
-        needs: upstream columns that the transform uses and that are no column of the contract, per parameter; a
-            name that begins with ``^`` is a pattern of slugs. Of another table: with those that the contract's columns
-            come from, the only ones that are read.
-        needed_counts: those of the needed columns (slugs) that are counts, as ``Spec.adds_up`` says of a contract's.
-            The file has several rows per key then, told apart by all its other columns.
-        newest_by: column by which, of rows with one key, the greatest is kept; the others go to quarantine.
-        max_refused: share of rows in quarantine from which the load fails.
-        max_unknown: share of rows with an unknown reference from which the load fails.
-        min_kept: share of the previous load's rows below which the load fails.
-        large: whether a large difference is published by exchanging the table's single partition.
-        latest: of another table that it reads, by parameter, the column of which only the rows with the greatest value
-            are read.
+        transform: a pure function of lazy frames. Each parameter is named after a file of a source
+            (``File.parameter``) or another table; with the default None, the input may be missing. A parameter named
+            after a source in parts receives all the parts (``parts.Parts``).
+        needs: by parameter, upstream columns that the transform uses beyond those of the contract; a name that begins
+            with ``^`` is a regular expression that matches slugs. If given for another table, only these columns and
+            those that the contract's columns come from are read.
+        needed_counts: slugs of the needed columns that are counts, as ``Spec.adds_up`` says of the contract's columns.
+            The file then has several rows per key, which differ in any of its other columns.
+        newest_by: among rows with the same key, the one with the greatest value in this column is kept; the others go
+            to quarantine.
+        max_refused: the load fails if a greater share of the rows is refused.
+        max_unknown: the load fails if a greater share of the rows has an unknown reference.
+        min_kept: the load fails if the rows are fewer than this share of the published ones.
+        large: whether a large difference is published by exchanging the table's only partition.
+        latest: by parameter that names another table, a column: only the rows with its greatest value are read.
     """
 
     contract: type[Contract]
@@ -69,7 +69,7 @@ class Table:
 
     @property
     def layer(self) -> str:
-        """The layer, which is the name of the module's package."""
+        """The layer: the name of the module's package."""
         return self.transform.__module__.split(".")[-2]
 
     @cached_property
@@ -84,69 +84,69 @@ class Table:
 
     @cached_property
     def parameters(self) -> dict[str, bool]:
-        """The transform's parameters, and whether each may be absent."""
+        """The transform's parameters, each with whether its input may be missing."""
         return {
             name: parameter.default is None for name, parameter in inspect.signature(self.transform).parameters.items()
         }
 
     @cached_property
     def files(self) -> dict[str, File]:
-        """The upstream files that it reads, by parameter."""
+        """The upstream files that the table reads, by parameter."""
         return {name: files_by_parameter()[name] for name in self.parameters if name in files_by_parameter()}
 
     @cached_property
     def in_parts(self) -> dict[str, Source]:
-        """The sources of which it reads all parts, by parameter."""
+        """The sources of which the table reads all parts, by parameter."""
         return {name: sources_in_parts()[name] for name in self.parameters if name in sources_in_parts()}
 
     @cached_property
     def input_tables(self) -> list[str]:
-        """The tables that its rows are made of."""
+        """The tables that its rows are made from."""
         return [name for name in self.parameters if name not in self.files and name not in self.in_parts]
 
     def columns_read_of(self, parameter: str) -> set[str]:
-        """The columns that it reads of another table; none: all of them."""
+        """The columns that it reads from another table; an empty set means all of them."""
         needs = set(self.needs.get(parameter, ()))
         own = {spec.upstream_in(parameter) for spec in specs(self.contract).values()}
         return needs | {name for name in own if name} if needs else needs
 
     @cached_property
     def tables(self) -> list[str]:
-        """The tables that it reads: parameters, and those that its references point to."""
-        known = [name for spec in specs(self.contract).values() for name in spec.references]
-        followed = ["passage_communes", "info_communes"] if self.follows_passage else []
-        return [name for name in dict.fromkeys(self.input_tables + known + followed) if name != self.name]
+        """All tables that a load reads: inputs, tables that references point to, and those of the passage."""
+        referenced = [name for spec in specs(self.contract).values() for name in spec.references]
+        of_passage = ["passage_communes", "info_communes"] if self.follows_passage else []
+        return [name for name in dict.fromkeys(self.input_tables + referenced + of_passage) if name != self.name]
 
     @cached_property
     def follows_passage(self) -> bool:
-        """Whether a column from a file is a commune's code, to be brought to the one in force."""
+        """Whether a file has a column of commune codes that must be replaced by the codes in force."""
         columns = specs(self.contract).values()
         return any(spec.follows_passage and spec.upstream_in(file) for spec in columns for file in self.files)
 
     @cached_property
     def counts(self) -> list[str]:
-        """The columns that add up when communes merge."""
+        """The columns that are summed when communes merge."""
         return [name for name, spec in specs(self.contract).items() if spec.adds_up] + list(self.needed_counts)
 
     @cached_property
     def contours(self) -> list[str]:
-        """The columns that are united when communes merge."""
+        """The columns of geometries, which are united when communes merge."""
         return [name for name, spec in specs(self.contract).items() if spec.sql.startswith("geometry(")]
 
     @cached_property
     def sources(self) -> list[str]:
-        """The ids of the sources that it reads."""
+        """The ids of the sources that the table reads."""
         files = (file.source for file in self.files.values())
         return list(dict.fromkeys([*files, *(source.id for source in self.in_parts.values())]))
 
     @property
     def is_supplied(self) -> bool:
-        """Whether all its sources are files that an operator may hand in; without any the table is empty."""
+        """Whether all its sources are files that an operator may supply; without them the table is empty."""
         return bool(self.sources) and all(catalogue()[source].optional for source in self.sources)
 
     @property
     def path(self) -> Path:
-        """The file that declares it."""
+        """The file that declares the table."""
         return Path(inspect.getfile(self.transform))
 
 
@@ -165,16 +165,24 @@ def table(
     large: bool = False,
     latest: Mapping[str, str] | None = None,
 ) -> Callable[[Transform], Transform]:
-    """Declare the decorated transform to be the table of its name. It returns the function unchanged.
+    """Declare the decorated transform, which is returned unchanged, to be the table of the same name.
 
-    For the arguments see ``Table``.
+    Args: see the attributes of ``Table``.
     """
 
     def declare(transform: Transform) -> Transform:
         declared = Table(
-            contract=contract, transform=transform, needs=needs or {}, needed_counts=needed_counts, newest_by=newest_by,
-            max_refused=max_refused, max_unknown=max_unknown, min_kept=min_kept, large=large, latest=latest or {},
-        )  # fmt: skip
+            contract=contract,
+            transform=transform,
+            needs=needs or {},
+            needed_counts=needed_counts,
+            newest_by=newest_by,
+            max_refused=max_refused,
+            max_unknown=max_unknown,
+            min_kept=min_kept,
+            large=large,
+            latest=latest or {},
+        )
         module = transform.__module__.split(".")[-1]
         assert module == declared.name, f"the table {declared.name} must be declared in {declared.name}.py"
         _registry[declared.name] = declared
@@ -185,7 +193,7 @@ def table(
 
 @lru_cache(maxsize=1)
 def tables() -> dict[str, Table]:
-    """Every declared table by name, layer by layer, each after those that it reads."""
+    """Every declared table by name, layer by layer, each after the tables that it reads."""
     for layer in LAYERS[:-1]:
         package = importlib.import_module(f"edu_pipeline.assets.{layer}")
         for module in pkgutil.iter_modules(package.__path__):

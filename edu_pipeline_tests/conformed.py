@@ -1,4 +1,4 @@
-"""Conforming on tiny frames: what ``loading.conform`` does, with the rows in memory."""
+"""Conforming small frames in memory, as ``loading/conform.py`` does on disk."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from edu_pipeline.table import Table
 
 @dataclass(frozen=True)
 class Conformed:
-    """The good rows and the quarantine, as ``loading.conform.Conformed`` has them."""
+    """The good rows and the refused rows, as in ``loading.conform.Conformed``."""
 
     frame: pl.DataFrame
     refused: pl.DataFrame
 
 
 def conform(produced: pl.LazyFrame, table: Table) -> Conformed:
-    """Conform ``produced`` to the contract of ``table``; a flag that no intake has set is unset."""
+    """Conform ``produced`` to the contract of ``table``; without an intake, ``codes_anciens`` is NULL."""
     if CODES_ANCIENS in table.contract.columns() and CODES_ANCIENS not in produced.collect_schema():
         produced = produced.with_columns(pl.lit(None, pl.List(pl.String)).alias(CODES_ANCIENS))
     with tempfile.TemporaryDirectory() as scratch:
-        found = product.conform(produced, table, Path(scratch))
-        frame = found.frame.collect()
-        assert frame.height == found.rows
-        return Conformed(frame, found.refused)
+        result = product.conform(produced, table, Path(scratch))
+        frame = result.frame.collect()
+        assert frame.height == result.rows
+        return Conformed(frame, result.refused)

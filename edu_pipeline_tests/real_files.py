@@ -1,6 +1,6 @@
-"""The publishers' real files as test input: a directory that ``EDU_UPSTREAM`` names.
+"""The publishers' real files as test input, in the directory ``EDU_UPSTREAM``.
 
-The project never copies them in; where there are none, the tests that want them are skipped.
+They are never copied into the repository; without them, the tests that need them are skipped.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from edu_pipeline_tests.conformed import Conformed, conform
 
 
 def upstream() -> Path:
-    """The directory of the real files; the test is skipped where there is none."""
-    named = os.environ.get("EDU_UPSTREAM", "")
-    if not named or not Path(named).is_dir():
+    """The directory of the real files; the test is skipped if there is none."""
+    folder = os.environ.get("EDU_UPSTREAM", "")
+    if not folder or not Path(folder).is_dir():
         pytest.skip("EDU_UPSTREAM names no directory of the publishers' real files")
-    return Path(named)
+    return Path(folder)
 
 
 def real_file(file: File) -> Path | None:
-    """The real file that stands in for ``file``, the greatest name if there are several; None if there is none."""
+    """The real file for an entry of the catalogue, that with the greatest name if there are several; None if none."""
     folder = upstream() / file.source
-    found = sorted(path for path in folder.glob("*") if re.fullmatch(file.name, path.name))
-    return found[-1] if found else None
+    paths = sorted(path for path in folder.glob("*") if re.fullmatch(file.name, path.name))
+    return paths[-1] if paths else None
 
 
 @cache
 def produced(name: str) -> Conformed:
-    """The rows of table ``name`` made from the real files; the test is skipped where one is missing."""
+    """The rows of table ``name`` made from the real files; the test is skipped if one is missing."""
     try:
         return made_from(name, real_file, produced)
     except LookupError as error:
@@ -48,14 +48,14 @@ def produced(name: str) -> Conformed:
 
 
 def made_from(name: str, find: Callable[[File], Path | None], of_table: Callable[[str], Conformed]) -> Conformed:
-    """The rows of table ``name``, read, taken in, transformed and conformed; no database is involved.
+    """The rows of table ``name``: read, taken in, transformed and conformed, without a database.
 
     Args:
-        find: the path of an entry of the catalogue, None if there is none.
-        of_table: the rows of another table.
+        find: gives the path for an entry of the catalogue, or None.
+        of_table: gives the rows of another table.
 
     Raises:
-        LookupError: there is no path of an entry that the table cannot do without.
+        LookupError: there is no path for an entry that the table requires.
     """
     table = tables()[name]
     inputs: dict[str, pl.LazyFrame | Parts | None] = {}
@@ -84,7 +84,7 @@ def _taken_in(table: Table, parameter: str, file: File, path: Path, scratch: Pat
 
 
 def _parts(table: Table, parameter: str, find: Callable[[File], Path | None], scratch: Path) -> Parts:
-    """The parts of a source that there is a path of."""
+    """The parts of a source for which there is a path."""
     files = table.in_parts[parameter].files
     paths = {part: path for part, file in files.items() if (path := find(file)) is not None}
     if not paths:

@@ -1,7 +1,7 @@
-"""The catalogue of sources: well formed, and in agreement with the publishers' real files where there are any.
+"""The catalogue of sources: well formed, and consistent with the publishers' real files, if available.
 
-Belongs here: what holds for every entry. Does not belong here: reading the files (the readers' and the tables'
-own tests do that).
+Belongs here: what holds for every entry. Does not belong here: reading the files (the tests of the readers and of the
+tables do that).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ FILES = [file for source in SOURCES for file in source.files.values()]
 UNUSED = {
     "insee-bpe/typequ_2023.csv": "labels of the facility types, for people: the table's columns are named by hand",
     "insee-rp/meta_dossier_complet.csv": "labels of the census variables, for people",
-    "insee-rp/base-cc-logement-2021-7cols.csv": "an extract of 7 columns: a test adds the others, the table wants them",
+    "insee-rp/base-cc-logement-2021-7cols.csv": "an extract of 7 columns: the table requires others, which a test adds",
     "fr-en-sections-internationales/fr-en-sections-internationales.xlsx": "an extract of 4 columns without the level",
 }
-"""Files of the sources' folders that no part reads, and why."""
+"""Files in the sources' folders that no entry reads, and why."""
 
 NO_COPY = {
-    "insee_rp__diplomes": "no copy of the publisher's file (81 MB) could be had",
-    "insee_rp__population": "no copy of the publisher's file could be had",
-    "insee_rp__emploi": "no copy of the publisher's file could be had",
-    "insee_rp__logement": "only an extract of 7 columns could be had",
-    "fr_en_sections_internationales": "only an extract of 4 columns could be had",
+    "insee_rp__diplomes": "no copy of the publisher's file (81 MB) was available",
+    "insee_rp__population": "no copy of the publisher's file was available",
+    "insee_rp__emploi": "no copy of the publisher's file was available",
+    "insee_rp__logement": "only an extract of 7 columns was available",
+    "fr_en_sections_internationales": "only an extract of 4 columns was available",
 }
-"""Required files that the folder of real files may lack, and why."""
+"""Required files that may be missing among the real files, and why."""
 
 for_every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.parameter)
 for_every_source = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.id)
@@ -77,7 +77,7 @@ def test_live_url_is_https(file: File) -> None:
         assert re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", file.opendatasoft.portal)
 
 
-def test_one_entry_stands_for_the_files_of_all_departements() -> None:
+def test_one_entry_describes_the_files_of_all_departements() -> None:
     addresses = catalogue()["ban"].files
     assert len(addresses) == 101
     assert {"01", "2A", "2B", "974"} < set(addresses)
@@ -87,7 +87,7 @@ def test_one_entry_stands_for_the_files_of_all_departements() -> None:
 
 
 @for_every_file
-def test_name_matches_what_the_publisher_calls_the_file(file: File) -> None:
+def test_name_matches_the_publishers_file_name(file: File) -> None:
     if file.opendatasoft is not None:
         assert re.fullmatch(file.name, f"{file.opendatasoft.dataset}.{file.format}")
     if file.url is not None and (own := PurePosixPath(urlsplit(file.url).path)).suffix:
@@ -141,9 +141,9 @@ def test_every_real_file_is_read(source: Source) -> None:
     assert unread <= set(UNUSED)
 
 
-def test_exceptions_are_of_the_catalogue() -> None:
+def test_exceptions_name_entries_of_the_catalogue() -> None:
     assert set(NO_COPY) <= set(files_by_parameter())
     assert {name.split("/")[0] for name in UNUSED} <= set(catalogue())
     for name in UNUSED:
-        source, own = name.split("/")
-        assert not any(re.fullmatch(file.name, own) for file in catalogue()[source].files.values())
+        source, file_name = name.split("/")
+        assert not any(re.fullmatch(file.name, file_name) for file in catalogue()[source].files.values())

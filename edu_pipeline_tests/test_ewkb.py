@@ -1,4 +1,4 @@
-"""Geometries as rows have them: the same text as GEOS and PostGIS write, and back."""
+"""Geometries as rows hold them: the same text as GEOS and PostGIS write, and back."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ SHAPES = [
 
 
 def test_shapes_are_written_as_geos_writes_them() -> None:
-    by_geos = [None if shape is None else shapely.to_wkb(shapely.set_srid(shape, 4326), hex=True, include_srid=True,
-                                                         byte_order=1) for shape in SHAPES]  # fmt: skip
+    by_geos = [
+        None
+        if shape is None
+        else shapely.to_wkb(shapely.set_srid(shape, 4326), hex=True, include_srid=True, byte_order=1)
+        for shape in SHAPES
+    ]
     assert ewkb.encoded(SHAPES).to_list() == by_geos
     assert ewkb.encoded([]).dtype == pl.String and ewkb.encoded([None]).to_list() == [None]
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_shapes_survive_a_round_trip() -> None:
     read = ewkb.decoded(ewkb.encoded(SHAPES))
     assert [shape and shape.wkt for shape in read] == [shape and shape.wkt for shape in SHAPES]
     assert all(shapely.get_srid(shape) == 4326 for shape in read if shape)
 
 
-def test_what_is_no_geometry_is_none() -> None:
+def test_text_that_is_not_a_geometry_is_none() -> None:
     (point,) = ewkb.encoded([shapely.Point(1, 2)])
     texts = pl.Series([None, "", "POINT (1 2)", "0102", point[:-2], point.lower()])
     *nothing, lower = ewkb.decoded(texts)

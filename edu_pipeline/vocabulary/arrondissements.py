@@ -1,6 +1,6 @@
-"""The municipal arrondissements of Paris, Lyon and Marseille and the communes that they are part of.
+"""The municipal arrondissements of Paris, Lyon and Marseille, and the communes that they are part of.
 
-Publishers count these three cities as 75056/69123/13055, by arrondissement, or both ways: see each table.
+Publishers give figures for these cities as a whole (75056, 69123, 13055), by arrondissement, or both: see each table.
 """
 
 COMMUNES = (

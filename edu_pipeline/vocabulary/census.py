@@ -1,6 +1,6 @@
-"""What the tables of INSEE's census have in common: counts that are weighted, and shares of them.
+"""What the census tables have in common: weighted counts, and shares computed from them.
 
-Not here: any table's variables.
+Belongs here: how such a column is declared and computed. Does not belong here: the variables of any one table.
 """
 
 from typing import Any
@@ -9,28 +9,26 @@ import polars as pl
 
 from edu_pipeline import contracts as c
 
-CATEGORIES = {
-    "agriculteurs": "farmers",
-    "artisans_commercants": "craftspeople, shopkeepers and heads of businesses",
-    "cadres": "managers and higher intellectual professions",
-    "professions_intermediaires": "intermediate professions",
-    "employes": "clerical, sales and service workers",
-    "ouvriers": "manual workers",
-}
-"""The six categories of people with a profession, in the order of INSEE's nomenclature (1 to 6)."""
-
 
 def count(description: str, upstream: str, *, unit: str = "people", **rest: Any) -> Any:
-    """A column of counts: sums of the census's weights, hence not whole; NULL where INSEE gives none."""
+    """A count: a sum of census weights, hence not a whole number; NULL where INSEE gives none."""
     return c.real(description, unit=unit, min=0, upstream=upstream, adds_up=True, **rest)
 
 
 def share(part: str, whole: str) -> Any:
-    """A column of shares that says of what: the columns ``part`` and ``whole`` of the same table."""
-    return c.percentage(f"Share of `{part}` in `{whole}`; NULL where `{whole}` is 0 or NULL.")
+    """The share of the column ``part`` in the column ``whole``, which ``with_shares`` computes."""
+    description = f"Share of `{part}` in `{whole}`; NULL where `{whole}` is 0 or NULL."
+    return c.percentage(description, computed_from=(part, whole))
+
+
+def with_shares(rows: pl.LazyFrame, contract: type[c.Contract]) -> pl.LazyFrame:
+    """Add all the columns of ``contract`` that are a ``share``."""
+    return rows.with_columns(
+        percent(part, whole).alias(name) for name, (part, whole) in c.computed_from(contract).items()
+    )
 
 
 def percent(part: str, whole: str) -> pl.Expr:
-    """``part`` of 100 ``whole``; NULL where the whole is 0 or one of the two is NULL or no number."""
+    """``part`` in percent of ``whole``; NULL if the whole is 0, or if either is NULL or not a number."""
     number, total = (pl.col(name).cast(pl.Float64, strict=False) for name in (part, whole))
     return pl.when(total > 0).then(100 * number / total)

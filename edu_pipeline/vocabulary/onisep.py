@@ -1,6 +1,6 @@
-"""What ONISEP's files have in common: lists in one text, dates, postal codes, several sites of one school.
+"""What ONISEP's files have in common: lists in a single text, dates, postal codes, several sites of one school.
 
-Not here: the names of the courses (`specialites.py` for the specialties of première).
+Does not belong here: the names of the courses (`specialites.py` for the specialties of première).
 """
 
 from collections.abc import Sequence
@@ -8,36 +8,36 @@ from collections.abc import Sequence
 import polars as pl
 
 SEPARATOR = " / "
-"""Between two courses in the one text that lists them."""
+"""Separates the courses in the text that lists them."""
 
 SITE = "Identifiant action de formation"
-"""Column that tells apart the rows, one per course of studies and site."""
+"""Column that identifies the rows, which are one per course and site."""
 
 
 def five_digits(code: pl.Expr) -> pl.Expr:
-    """The postal code with the leading zero that ONISEP leaves out: `1210` is `01210`."""
+    """The postal code with the leading zero that ONISEP omits: `1210` becomes `01210`."""
     return code.str.zfill(5)
 
 
 def iso_date(day: pl.Expr) -> pl.Expr:
-    """`31/01/2023` as `2023-01-31`, so that the greatest is the latest; anything else stays, to be refused."""
+    """`31/01/2023` becomes `2023-01-31`, so that the greatest is the latest; the contract refuses anything else."""
     return day.str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "${3}-${2}-${1}")
 
 
 def filled(items: pl.Expr) -> pl.Expr:
-    """A list of texts without outer blanks and empty ones; NULL where nothing is left."""
-    kept = items.list.eval(pl.element().str.strip_chars().filter(pl.element().str.contains(r"\S")))
-    return pl.when(kept.list.len() > 0).then(kept)
+    """A list of texts with blanks stripped and empty texts removed; NULL if nothing is left."""
+    texts = items.list.eval(pl.element().str.strip_chars().filter(pl.element().str.contains(r"\S")))
+    return pl.when(texts.list.len() > 0).then(texts)
 
 
 def one_row_per_uai(rows: pl.LazyFrame, lists: Sequence[str]) -> pl.LazyFrame:
-    """Put the sites that share a UAI in one row; a row without UAI stays alone, for the contract to refuse.
+    """Merge the sites that share a UAI into one row; the contract refuses rows without UAI, which stay separate.
 
     Args:
-        rows: `uai`, `identifiant_action_de_formation`, `etablissement`, `date_modification`, the columns `lists`
-            (lists of text) and others. Of the others the main site's are kept: the one with the shortest name
-            (`Lycée Sainte-Marie`, not `Lycée Sainte-Marie (annexe)`).
-        lists: columns of which the union is taken, sorted.
+        rows: the columns `uai`, `identifiant_action_de_formation`, `etablissement`, `date_modification`, `lists` and
+            others. The others are taken from the main site: the one with the shortest name (`Lycée Sainte-Marie`, not
+            `Lycée Sainte-Marie (annexe)`).
+        lists: columns with lists of text, of which the sorted union is taken.
     """
     name, identifier = pl.col("etablissement"), pl.col("identifiant_action_de_formation")
     return (

@@ -1,7 +1,7 @@
-"""The names of the regions, which geo.api.gouv.fr's départements give by code only.
+"""The names of the regions; geo.api.gouv.fr only gives the regions' codes for its départements.
 
-INSEE, Code officiel géographique 2025, v_region_2025.csv, column LIBELLE
-(https://www.insee.fr/fr/information/8377162); unchanged since 1 January 2016. Not here: the overseas
+From INSEE, Code officiel géographique 2025, v_region_2025.csv, column LIBELLE
+(https://www.insee.fr/fr/information/8377162); unchanged since 1 January 2016. Does not belong here: the overseas
 collectivities, which belong to no region.
 """
 

@@ -1,8 +1,8 @@
-"""The specialties of the general track: one label each, whatever a publisher writes.
+"""The specialties of the general track: one canonical label for each, however publishers write it.
 
 ONISEP writes `histoire-géographie, géopolitique et sciences politiques`, DEPP `0439 - HIST.-GEO. GEOPOLITIQUE &
-SC.POLITIQUES`. The canonical label is ONISEP's with a capital letter. Not here: combinations of specialties, and the
-courses of seconde, which are no specialties.
+SC.POLITIQUES`. The canonical label is ONISEP's with a capital letter. Does not belong here: combinations of
+specialties, the courses of seconde, which are not specialties.
 """
 
 import polars as pl
@@ -34,17 +34,28 @@ BY_CODE = {
 """Canonical label by DEPP's code."""
 
 LLCER = (
-    "allemand", "anglais", "anglais - monde contemporain", "basque", "breton", "catalan", "corse", "créole", "espagnol",
-    "italien", "occitan-langue d'oc", "portugais", "tahitien",
-)  # fmt: skip
-"""Languages of the specialty LLCER (langues, littératures et cultures étrangères et régionales), each its own one."""
+    "allemand",
+    "anglais",
+    "anglais - monde contemporain",
+    "basque",
+    "breton",
+    "catalan",
+    "corse",
+    "créole",
+    "espagnol",
+    "italien",
+    "occitan-langue d'oc",
+    "portugais",
+    "tahitien",
+)
+"""Languages of LLCER (langues, littératures et cultures étrangères et régionales); each is a specialty."""
 
 LABELS = (
     *BY_CODE.values(),
     "Littérature et langues et cultures de l'Antiquité",
     *(f"LLCER {language}" for language in LLCER),
 )
-"""Every canonical label. ONISEP does not tell Latin from Greek, and not always the language of an LLCER."""
+"""Every canonical label. ONISEP does not distinguish Latin from Greek, and sometimes omits the language of an LLCER."""
 
 DEPP_SPELLINGS = {
     "LITTERATURE ET LCA LATIN": BY_CODE["0241"],
@@ -61,7 +72,7 @@ DEPP_SPELLINGS = {
     "ARTS DU CIRQUE": BY_CODE["2786"],
     "CINEMA-AUDIOVISUEL": BY_CODE["2852"],
 }
-"""Canonical label by DEPP's label, where the two differ in more than capitals, accents and punctuation."""
+"""Canonical label by DEPP's label, if they differ in more than capitals, accents and punctuation."""
 
 _BY_SLUG = {normalise.slug(label): label for label in LABELS} | {
     normalise.slug(label): canonical for label, canonical in DEPP_SPELLINGS.items()
@@ -69,7 +80,7 @@ _BY_SLUG = {normalise.slug(label): label for label in LABELS} | {
 
 
 def canonical(label: pl.Expr) -> pl.Expr:
-    """The canonical label of a publisher's; one that is not known stays as it is, for the contract to refuse."""
+    """The canonical label for a publisher's label; the contract refuses a label that is not known."""
     slug = normalise.unaccented(label).str.replace_all("[^a-z0-9]+", "_").str.strip_chars("_")
     return slug.replace_strict(_BY_SLUG, default=label)
 

@@ -1,4 +1,4 @@
-"""Literal files for the educational tables' tests, taken in by the real readers and the real intake."""
+"""Literal and real files as input of transforms, taken in by the product's readers and intake."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = dict[str, str]
 
 
 def taken_in(table: str, parameter: str, path: Path, scratch: Path, **changes: str) -> pl.LazyFrame:
-    """What the transform of ``table`` receives for ``path``; ``changes`` are made to the catalogue's entry."""
+    """What the transform of ``table`` receives for ``path``; ``changes`` override the catalogue's entry."""
     file = files_by_parameter()[parameter].model_copy(update=changes)
     return take_in(tables()[table], parameter, read(path, file, scratch, "a test"), file, path.name, "a test").frame
 
@@ -45,7 +45,7 @@ def by_uai(result: Conformed) -> dict[str, dict[str, Any]]:
 
 
 def real_rows(parameter: str) -> list[Row]:
-    """The rows of the publisher's real CSV file as Python's csv module reads them."""
+    """The rows of the publisher's real CSV file, read by Python's csv module."""
     file: File = files_by_parameter()[parameter]
     path = upstream() / file.source / f"{file.source}.csv"
     with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -53,5 +53,5 @@ def real_rows(parameter: str) -> list[Row]:
 
 
 def total(rows: list[Row], column: str) -> float:
-    """Sum of the numbers in a column, whatever is no number left out."""
+    """Sum of the numbers in a column; anything else is left out."""
     return sum(float(row[column]) for row in rows if row[column].lstrip("+-").replace(".", "", 1).isdigit())

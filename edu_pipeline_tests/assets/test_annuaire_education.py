@@ -83,7 +83,7 @@ def test_the_files_of_2024(tmp_path: Path) -> None:
     assert college["code_zone_animation_pedagogique"] == "034010"
 
 
-def test_the_files_of_2023_with_their_column_names_and_a_postal_third_line(tmp_path: Path) -> None:
+def test_the_column_names_of_2023_and_a_postal_third_line(tmp_path: Path) -> None:
     assert (len(HEADER_2024.split(";")), len(HEADER_2023.split(";"))) == (72, 69)
     result = annuaire([HEADER_2023, ECOLE_2023], tmp_path)
     assert result.refused.is_empty()
@@ -96,25 +96,25 @@ def test_the_files_of_2023_with_their_column_names_and_a_postal_third_line(tmp_p
     assert school["code_circonscription"] is None
 
 
-def test_an_address_says_nothing_twice_and_nothing_that_is_not_there(tmp_path: Path) -> None:
+def test_an_address_has_no_repeated_and_no_empty_parts(tmp_path: Path) -> None:
     written = "16 rue du Bugatet;BP 161;;31800;31483;Saint-Gaudens"
     lines = [
-        LYCEE.replace("0311131L", uai, 1).replace(written, given)
-        for uai, given in {
+        LYCEE.replace("0311131L", uai, 1).replace(written, published)
+        for uai, published in {
             "0311131L": "LE BOURG;LE BOURG;81120 TERRE DE BANCALIE;81120;31483;Terre-de-Bancalié",
             "0301326D": "186  route DE GRENADE;BP 70083;31703 BLAGNAC CEDEX;31703;31483;Blagnac",
             "0350122T": ";;;;31483;",
         }.items()
     ]
-    found = {uai: row["address"] for uai, row in by_uai(annuaire([HEADER_2024, *lines], tmp_path)).items()}
-    assert found == {
+    addresses = {uai: row["address"] for uai, row in by_uai(annuaire([HEADER_2024, *lines], tmp_path)).items()}
+    assert addresses == {
         "0311131L": "LE BOURG, 81120 TERRE DE BANCALIE",
         "0301326D": "186 route DE GRENADE, BP 70083, 31703 BLAGNAC CEDEX",
         "0350122T": None,
     }
 
 
-def test_of_rows_with_one_code_the_last_updated_stays_and_the_others_are_quarantined(tmp_path: Path) -> None:
+def test_among_rows_with_one_code_the_last_updated_is_kept(tmp_path: Path) -> None:
     older = LYCEE.replace("2024-11-26", "2024-11-25").replace("Sainte-Thérèse", "Sainte-Thérèse - annexe")
     result = annuaire([HEADER_2024, older, LYCEE, LYCEE.replace("Sainte-Thérèse", "Third")], tmp_path)
     assert result.frame["nom_etablissement"].to_list() == ["Lycée polyvalent privé Sainte-Thérèse"]
@@ -122,7 +122,7 @@ def test_of_rows_with_one_code_the_last_updated_stays_and_the_others_are_quarant
     assert all("expected one row, found several" in reasons[0] for reasons in result.refused["reasons"])
 
 
-def test_a_wrong_check_letter_and_swapped_coordinates_are_refused(tmp_path: Path) -> None:
+def test_wrong_check_letters_and_swapped_axes_are_refused(tmp_path: Path) -> None:
     swapped = COLLEGE.replace("43.98987059800149;3.600659390659651", "3.600659390659651;43.98987059800149")
     result = annuaire([HEADER_2024, LYCEE.replace("0311131L", "0311131M", 1), swapped], tmp_path)
     assert result.frame.is_empty()
@@ -131,43 +131,60 @@ def test_a_wrong_check_letter_and_swapped_coordinates_are_refused(tmp_path: Path
     assert "latitude, longitude" in reasons["0301326D"][0]
 
 
-def test_a_school_that_could_not_be_placed_stays_and_is_on_no_map(tmp_path: Path) -> None:
-    placed = annuaire([HEADER_2024, LYCEE, COLLEGE], tmp_path).frame.lazy()
-    nowhere = annuaire([HEADER_2024, LYCEE.replace(LYCEE_PLACE, ";")], tmp_path)
-    assert nowhere.refused.is_empty()
-    assert nowhere.frame["latitude"].to_list() == [None]
+def test_a_school_without_a_position_is_kept_off_the_maps(tmp_path: Path) -> None:
+    with_position = annuaire([HEADER_2024, LYCEE, COLLEGE], tmp_path).frame.lazy()
+    without_position = annuaire([HEADER_2024, LYCEE.replace(LYCEE_PLACE, ";")], tmp_path)
+    assert without_position.refused.is_empty()
+    assert without_position.frame["latitude"].to_list() == [None]
 
-    where = conformed("geodata_lycees", annuaire_education=nowhere.frame.lazy())
-    assert where.refused.is_empty()
-    assert (where.frame["uai"].to_list(), where.frame["latitude"].to_list()) == (["0311131L"], [None])
-    assert conformed("lycees_geolocalisation", annuaire_education=nowhere.frame.lazy()).frame.is_empty()
-    on_map = conformed("lycees_geolocalisation", annuaire_education=placed).frame
+    lycees = conformed("geodata_lycees", annuaire_education=without_position.frame.lazy())
+    assert lycees.refused.is_empty()
+    assert (lycees.frame["uai"].to_list(), lycees.frame["latitude"].to_list()) == (["0311131L"], [None])
+    assert conformed("lycees_geolocalisation", annuaire_education=without_position.frame.lazy()).frame.is_empty()
+    on_map = conformed("lycees_geolocalisation", annuaire_education=with_position).frame
     assert on_map.rows() == [
-        ("0311131L", "Lycée polyvalent privé Sainte-Thérèse", "31483", "Saint-Gaudens", "31", 43.105090299028824,
-         0.7220397950041894, "privé"),
-    ]  # fmt: skip
-    assert conformed("colleges_geolocalisation", annuaire_education=placed).frame["uai"].to_list() == ["0301326D"]
-    assert conformed("lycees_address_uai_mapping", annuaire_education=placed).frame.rows() == [
+        (
+            "0311131L",
+            "Lycée polyvalent privé Sainte-Thérèse",
+            "31483",
+            "Saint-Gaudens",
+            "31",
+            43.105090299028824,
+            0.7220397950041894,
+            "privé",
+        ),
+    ]
+    assert conformed("colleges_geolocalisation", annuaire_education=with_position).frame["uai"].to_list() == [
+        "0301326D"
+    ]
+    assert conformed("lycees_address_uai_mapping", annuaire_education=with_position).frame.rows() == [
         ("0311131L", "16 rue du Bugatet, BP 161, 31800 Saint-Gaudens")
     ]
 
 
-def test_the_tables_made_from_it_read_no_more_of_it_than_they_take() -> None:
+def test_derived_tables_read_only_the_columns_they_need() -> None:
     addresses, colleges = tables()["lycees_address_uai_mapping"], tables()["colleges_geolocalisation"]
     assert addresses.columns_read_of("annuaire_education") == {"uai", "address", "type_etablissement"}
     assert colleges.columns_read_of("annuaire_education") == {
-        "uai", "nom_etablissement", "nom_commune", "code_commune", "code_departement", "latitude", "longitude",
-        "statut_public_prive", "type_etablissement",
-    }  # fmt: skip
+        "uai",
+        "nom_etablissement",
+        "nom_commune",
+        "code_commune",
+        "code_departement",
+        "latitude",
+        "longitude",
+        "statut_public_prive",
+        "type_etablissement",
+    }
     assert tables()["relevant_communes"].columns_read_of("info_communes") == set()
 
 
-def test_a_vocational_lycee_is_not_among_the_general_and_technological_ones(tmp_path: Path) -> None:
+def test_a_vocational_lycee_is_not_on_the_map(tmp_path: Path) -> None:
     vocational = annuaire([HEADER_2024, LYCEE.replace(";;;1;0;1;", ";;;0;0;1;", 1)], tmp_path).frame.lazy()
     assert conformed("geodata_lycees", annuaire_education=vocational).frame["uai"].to_list() == ["0311131L"]
     assert conformed("lycees_geolocalisation", annuaire_education=vocational).frame.is_empty()
-    unsaid = annuaire([HEADER_2024, LYCEE.replace(";;;1;0;1;", ";;;;1;;", 1)], tmp_path).frame.lazy()
-    assert conformed("lycees_geolocalisation", annuaire_education=unsaid).frame["uai"].to_list() == ["0311131L"]
+    not_filled_in = annuaire([HEADER_2024, LYCEE.replace(";;;1;0;1;", ";;;;1;;", 1)], tmp_path).frame.lazy()
+    assert conformed("lycees_geolocalisation", annuaire_education=not_filled_in).frame["uai"].to_list() == ["0311131L"]
 
 
 def test_the_real_directory() -> None:
@@ -187,14 +204,17 @@ def test_the_real_extracts() -> None:
     lycees = {uai for uai, row in first.items() if row["Type_etablissement"] == "Lycée"}
     colleges = {uai for uai, row in first.items() if row["Type_etablissement"] == "Collège" and row["latitude"]}
     general = {
-        uai for uai in lycees
+        uai
+        for uai in lycees
         if "1" in (first[uai]["Voie_generale"], first[uai]["Voie_technologique"]) and first[uai]["latitude"]
-    }  # fmt: skip
+    }
     assert (len(lycees), len(general), len(colleges)) == (555, 222, 642)
     for table, expected in {
-        "geodata_lycees": lycees, "lycees_address_uai_mapping": lycees, "lycees_geolocalisation": general,
+        "geodata_lycees": lycees,
+        "lycees_address_uai_mapping": lycees,
+        "lycees_geolocalisation": general,
         "colleges_geolocalisation": colleges,
-    }.items():  # fmt: skip
+    }.items():
         result = produced(table)
         assert result.refused.is_empty()
         assert set(result.frame["uai"]) == expected

@@ -1,7 +1,7 @@
 """The four tables of INSEE's census: shares and their denominators, empty rows, cities in both forms, vintages.
 
-Of the four files only seven columns of one were seen: the rows are laid out as INSEE's list of variables has them, with
-values made up, save those of the dwellings of L'Abergement-Clémenciat.
+Only seven columns of one of the four files were seen: the rows are laid out as in INSEE's list of variables, with
+invented values except for the dwellings of L'Abergement-Clémenciat.
 """
 
 from __future__ import annotations
@@ -76,15 +76,19 @@ def columns(row: dict[str, Any], prefix: str) -> list[Any]:
 
 def test_diplomas_and_people_at_school(tmp_path: Path) -> None:
     result = read_in(
-        "niveau_education_2021", tmp_path,
+        "niveau_education_2021",
+        tmp_path,
         "1004;600.5;800;700;500;1000;900;9000;450.375;800;690;480;400;90;0;11000.5;2200.1;550.025;2750.125;1980.09;"
         "1320.06;1100.05;1100.05;5000",
-    )  # fmt: skip
+    )
     assert result.refused.is_empty()
     row = rows(result)["01004"]
     assert (row["nscol15p"], row["nscol15p_sup5"], row["pop0205"], row["scol0205"]) == (
-        11000.5, 1100.05, 600.5, 450.375,
-    )  # fmt: skip
+        11000.5,
+        1100.05,
+        600.5,
+        450.375,
+    )
     assert columns(row, "part_") == [20, 5, Decimal("25.00"), 18, 12, 10, 10]
     assert columns(row, "taux_scolarisation_") == [75, 100, Decimal("98.57"), 96, 40, 10, 0]
 
@@ -123,7 +127,7 @@ def test_activity_and_jobs(tmp_path: Path) -> None:
     assert (row["actifs_cadres"], row["emplois_cadres"]) == (99, 128)
 
 
-def test_the_categories_under_the_names_before_2022(tmp_path: Path) -> None:
+def test_the_categories_under_their_names_before_2022(tmp_path: Path) -> None:
     earlier = EMPLOI
     for number in range(1, 7):
         earlier = earlier.replace(f"STAT_GSEC1{number}_2{number}", f"CS{number}").replace(
@@ -140,8 +144,11 @@ def test_dwellings(tmp_path: Path) -> None:
     row = rows(result)["01001"]
     assert (row["logements"], row["appartements"]) == (372.387493855914, 8.59305494980861)
     assert (row["proprietaires"], row["locataires"], row["locataires_hlm"], row["rp_grat"]) == (
-        280, 55.5, 10.25, 5.734562367113,
-    )  # fmt: skip
+        280,
+        55.5,
+        10.25,
+        5.734562367113,
+    )
     assert [row[f"rp_{rooms}"] for rooms in ("1p", "2p", "3p", "4p", "5pp")] == [1, 20.5, 40, 100, 179.734562367113]
     assert columns(row, "taux_") == [
         Decimal(share) for share in ("91.63", "3.68", "4.68", "97.36", "2.31", "82.05", "16.26", "3.00")
@@ -149,8 +156,8 @@ def test_dwellings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", FILES)
-def test_no_share_of_nothing(table: str, tmp_path: Path) -> None:
-    """A commune destroyed in 1914-1918 has 0 of everything, one of Mayotte nothing at all: neither is refused."""
+def test_a_share_of_nothing_is_null(table: str, tmp_path: Path) -> None:
+    """A commune destroyed in 1914-1918 has 0 everywhere, one in Mayotte no value at all: neither is refused."""
     width = FILES[table][1].count(";")
     result = read_in(table, tmp_path, "55039" + ";0" * width, "97601" + ";" * width)
     assert result.refused.is_empty()
@@ -164,14 +171,14 @@ def test_no_share_of_nothing(table: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", FILES)
-def test_a_city_and_its_arrondissements_are_both_there(table: str, tmp_path: Path) -> None:
+def test_a_city_and_its_arrondissements_both_have_rows(table: str, tmp_path: Path) -> None:
     width = FILES[table][1].count(";")
     result = read_in(table, tmp_path, *(code + ";1" * width for code in ("75056", "75101", "2A004")))
     assert sorted(rows(result)) == ["2A004", "75056", "75101"]
 
 
 @pytest.mark.parametrize("table", FILES)
-def test_a_cell_that_is_no_number_is_refused(table: str, tmp_path: Path) -> None:
+def test_a_cell_that_is_not_a_number_is_refused(table: str, tmp_path: Path) -> None:
     width = FILES[table][1].count(";")
     result = read_in(table, tmp_path, "01001" + ";s" + ";1" * (width - 1), "01002" + ";-1" * width)
     assert result.frame.is_empty()
@@ -191,14 +198,14 @@ def test_a_share_above_the_whole_is_refused(table: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", FILES)
-def test_the_file_of_another_census_is_not_taken_for_this_one(table: str, tmp_path: Path) -> None:
+def test_the_file_of_another_census_is_not_accepted(table: str, tmp_path: Path) -> None:
     header = FILES[table][1].replace("22_", "23_").replace("21_", "22_").replace("P15_", "P16_").replace("P10_", "P11_")
     with pytest.raises(ColumnMissing):
         read_in(table, tmp_path, header=header)
 
 
 def test_the_real_file_of_dwellings(tmp_path: Path) -> None:
-    """Seven of its about one hundred columns: those that are missing are put in empty here, INSEE's file has them."""
+    """Seven of about a hundred columns; the others, which INSEE's file has, are added empty here."""
     table = tables()["logement_2021"]
     parameter = "insee_rp__logement"
     path = upstream() / "insee-rp" / "base-cc-logement-2021-7cols.csv"
@@ -211,18 +218,18 @@ def test_the_real_file_of_dwellings(tmp_path: Path) -> None:
         table.name, **{parameter: take_in(table, parameter, raw, table.files[parameter], path.name, "a test").frame}
     )
     with path.open(encoding="utf-8", newline="") as stream:
-        given = {row["CODGEO"]: row for row in csv.DictReader(stream, delimiter=";")}
-    assert (result.frame.height, result.refused.height, len(given)) == (34_980, 0, 34_980)
-    assert result.frame["logements"].null_count() == sum(not row["P21_LOG"] for row in given.values()) == 20
+        published = {row["CODGEO"]: row for row in csv.DictReader(stream, delimiter=";")}
+    assert (result.frame.height, result.refused.height, len(published)) == (34_980, 0, 34_980)
+    assert result.frame["logements"].null_count() == sum(not row["P21_LOG"] for row in published.values()) == 20
     assert result.frame["logements"].sum() == pytest.approx(
-        math.fsum(float(row["P21_LOG"] or 0) for row in given.values())
+        math.fsum(float(row["P21_LOG"] or 0) for row in published.values())
     )
     assert dict(result.frame.select("code_commune", "logements_vacants").rows()) == {
-        code: float(row["P21_LOGVAC"]) if row["P21_LOGVAC"] else None for code, row in given.items()
+        code: float(row["P21_LOGVAC"]) if row["P21_LOGVAC"] else None for code, row in published.items()
     }
     for share, part in {"taux_logements_vacants": "P21_LOGVAC", "taux_appartements": "P21_APPART"}.items():
         assert dict(result.frame.select("code_commune", share).rows()) == {
-            code: percent(row[part], row["P21_LOG"]) for code, row in given.items()
+            code: percent(row[part], row["P21_LOG"]) for code, row in published.items()
         }
     by_code = dict(result.frame.select("code_commune", "logements").rows())
     for city in set(arrondissements.COMMUNES.values()):

@@ -1,4 +1,4 @@
-"""info_communes and relevant_communes: on a few literal rows, and on the publishers' real files."""
+"""info_communes and relevant_communes: a few literal rows, and the publishers' real files."""
 
 import json
 from typing import Any
@@ -15,10 +15,14 @@ from edu_pipeline_tests.real_files import produced, upstream
 
 Row = tuple[Any, ...]
 SCHEMA: dict[str, Any] = {
-    "code_commune": pl.String, "nom_commune": pl.String, "code_departement": pl.String, "code_region": pl.String,
-    "codes_postaux": pl.List(pl.String), "population": pl.String,
+    "code_commune": pl.String,
+    "nom_commune": pl.String,
+    "code_departement": pl.String,
+    "code_region": pl.String,
+    "codes_postaux": pl.List(pl.String),
+    "population": pl.String,
     "centre": pl.Struct({"type": pl.String, "coordinates": pl.List(pl.Float64)}),
-}  # fmt: skip
+}
 OF_COMMUNES: dict[str, Any] = {"code_epci": pl.String, "siren": pl.String}
 
 
@@ -32,14 +36,22 @@ def communes(*rows: Row, **more: Any) -> pl.LazyFrame:
 
 AMBERIEU: Row = ("01004", "Ambérieu", "01", "84", ["01500"], "15934", point(5.3706, 45.9575), "240100883", "210100046")
 PARIS: Row = (
-    "75056", "Paris", "75", "11", ["75001", "75116"], "2103778", point(2.347, 48.8589), "200054781", "217500016",
-)  # fmt: skip
+    "75056",
+    "Paris",
+    "75",
+    "11",
+    ["75001", "75116"],
+    "2103778",
+    point(2.347, 48.8589),
+    "200054781",
+    "217500016",
+)
 KERGUELEN: Row = ("98412", "Archipel des Kerguelen", "984", "984", [], None, point(69.3405, -49.2352), None, None)
 PARIS_16: Row = ("75116", "Paris 16e Arrondissement", "75", "11", ["75016", "75116"], "159386", point(2.263, 48.8572))
 
 
-def conformed(given: list[Row], of_cities: list[Row]) -> Conformed:
-    rows = info_communes(communes(*given, **OF_COMMUNES), communes(*of_cities))
+def conformed(whole: list[Row], arrondissements_of_cities: list[Row]) -> Conformed:
+    rows = info_communes(communes(*whole, **OF_COMMUNES), communes(*arrondissements_of_cities))
     return conform(rows, tables()["info_communes"])
 
 
@@ -47,15 +59,67 @@ def test_communes_and_arrondissements_in_one_table() -> None:
     result = conformed([AMBERIEU, PARIS, KERGUELEN], [PARIS_16])
     assert result.refused.height == 0
     assert result.frame.rows() == [
-        ("01004", "Ambérieu", "01", "84", "01500", ["01500"], 15934, 45.9575, 5.3706, "240100883",
-         "210100046", "commune", None),
-        ("75056", "Paris", "75", "11", "75001", ["75001", "75116"], 2103778, 48.8589, 2.347, "200054781",
-         "217500016", "commune", None),
-        ("98412", "Archipel des Kerguelen", "984", "984", None, None, None, -49.2352, 69.3405, None, None,
-         "commune", None),
-        ("75116", "Paris 16e Arrondissement", "75", "11", "75016", ["75016", "75116"], 159386, 48.8572, 2.263,
-         None, None, "arrondissement municipal", "75056"),
-    ]  # fmt: skip
+        (
+            "01004",
+            "Ambérieu",
+            "01",
+            "84",
+            "01500",
+            ["01500"],
+            15934,
+            45.9575,
+            5.3706,
+            "240100883",
+            "210100046",
+            "commune",
+            None,
+        ),
+        (
+            "75056",
+            "Paris",
+            "75",
+            "11",
+            "75001",
+            ["75001", "75116"],
+            2103778,
+            48.8589,
+            2.347,
+            "200054781",
+            "217500016",
+            "commune",
+            None,
+        ),
+        (
+            "98412",
+            "Archipel des Kerguelen",
+            "984",
+            "984",
+            None,
+            None,
+            None,
+            -49.2352,
+            69.3405,
+            None,
+            None,
+            "commune",
+            None,
+        ),
+        (
+            "75116",
+            "Paris 16e Arrondissement",
+            "75",
+            "11",
+            "75016",
+            ["75016", "75116"],
+            159386,
+            48.8572,
+            2.263,
+            None,
+            None,
+            "arrondissement municipal",
+            "75056",
+        ),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -72,9 +136,9 @@ def test_refused(row: Row, reason: str) -> None:
     assert reason in refused["reasons"].list.join("; ").item()
 
 
-def test_an_arrondissement_of_no_known_city_is_refused() -> None:
+def test_an_arrondissement_of_an_unknown_city_is_refused() -> None:
     refused = conformed([AMBERIEU], [("31201", *PARIS_16[1:])]).refused
-    assert "A parent for an arrondissement" in refused["reasons"].list.join("; ").item()
+    assert "a parent for an arrondissement" in refused["reasons"].list.join("; ").item()
 
 
 def test_a_commune_without_position_is_kept() -> None:
@@ -95,7 +159,7 @@ def test_all_real_communes() -> None:
     parts = json.loads((folder / "arrondissements-municipaux.json").read_text(encoding="utf-8"))
     assert (len(main), len(parts)) == (34_969, 45)
     result = produced("info_communes")
-    # The Terre-Adélie lies outside of the boxes that normalise.TERRITORIES had when this was written.
+    # Terre-Adélie was outside the boxes of normalise.TERRITORIES when this was written.
     assert set(result.refused["key"]) <= {"98414"}
     frame = result.frame
     assert frame.height + result.refused.height == 35_014

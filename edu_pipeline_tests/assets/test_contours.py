@@ -1,4 +1,4 @@
-"""commune_boundaries and communes_limitrophes: on a few literal contours, and on the publisher's real file."""
+"""commune_boundaries and communes_limitrophes: a few literal contours, and the publisher's real file."""
 
 import gzip
 import json
@@ -26,13 +26,13 @@ SPIKE = "POLYGON((2 45,2.1 45,2.1 45.1,2.1 45.2,2.1 45.1,2 45.1,2 45))"
 
 
 def on_the_ellipsoid(shape: Any) -> float:
-    """Area in km² by the geodesic, the way other than the transform's."""
+    """Area in km², computed geodesically, which is not how the transform does it."""
     oriented = shapely.orient_polygons(shape)
     return float(abs(Geod(ellps="WGS84").geometry_area_perimeter(oriented)[0])) / 1e6
 
 
 def boundaries(*contours: str | None) -> Conformed:
-    """The table made of contours given as WKT (or as they are, if it is none)."""
+    """The table made from contours in WKT; other text is passed unchanged."""
     written = [
         shapely.to_wkb(shapely.set_srid(shapely.from_wkt(contour), 4326), hex=True, include_srid=True)
         if contour and contour != "0102"
@@ -70,13 +70,15 @@ def test_contours_become_valid_multipolygons(contour: str, parts: int, area: str
     )
 
 
-def test_what_has_no_area_is_refused_as_it_came() -> None:
+def test_a_contour_without_area_is_refused_unchanged() -> None:
     result = boundaries(SQUARE, "POINT(2 45)", None, "0102")
     assert result.frame["code_commune"].to_list() == ["01001"]
     assert result.refused["key"].to_list() == ["01002", "01003", "01004"]
     assert [json.loads(row)["geometry"] for row in result.refused["row"]] == [
-        shapely.to_wkb(shapely.set_srid(shapely.Point(2, 45), 4326), hex=True, include_srid=True), None, "0102",
-    ]  # fmt: skip
+        shapely.to_wkb(shapely.set_srid(shapely.Point(2, 45), 4326), hex=True, include_srid=True),
+        None,
+        "0102",
+    ]
 
 
 def square(column: int, row: int) -> str:
@@ -84,7 +86,7 @@ def square(column: int, row: int) -> str:
     return f"POLYGON(({west} {south},{east} {south},{east} {north},{west} {north},{west} {south}))"
 
 
-def test_neighbours_by_border_and_by_corner_but_not_across_water() -> None:
+def test_neighbours_share_a_border_or_a_corner() -> None:
     contours = boundaries(square(0, 0), square(1, 0), square(1, 1), square(5, 5)).frame.lazy()
     result = conform(communes_limitrophes(contours), tables()["communes_limitrophes"])
     assert result.refused.height == 0
@@ -126,11 +128,11 @@ def test_all_real_neighbours() -> None:
     result = produced("communes_limitrophes")
     assert result.refused.height == 0
     assert result.frame.height == 3912
-    found = set(
+    neighbours = set(
         result.frame.explode("insee_voisins", empty_as_null=True).drop_nulls().select("insee", "insee_voisins").rows()
     )
-    assert {(one, other) for one, other in found if one < other} == pairs
-    assert found == pairs | {(other, one) for one, other in pairs}
+    assert {(left, right) for left, right in neighbours if left < right} == pairs
+    assert neighbours == pairs | {(right, left) for left, right in pairs}
     assert len(pairs) == 11_050
     paris = result.frame.filter(pl.col("insee") == "75056")
     assert paris["nb_voisins"].item() == 29

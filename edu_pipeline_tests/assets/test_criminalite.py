@@ -39,16 +39,42 @@ def crime(lines: list[str], folder: Path) -> Conformed:
 
 
 @pytest.mark.parametrize("edition", [2024, 2025, 2026])
-def test_every_edition_has_its_own_name_of_the_code(edition: int, tmp_path: Path) -> None:
+def test_every_edition_names_its_code_column_differently(edition: int, tmp_path: Path) -> None:
     result = crime([HEADER.replace("2024", str(edition)), HIDDEN, PUBLISHED, NONE], tmp_path)
     assert result.refused.is_empty()
     assert result.frame.drop("codes_anciens").rows() == [
-        ("33001", 2017, "Coups et blessures volontaires", "Victime", 1937, None, None, "ndiff", 2017, 1051, 2017,
-         Decimal("2.0560224"), Decimal("1.9268733")),
-        ("33063", 2017, "Coups et blessures volontaires", "Victime", 254436, 1462, Decimal("5.7460422"), "diff", 2017,
-         156978, 2017, None, None),
+        (
+            "33001",
+            2017,
+            "Coups et blessures volontaires",
+            "Victime",
+            1937,
+            None,
+            None,
+            "ndiff",
+            2017,
+            1051,
+            2017,
+            Decimal("2.0560224"),
+            Decimal("1.9268733"),
+        ),
+        (
+            "33063",
+            2017,
+            "Coups et blessures volontaires",
+            "Victime",
+            254436,
+            1462,
+            Decimal("5.7460422"),
+            "diff",
+            2017,
+            156978,
+            2017,
+            None,
+            None,
+        ),
         ("33001", 2017, "Vols avec armes", "Infraction", 1937, 0, Decimal(0), "diff", 2017, 1051, 2017, None, None),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_number_that_should_be_hidden_is_refused(tmp_path: Path) -> None:
@@ -57,7 +83,7 @@ def test_a_number_that_should_be_hidden_is_refused(tmp_path: Path) -> None:
     assert "expected No number and no rate where est_diffuse says ndiff" in result.refused["reasons"][0][0]
 
 
-def test_an_unknown_word_for_the_secret_and_a_second_row_of_a_key_are_refused(tmp_path: Path) -> None:
+def test_an_unknown_status_and_a_repeated_key_are_refused(tmp_path: Path) -> None:
     result = crime([HEADER, HIDDEN.replace("ndiff", "estimé"), PUBLISHED, PUBLISHED, NONE], tmp_path)
     assert result.frame["indicateur"].to_list() == ["Vols avec armes"]
     assert result.refused.height == 3
@@ -72,10 +98,10 @@ def test_the_table_is_large_and_its_transform_stays_lazy() -> None:
         assert indicator in " ".join(described.split())
 
 
-def rows(*given: tuple[str, int, str, str | None, int, int]) -> pl.LazyFrame:
+def rows(*values: tuple[str, int, str, str | None, int, int]) -> pl.LazyFrame:
     """Rows of criminalite_2024: commune, year, indicator, rate (None: hidden), population, dwellings."""
     names = ["code_commune", "annee", "indicateur", "taux_pour_mille", "insee_pop", "insee_log"]
-    frame = pl.LazyFrame([dict(zip(names, row, strict=True)) for row in given])
+    frame = pl.LazyFrame([dict(zip(names, row, strict=True)) for row in values])
     return frame.with_columns(pl.col("taux_pour_mille").cast(pl.Decimal(12, 7)), unite_de_compte=pl.lit("Infraction"))
 
 
@@ -86,35 +112,56 @@ def means(frame: pl.LazyFrame) -> dict[tuple[str, str], tuple[Decimal | None, in
     return {(row[0], row[1]): row[2:] for row in result.frame.select(columns).rows()}
 
 
-def test_means_are_weighted_by_population_and_for_burglary_by_dwellings() -> None:
-    assert means(rows(
-        ("33001", 2024, THEFT, "1", 100, 900), ("33002", 2024, THEFT, "4", 200, 100),
-        ("33001", 2024, BURGLARY, "1", 100, 900), ("33002", 2024, BURGLARY, "4", 200, 100),
-    )) == {
-        ("33", THEFT): (Decimal("3"), 2), ("FR", THEFT): (Decimal("3"), 2),
-        ("33", BURGLARY): (Decimal("1.3"), 2), ("FR", BURGLARY): (Decimal("1.3"), 2),
-    }  # fmt: skip
+def test_means_are_weighted_by_population_or_by_dwellings() -> None:
+    assert means(
+        rows(
+            ("33001", 2024, THEFT, "1", 100, 900),
+            ("33002", 2024, THEFT, "4", 200, 100),
+            ("33001", 2024, BURGLARY, "1", 100, 900),
+            ("33002", 2024, BURGLARY, "4", 200, 100),
+        )
+    ) == {
+        ("33", THEFT): (Decimal("3"), 2),
+        ("FR", THEFT): (Decimal("3"), 2),
+        ("33", BURGLARY): (Decimal("1.3"), 2),
+        ("FR", BURGLARY): (Decimal("1.3"), 2),
+    }
 
 
 def test_only_the_latest_year_and_only_published_communes_count() -> None:
-    assert means(rows(
-        ("2A004", 2024, THEFT, "2", 100, 1), ("2A001", 2024, THEFT, None, 900, 1), ("2A004", 2023, THEFT, "9", 100, 1),
-        ("97411", 2024, THEFT, None, 100, 1), ("2B033", 2024, THEFT, "0", 0, 0),
-    )) == {
-        ("2A", THEFT): (Decimal("2"), 1), ("2B", THEFT): (None, 0), ("974", THEFT): (None, 0),
+    assert means(
+        rows(
+            ("2A004", 2024, THEFT, "2", 100, 1),
+            ("2A001", 2024, THEFT, None, 900, 1),
+            ("2A004", 2023, THEFT, "9", 100, 1),
+            ("97411", 2024, THEFT, None, 100, 1),
+            ("2B033", 2024, THEFT, "0", 0, 0),
+        )
+    ) == {
+        ("2A", THEFT): (Decimal("2"), 1),
+        ("2B", THEFT): (None, 0),
+        ("974", THEFT): (None, 0),
         ("FR", THEFT): (Decimal("2"), 1),
-    }  # fmt: skip
+    }
 
 
 def test_a_city_counts_once() -> None:
-    assert means(rows(
-        ("75056", 2024, THEFT, "5", 1000, 1), ("75101", 2024, THEFT, "9", 100, 1), ("75116", 2024, THEFT, "1", 900, 1),
-        ("69123", 2024, THEFT, None, 1000, 1), ("69381", 2024, THEFT, "1", 500, 1), ("69382", 2024, THEFT, "3", 500, 1),
-        ("13201", 2024, THEFT, "7", 1000, 1),
-    )) == {
-        ("75", THEFT): (Decimal("5"), 1), ("69", THEFT): (Decimal("2"), 2), ("13", THEFT): (Decimal("7"), 1),
+    assert means(
+        rows(
+            ("75056", 2024, THEFT, "5", 1000, 1),
+            ("75101", 2024, THEFT, "9", 100, 1),
+            ("75116", 2024, THEFT, "1", 900, 1),
+            ("69123", 2024, THEFT, None, 1000, 1),
+            ("69381", 2024, THEFT, "1", 500, 1),
+            ("69382", 2024, THEFT, "3", 500, 1),
+            ("13201", 2024, THEFT, "7", 1000, 1),
+        )
+    ) == {
+        ("75", THEFT): (Decimal("5"), 1),
+        ("69", THEFT): (Decimal("2"), 2),
+        ("13", THEFT): (Decimal("7"), 1),
         ("FR", THEFT): (Decimal("4.6666667"), 4),
-    }  # fmt: skip
+    }
 
 
 def test_the_real_file_of_the_gironde() -> None:
@@ -123,9 +170,11 @@ def test_the_real_file_of_the_gironde() -> None:
     assert result.frame["nombre"].null_count() == result.frame["taux_pour_mille"].null_count() == 4_449
     assert result.frame["complement_info_taux"].null_count() == 4_111
     assert result.frame.filter(pl.col("est_diffuse") == "ndiff").height == 4_449
-    complements = result.frame.filter(pl.col("est_diffuse") == "ndiff").group_by("indicateur").agg(
-        pl.col("complement_info_nombre").n_unique()
-    )  # fmt: skip
+    complements = (
+        result.frame.filter(pl.col("est_diffuse") == "ndiff")
+        .group_by("indicateur")
+        .agg(pl.col("complement_info_nombre").n_unique())
+    )
     assert set(complements["complement_info_nombre"]) == {1}
 
 
@@ -145,11 +194,11 @@ def test_the_means_of_the_real_file() -> None:
                     total + amount for total, amount in zip(counted[row["indicateur"]], amounts, strict=True)
                 ]
     for area in ("33", "FR"):
-        found = result.frame.filter(pl.col("code_departement") == area)
-        assert found.height == len(counted) == 16
-        for row in found.iter_rows(named=True):
+        means_of_area = result.frame.filter(pl.col("code_departement") == area)
+        assert means_of_area.height == len(counted) == 16
+        for row in means_of_area.iter_rows(named=True):
             weighted, weights, number, communes = counted[row["indicateur"]]
             assert row["nb_communes_publiees"] == communes
             assert float(row["taux_moyen_pour_mille"]) == pytest.approx(float(weighted / weights), abs=1e-7)
-            # Which is the rate of all of them together; dwellings are published rounded, rates of exact ones.
+            # This is the rate of all of them together; dwellings are published rounded, rates use the exact number.
             assert float(row["taux_moyen_pour_mille"]) == pytest.approx(float(1000 * number / weights), abs=1e-3)

@@ -1,4 +1,4 @@
-"""ips_score and anecdotes_communes: with an operator's file, with a wrong one, and without any."""
+"""ips_score and anecdotes_communes: with an operator's file, with a wrong one, and without one."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_a_wrong_score_is_refused(row: str, reason: str, tmp_path: Path) -> None
     assert reason in result.refused["reasons"].list.join("; ").item()
 
 
-def test_a_score_given_twice_is_refused_both_times(tmp_path: Path) -> None:
+def test_a_repeated_score_is_refused_both_times(tmp_path: Path) -> None:
     result = made("ips_score", tmp_path, "code_pcs;ips_score", "31;100", "31;101", "52;99")
     assert result.frame["code_pcs"].to_list() == ["52"]
     assert result.refused.height == 2
 
 
 def test_every_score_must_be_that_of_a_known_category(stand_in: StandIn) -> None:
-    """Of 61 rows one may not be unknown, though 2 % may be elsewhere: the database would refuse it, too."""
+    """Not one of 61 rows may be unknown, though other tables accept 2 %: the database would refuse it too."""
     codes = [f"{number}x" for number in range(100, 160)]
     labels = "".join(f"1;{code};Catégorie;\n" for code in codes)
     stand_in.put("insee-pcs", "pcs2003.csv", f"level;code;libelle;parent_code\n{labels}")
@@ -108,8 +108,8 @@ def test_anecdotes_are_loaded_and_an_example_is_not(stand_in: StandIn) -> None:
 
 
 @pytest.mark.parametrize("table", SOURCES)
-def test_the_documents_example_is_of_the_form(table: str, tmp_path: Path) -> None:
-    """Its rows fit, name every column of the table, say that they are invented, and have codes of nothing."""
+def test_the_example_in_the_guide_has_the_right_form(table: str, tmp_path: Path) -> None:
+    """Its rows fit, have every column of the table, say that they are invented, and have codes that do not exist."""
     text = DOCUMENT.read_text(encoding="utf-8")
     heading = f"## `{table}.csv`\n"
     example = re.search(r"```csv\n(.*?)```", text[text.index(heading) :], re.DOTALL)
@@ -123,7 +123,7 @@ def test_the_documents_example_is_of_the_form(table: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("table", SOURCES)
-def test_the_document_says_where_the_file_goes(table: str) -> None:
+def test_the_guide_says_where_the_file_goes(table: str) -> None:
     [source] = tables()[table].sources
     file = catalogue()[source].files["main"]
     assert file.supplied

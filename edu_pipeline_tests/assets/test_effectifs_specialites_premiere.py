@@ -37,34 +37,52 @@ def made(lines: list[str], folder: Path) -> Conformed:
     return conformed(TABLE, **{SOURCE: from_text(TABLE, SOURCE, lines, folder)})
 
 
-def test_two_columns_per_specialty_become_a_row_unless_nobody_takes_it(tmp_path: Path) -> None:
+def test_two_columns_per_specialty_become_a_row(tmp_path: Path) -> None:
     result = made([LABELS, f"{LALANDE};348;213;135;0;0;78;0;102;91;50;39;70;32"], tmp_path)
     assert result.refused.is_empty()
     assert result.frame.rows() == [
-        ("0010013J", 2021, code, label, girls, boys, girls + boys, 348, "LYCEE GENERAL", "LALANDE", "public",
-         "BOURG-EN-BRESSE", "01", "AIN", "10", "LYON")
+        (
+            "0010013J",
+            2021,
+            code,
+            label,
+            girls,
+            boys,
+            girls + boys,
+            348,
+            "LYCEE GENERAL",
+            "LALANDE",
+            "public",
+            "BOURG-EN-BRESSE",
+            "01",
+            "AIN",
+            "10",
+            "LYON",
+        )
         for code, label, girls, boys in (
             ("0439", "Histoire-géographie, géopolitique et sciences politiques", 78, 0),
             ("0613", "Mathématiques", 102, 91),
         )
-    ]  # fmt: skip
+    ]
 
 
-def test_a_row_with_a_masked_count_stays(tmp_path: Path) -> None:
+def test_a_row_with_a_masked_count_is_kept(tmp_path: Path) -> None:
     result = made([LABELS, f"{LALANDE};348;213;135;0;;NS;12;;;0;0;0;0"], tmp_path)
     assert result.refused.is_empty()
     assert result.frame.select(COUNTS).rows() == [
-        ("0241", 0, None, None), ("0439", None, 12, None), ("0613", None, None, None),
-    ]  # fmt: skip
+        ("0241", 0, None, None),
+        ("0439", None, 12, None),
+        ("0613", None, None, None),
+    ]
 
 
-def test_a_count_that_is_no_number_is_refused(tmp_path: Path) -> None:
+def test_a_count_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
     result = made([LABELS, f"{LALANDE};348;213;135;0;0;<5;12;102;91;0;0;0;0"], tmp_path)
     assert result.frame.select(COUNTS).rows() == [("0613", 102, 91, 193)]
     assert result.refused["reasons"].to_list() == [["filles: expected a whole number, found '<5'"]]
 
 
-def test_the_machine_names_of_2020_without_codes_of_places(tmp_path: Path) -> None:
+def test_the_machine_names_of_2020_without_codes(tmp_path: Path) -> None:
     place = "2020;AUVERGNE-RHONE-ALPES;LYON;AIN;BOURG-EN-BRESSE;0010013J;LYCEE GENERAL;LALANDE;PUBLIC"
     result = made([MACHINE_NAMES_2020, f"{place};348;213;135;102.0;91.0;1;1;1"], tmp_path)
     assert result.refused.is_empty()
@@ -80,7 +98,7 @@ def test_a_specialty_without_a_label_is_refused(tmp_path: Path) -> None:
     assert result.refused["reasons"].to_list() == [["specialite: expected a value, found nothing"]]
 
 
-def test_two_rows_of_a_lycee_in_a_rentree_are_refused(tmp_path: Path) -> None:
+def test_two_rows_of_a_lycee_in_a_year_are_refused(tmp_path: Path) -> None:
     row = f"{LALANDE};348;213;135;0;0;0;0;102;91;0;0;0;0"
     result = made([LABELS, row, row], tmp_path)
     assert (result.frame.height, result.refused.height) == (0, 2)

@@ -1,4 +1,4 @@
-"""ips_lycees and ips_colleges: the vintages, the latest rentrée, hidden indices."""
+"""ips_lycees and ips_colleges: the vintages, the latest school year, hidden indices."""
 
 from __future__ import annotations
 
@@ -81,18 +81,19 @@ def test_a_lycee_of_the_current_files(tmp_path: Path) -> None:
     assert (row["code_region"], row["code_region_insee"], row["code_departement"]) == ("09", "32", "59")
     assert (row["ips_national_legt"], row["ips_academique_lp_public"]) == (Decimal("118.50"), Decimal("78.50"))
     assert (row["ips_departemental_lpo_prive"], row["ips_departemental_lp_public"]) == (
-        Decimal("106.20"), Decimal("78.30"),
-    )  # fmt: skip
+        Decimal("106.20"),
+        Decimal("78.30"),
+    )
     assert row["effectifs_voie_pro"] is None
 
 
-def test_each_lycee_keeps_its_latest_rentree_even_if_its_index_is_hidden_then(tmp_path: Path) -> None:
+def test_a_lycee_keeps_its_latest_year_even_if_hidden(tmp_path: Path) -> None:
     later = CURIE.replace("2023-2024", "2024-2025").replace(";79.6;;79.5;;24.1;23.9;", ";NS;;NS;;NS;NS;")
     closed = CURIE.replace("0590015W", "0590018Z")
     result = lycees(tmp_path, LYCEE_2026, later, CURIE, closed)
     assert result.refused.is_empty()
-    found = {uai: (row["rentree_scolaire"], row["ips"]) for uai, row in by_uai(result).items()}
-    assert found == {"0590015W": ("2024-2025", None), "0590018Z": ("2023-2024", Decimal("79.50"))}
+    latest = {uai: (row["rentree_scolaire"], row["ips"]) for uai, row in by_uai(result).items()}
+    assert latest == {"0590015W": ("2024-2025", None), "0590018Z": ("2023-2024", Decimal("79.50"))}
 
 
 def test_a_lycee_by_the_labels(tmp_path: Path) -> None:
@@ -160,28 +161,35 @@ def test_a_college_by_the_labels_of_2026(tmp_path: Path) -> None:
     assert row["ips_academique_public"] == Decimal("91.70")
 
 
-@pytest.mark.parametrize(("table", "parameter", "column"), [
-    ("ips_lycees", LYCEES, "ips_etab"), ("ips_colleges", COLLEGES, "ips"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("table", "parameter", "column"),
+    [
+        ("ips_lycees", LYCEES, "ips_etab"),
+        ("ips_colleges", COLLEGES, "ips"),
+    ],
+)
 def test_the_real_files(table: str, parameter: str, column: str) -> None:
     rows, result = real_rows(parameter), produced(table)
     latest: dict[str, str] = {}
     for row in rows:
         latest[row["uai"]] = max(row["rentree_scolaire"], latest.get(row["uai"], ""))
-    kept = [row for row in rows if row["rentree_scolaire"] == latest[row["uai"]]]
+    newest = [row for row in rows if row["rentree_scolaire"] == latest[row["uai"]]]
     assert result.refused.is_empty()
-    assert result.frame.height == len(kept) == {"ips_lycees": 507, "ips_colleges": 1017}[table]
-    assert float(result.frame["ips"].sum()) == pytest.approx(total(kept, column), abs=1e-6)
-    assert result.frame["ips"].null_count() == sum(row[column] in ("NS", "NA") for row in kept) == 1
+    assert result.frame.height == len(newest) == {"ips_lycees": 507, "ips_colleges": 1017}[table]
+    assert float(result.frame["ips"].sum()) == pytest.approx(total(newest, column), abs=1e-6)
+    assert result.frame["ips"].null_count() == sum(row[column] in ("NS", "NA") for row in newest) == 1
     for name in ("ips_national_lp", "ips_departemental_lpo_prive") if table == "ips_lycees" else ("ips_academique",):
-        assert float(result.frame[name].sum()) == pytest.approx(total(kept, name), abs=1e-6)
+        assert float(result.frame[name].sum()) == pytest.approx(total(newest, name), abs=1e-6)
 
 
-@pytest.mark.parametrize(("table", "parameter", "name", "rows"), [
-    ("ips_lycees", LYCEES, "fr-en-ips-lycees-ap2022/fr-en-ips-lycees-ap2022.csv", 3598),
-    ("ips_colleges", COLLEGES, "fr-en-ips-colleges-ap2022/fr-en-ips-colleges-ap2022.csv", 6973),
-    ("ips_colleges", COLLEGES, "fr-en-ips-colleges-ap2022/fr-en-ips-colleges-ap2022.parquet", 6973),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("table", "parameter", "name", "rows"),
+    [
+        ("ips_lycees", LYCEES, "fr-en-ips-lycees-ap2022/fr-en-ips-lycees-ap2022.csv", 3598),
+        ("ips_colleges", COLLEGES, "fr-en-ips-colleges-ap2022/fr-en-ips-colleges-ap2022.csv", 6973),
+        ("ips_colleges", COLLEGES, "fr-en-ips-colleges-ap2022/fr-en-ips-colleges-ap2022.parquet", 6973),
+    ],
+)
 def test_the_real_files_of_2022_fit_the_same_contracts(
     table: str, parameter: str, name: str, rows: int, tmp_path: Path
 ) -> None:

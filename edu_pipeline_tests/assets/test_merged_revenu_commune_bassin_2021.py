@@ -1,4 +1,4 @@
-"""merged_revenu_commune_bassin_2021: secrets, decimal commas, arrondissements, with and without INSEE's bassins."""
+"""merged_revenu_commune_bassin_2021: hidden values, decimal commas, arrondissements, INSEE's bassins."""
 
 from __future__ import annotations
 
@@ -38,33 +38,43 @@ ZONING = [
     "75056,Paris,75,75C,11,200054781,T1,751,ZZZZ,1109,00851,001,75056",
     ",,,,,,,,,,,,",
 ]
-PLACES = pl.LazyFrame({
-    "code_commune": ["01001", "01004", "75056", "75101"], "code_commune_parent": [None, None, None, "75056"],
-})  # fmt: skip
+PLACES = pl.LazyFrame(
+    {
+        "code_commune": ["01001", "01004", "75056", "75101"],
+        "code_commune_parent": [None, None, None, "75056"],
+    }
+)
 OF_THE_BASSIN = (
-    "nb_menages_fiscaux_bassin", "mediane_niveau_vie_bassin", "taux_pauvrete_bassin", "d1_bassin", "d9_bassin",
+    "nb_menages_fiscaux_bassin",
+    "mediane_niveau_vie_bassin",
+    "taux_pauvrete_bassin",
+    "d1_bassin",
+    "d9_bassin",
     "rapport_interdecile_bassin",
-)  # fmt: skip
+)
 
 
 def merged(folder: Path, bassins: list[str] | None = None) -> Conformed:
-    def given(parameter: str, lines: list[str]) -> pl.LazyFrame:
+    def from_lines(parameter: str, lines: list[str]) -> pl.LazyFrame:
         (folder / parameter).mkdir()
         return from_text(TABLE, parameter, lines, folder / parameter)
 
-    return conformed(TABLE, **{
-        COMMUNES: given(COMMUNES, [HEADER, SECRET, AMBERIEU, PARIS_1, NOWHERE]),
-        BASSINS: given(BASSINS, ZONING),
-        "info_communes": PLACES,
-        MEASURES: given(MEASURES, bassins) if bassins else None,
-    })  # fmt: skip
+    return conformed(
+        TABLE,
+        **{
+            COMMUNES: from_lines(COMMUNES, [HEADER, SECRET, AMBERIEU, PARIS_1, NOWHERE]),
+            BASSINS: from_lines(BASSINS, ZONING),
+            "info_communes": PLACES,
+            MEASURES: from_lines(MEASURES, bassins) if bassins else None,
+        },
+    )
 
 
 def by_commune(result: Conformed) -> dict[str, dict[str, object]]:
     return {row["code_commune"]: row for row in result.frame.iter_rows(named=True)}
 
 
-def test_secrets_are_null_and_decimal_commas_are_read(tmp_path: Path) -> None:
+def test_hidden_values_are_null_decimal_commas_are_read(tmp_path: Path) -> None:
     result = merged(tmp_path)
     assert result.refused.is_empty()
     secret, amberieu = by_commune(result)["01001"], by_commune(result)["01004"]
@@ -75,7 +85,7 @@ def test_secrets_are_null_and_decimal_commas_are_read(tmp_path: Path) -> None:
     assert amberieu["tp60age621"] is None
 
 
-def test_a_bassin_is_named_after_its_main_commune_and_an_arrondissement_has_its_citys(tmp_path: Path) -> None:
+def test_a_bassin_is_named_after_its_main_commune(tmp_path: Path) -> None:
     rows = by_commune(merged(tmp_path))
     assert {code: (row["code_bassin_vie"], row["libelle_bassin_vie"]) for code, row in rows.items()} == {
         "01001": ("01093", "Châtillon-sur-Chalaronne"),
@@ -85,12 +95,12 @@ def test_a_bassin_is_named_after_its_main_commune_and_an_arrondissement_has_its_
     }
 
 
-def test_without_insees_bassins_their_measures_are_null(tmp_path: Path) -> None:
+def test_without_insees_bassins_their_figures_are_null(tmp_path: Path) -> None:
     rows = by_commune(merged(tmp_path))
     assert all(row[name] is None for row in rows.values() for name in OF_THE_BASSIN)
 
 
-def test_the_measures_of_a_bassin_are_insees_own(tmp_path: Path) -> None:
+def test_the_figures_of_a_bassin_are_insees_own(tmp_path: Path) -> None:
     bassin = AMBERIEU.replace("01004;6855;15092;21660", "01093;9000;21000;22100")
     hidden = "75056;1007247;1958437;29730" + ";s" * 24
     rows = by_commune(merged(tmp_path, [HEADER.lower(), bassin, hidden]))
@@ -119,7 +129,7 @@ def test_the_real_files() -> None:
 
 
 def test_every_real_bassin_has_the_code_of_a_commune_in_it() -> None:
-    """On this rests the name of a bassin, which the zoning does not give."""
+    """The name of a bassin, which the zoning does not give, depends on this."""
     zoning = {row["CODGEO"]: row for row in real_rows(BASSINS, ",") if row["CODGEO"]}
     bassins = {row["BV2022"] for row in zoning.values()}
     assert (len(zoning), len(bassins)) == (34_935, 1_707)

@@ -1,4 +1,4 @@
-"""metrics_colleges: the export's three forms, and the directory's codes."""
+"""metrics_colleges: the three variants of the export, and the directory's codes."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ ROGER_POULNARD = (
 
 
 def rows(lines: list[str], folder: Path) -> dict[str, dict[str, object]]:
-    taken = from_text(TABLE, SOURCE, lines, folder)
-    result = conformed(TABLE, **{SOURCE: taken, "annuaire_education": DIRECTORY})
+    export = from_text(TABLE, SOURCE, lines, folder)
+    result = conformed(TABLE, **{SOURCE: export, "annuaire_education": DIRECTORY})
     assert result.refused.is_empty()
     return by_uai(result)
 
 
-def test_the_export_of_2024_writes_underscores_and_none_and_has_no_codes(tmp_path: Path) -> None:
+def test_the_export_of_2024_has_underscores_and_no_codes(tmp_path: Path) -> None:
     row = rows([LABELS_2024, ROGER_POULNARD], tmp_path)["0010005A"]
     assert (row["session"], row["nom_etablissement"], row["commune"]) == (
         2023,
@@ -68,8 +68,8 @@ def test_the_export_of_2024_writes_underscores_and_none_and_has_no_codes(tmp_pat
     assert (row["taux_d_acces_6eme_3eme"], row["nb_mentions_global_g"]) == (Decimal("95.00"), 101)
 
 
-def test_the_export_of_2025_has_codes_of_its_own_and_keeps_them(tmp_path: Path) -> None:
-    found = rows(
+def test_the_codes_of_the_export_of_2025_are_kept(tmp_path: Path) -> None:
+    by_code = rows(
         [
             LABELS_2025,
             "45;2022;0150018N;COLLEGE DES PORTES DU MIDI;MAURS;01;AUVERGNE-RHONE-ALPES;06;CLERMONT-FERRAND;15;CANTAL;"
@@ -79,14 +79,14 @@ def test_the_export_of_2025_has_codes_of_its_own_and_keeps_them(tmp_path: Path) 
         ],
         tmp_path,
     )
-    maurs, ydes = found["0150018N"], found["0150034F"]
+    maurs, ydes = by_code["0150018N"], by_code["0150034F"]
     assert (maurs["code_commune"], maurs["code_departement"], maurs["code_academie"]) == ("15119", "15", "06")
     assert (maurs["code_region_academique"], maurs["region_academique"]) == ("01", "AUVERGNE-RHONE-ALPES")
     assert (maurs["part_presents_3eme_ordinaire_g"], maurs["part_presents_3eme_segpa_total"]) == (100, None)
     assert (ydes["code_commune"], ydes["secteur"], ydes["taux_de_reussite_p"]) == (None, "privé", Decimal("62.00"))
 
 
-def test_machine_names_and_date_times(tmp_path: Path) -> None:
+def test_machine_names_and_timestamps(tmp_path: Path) -> None:
     line = ROGER_POULNARD.replace("2023;", "2023-01-01T00:00:00+00:00;").replace("None", "")
     expected = rows([LABELS_2024, ROGER_POULNARD], tmp_path)
     assert rows([MACHINE_NAMES, line], tmp_path) == expected

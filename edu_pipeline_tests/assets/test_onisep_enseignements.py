@@ -65,40 +65,69 @@ def test_every_spelling_has_one_label(written: str, label: str) -> None:
     assert frame.select(specialites.canonical(pl.col("written"))).item() == label
 
 
-def test_canonical_labels_are_their_own_and_differ() -> None:
+def test_canonical_labels_stay_and_differ() -> None:
     labels = pl.DataFrame({"label": specialites.LABELS})
     assert labels.select((specialites.canonical(pl.col("label")) == pl.col("label")).all()).item()
     assert len(set(specialites.LABELS)) == len(specialites.LABELS)
 
 
 def test_the_list_is_split_and_labelled(tmp_path: Path) -> None:
-    result = made(FIRST, [site(
-        "AF.1", "physique-chimie / LLCER anglais / mathématiques / arts : cinéma - audiovisuel", "0010072Y", "Lycée",
-    )], tmp_path)  # fmt: skip
+    result = made(
+        FIRST,
+        [
+            site(
+                "AF.1",
+                "physique-chimie / LLCER anglais / mathématiques / arts : cinéma - audiovisuel",
+                "0010072Y",
+                "Lycée",
+            )
+        ],
+        tmp_path,
+    )
     assert result.refused.is_empty()
     assert result.frame.row(0, named=True) == {
-        "uai": "0010072Y", "etablissement": "Lycée", "code_postal": "01210", "commune": "Ferney-Voltaire",
-        "departement": "Ain", "region": "Auvergne-Rhône-Alpes", "academie": "Lyon", "fiche_onisep": f"{SLUG}/AF.1",
+        "uai": "0010072Y",
+        "etablissement": "Lycée",
+        "code_postal": "01210",
+        "commune": "Ferney-Voltaire",
+        "departement": "Ain",
+        "region": "Auvergne-Rhône-Alpes",
+        "academie": "Lyon",
+        "fiche_onisep": f"{SLUG}/AF.1",
         "specialites_array": ["Arts : cinéma-audiovisuel", "LLCER anglais", "Mathématiques", "Physique-chimie"],
-        "nb_specialites": 4, "date_modification": date(2020, 6, 6),
-    }  # fmt: skip
+        "nb_specialites": 4,
+        "date_modification": date(2020, 6, 6),
+    }
 
 
-def test_sites_of_one_uai_become_one_row_named_after_the_main_one(tmp_path: Path) -> None:
-    result = made(FIRST, [
-        site("AF.1", "mathématiques / LLCER anglais", "0690521S", "Lycée Sainte-Marie (annexe)", "31/01/2023", "38293"),
-        site("AF.2", "physique-chimie / mathématiques", "0690521S", "Lycée Sainte-Marie", "19/03/2021", "69321"),
-    ], tmp_path)  # fmt: skip
+def test_sites_that_share_a_uai_become_one_row(tmp_path: Path) -> None:
+    result = made(
+        FIRST,
+        [
+            site(
+                "AF.1",
+                "mathématiques / LLCER anglais",
+                "0690521S",
+                "Lycée Sainte-Marie (annexe)",
+                "31/01/2023",
+                "38293",
+            ),
+            site("AF.2", "physique-chimie / mathématiques", "0690521S", "Lycée Sainte-Marie", "19/03/2021", "69321"),
+        ],
+        tmp_path,
+    )
     assert result.refused.is_empty()
     row = by_uai(result)["0690521S"]
     assert (row["etablissement"], row["code_postal"], row["date_modification"]) == (
-        "Lycée Sainte-Marie", "69321", date(2023, 1, 31),
-    )  # fmt: skip
+        "Lycée Sainte-Marie",
+        "69321",
+        date(2023, 1, 31),
+    )
     assert row["specialites_array"] == ["LLCER anglais", "Mathématiques", "Physique-chimie"]
     assert row["nb_specialites"] == 3
 
 
-def test_sites_without_uai_are_refused_one_by_one(tmp_path: Path) -> None:
+def test_each_site_without_uai_is_refused(tmp_path: Path) -> None:
     sites = [site("AF.1", "mathématiques", "", "Annexe"), site("AF.2", "mathématiques", "", "Annexe")]
     result = made(FIRST, [*sites, site("AF.3", "mathématiques", "0010072Y", "Lycée")], tmp_path)
     assert result.frame["uai"].to_list() == ["0010072Y"]
@@ -106,7 +135,7 @@ def test_sites_without_uai_are_refused_one_by_one(tmp_path: Path) -> None:
     assert all("uai: expected a value, found nothing" in reasons for reasons in result.refused["reasons"])
 
 
-def test_a_lycee_without_named_specialties_keeps_its_row(tmp_path: Path) -> None:
+def test_a_lycee_without_listed_specialties_has_a_row(tmp_path: Path) -> None:
     result = made(FIRST, [site("AF.1", "", "0010072Y", "Lycée")], tmp_path)
     assert result.frame.select("specialites_array", "nb_specialites").rows() == [([], 0)]
 
@@ -116,12 +145,21 @@ def test_an_unknown_specialty_is_not_canonical() -> None:
     assert lists.select(specialites.are_canonical(pl.col("labels"))).to_series().to_list() == [False, True, True]
 
 
-def test_options_and_languages_are_told_apart(tmp_path: Path) -> None:
-    result = made(SECOND, [
-        site("AF.1", "Italien / Arts : danse / Langues et cultures de l'Antiquité : latin / LV1 : anglais, allemand / "
-             "LV2 : espagnol, anglais", "0010072Y", "Lycée"),
-        site("AF.2", "Écologie, agronomie, territoires, développement durable", "0690521S", "Lycée agricole"),
-    ], tmp_path)  # fmt: skip
+def test_options_and_languages_are_separated(tmp_path: Path) -> None:
+    result = made(
+        SECOND,
+        [
+            site(
+                "AF.1",
+                "Italien / Arts : danse / Langues et cultures de l'Antiquité : latin / LV1 : anglais, allemand / "
+                "LV2 : espagnol, anglais",
+                "0010072Y",
+                "Lycée",
+            ),
+            site("AF.2", "Écologie, agronomie, territoires, développement durable", "0690521S", "Lycée agricole"),
+        ],
+        tmp_path,
+    )
     assert result.refused.is_empty()
     lycee, agricole = by_uai(result)["0010072Y"], by_uai(result)["0690521S"]
     assert lycee["options"] == ["Arts : danse", "Italien", "Langues et cultures de l'Antiquité : latin"]
@@ -130,12 +168,16 @@ def test_options_and_languages_are_told_apart(tmp_path: Path) -> None:
     assert (agricole["lv1"], agricole["lv2"]) == ([], [])
 
 
-def test_options_of_sites_are_united(tmp_path: Path) -> None:
-    result = made(SECOND, [
-        site("AF.1", "Italien / LV1 : anglais / LV2 : espagnol", "0010072Y", "Lycée"),
-        site("AF.2", "Russe / Italien / LV1 : anglais, allemand", "0010072Y", "Lycée (annexe)"),
-        site("AF.3", "Russe", "", "Annexe"),
-    ], tmp_path)  # fmt: skip
+def test_options_of_sites_are_merged(tmp_path: Path) -> None:
+    result = made(
+        SECOND,
+        [
+            site("AF.1", "Italien / LV1 : anglais / LV2 : espagnol", "0010072Y", "Lycée"),
+            site("AF.2", "Russe / Italien / LV1 : anglais, allemand", "0010072Y", "Lycée (annexe)"),
+            site("AF.3", "Russe", "", "Annexe"),
+        ],
+        tmp_path,
+    )
     assert result.refused.height == 1
     row = by_uai(result)["0010072Y"]
     assert (row["options"], row["lv1"], row["lv2"]) == (["Italien", "Russe"], ["allemand", "anglais"], ["espagnol"])

@@ -1,6 +1,6 @@
-"""etablissements_onisep and onisep_details_formations_lycees: rows laid out as ONISEP's files have them.
+"""etablissements_onisep and onisep_details_formations_lycees: rows laid out as in ONISEP's files.
 
-No copy of the two CSV files is at hand: their labels are those that other programs read, the values those of ONISEP's
+No copy of the two CSV files is available: the labels are those that other programs read, the values those of ONISEP's
 JSON export of the same data (ODbL).
 """
 
@@ -59,40 +59,69 @@ COURSE_NAMES = columns(
     "af_cout_scolarite;af_modalites_accueil;af_page_web;af_date_de_creation;af_date_de_modification"
 )
 
+LINKED = "Collège des Flandres à Hazebrouck (59) | Lycée professionnel des Monts de Flandre à Hazebrouck (59)"
 FLANDRES: Row = {
-    "code UAI": "0590101P", "n° SIRET": "19590101200011",
-    "type d'établissement": "lycée général, technologique ou polyvalent", "nom": "Lycée des Flandres",
-    "statut": "public", "tutelle": "Ministère chargé de l'Éducation nationale",
-    "établissements liés libellés":
-        "Collège des Flandres à Hazebrouck (59) | Lycée professionnel des Monts de Flandre à Hazebrouck (59)",
-    "établissements liés URL et ID Onisep": f"{PAGE}/ENS.11513 | {PAGE}/ENS.11836", "boîte postale": "BP 69",
-    "adresse": "2 avenue des Flandres", "CP": "59522", "commune": "Hazebrouck", "commune (COG)": "59295",
-    "cedex": "Cedex", "téléphone": "03 28 43 76 76", "département": "59 - Nord", "académie": "Lille",
-    "région": "Hauts-de-France", "région (COG)": "32", "longitude (X)": "2.53232", "latitude (Y)": "50.7289",
+    "code UAI": "0590101P",
+    "n° SIRET": "19590101200011",
+    "type d'établissement": "lycée général, technologique ou polyvalent",
+    "nom": "Lycée des Flandres",
+    "statut": "public",
+    "tutelle": "Ministère chargé de l'Éducation nationale",
+    "établissements liés libellés": LINKED,
+    "établissements liés URL et ID Onisep": f"{PAGE}/ENS.11513 | {PAGE}/ENS.11836",
+    "boîte postale": "BP 69",
+    "adresse": "2 avenue des Flandres",
+    "CP": "59522",
+    "commune": "Hazebrouck",
+    "commune (COG)": "59295",
+    "cedex": "Cedex",
+    "téléphone": "03 28 43 76 76",
+    "département": "59 - Nord",
+    "académie": "Lille",
+    "région": "Hauts-de-France",
+    "région (COG)": "32",
+    "longitude (X)": "2.53232",
+    "latitude (Y)": "50.7289",
     "journées portes ouvertes": "le 31/01/2026 de 08h30 à 12h00 (sur inscription) | le 21/03/2026 de 08h30 à 12h00",
     "langues enseignées": "Néerlandais, Anglais, Langues et cultures de l'Antiquité : latin, Allemand, Anglais",
-    "URL et ID Onisep": f"{PAGE}/ENS.4441", "date création": "06/06/2020", "date de modification": "03/03/2025",
-}  # fmt: skip
+    "URL et ID Onisep": f"{PAGE}/ENS.4441",
+    "date création": "06/06/2020",
+    "date de modification": "03/03/2025",
+}
 SETE: Row = {
-    "Action de Formation (AF) identifiant Onisep": "AF.69395", "Formation (FOR) libellé": "classe de 1re générale",
+    "Action de Formation (AF) identifiant Onisep": "AF.69395",
+    "Formation (FOR) libellé": "classe de 1re générale",
     "FOR URL et ID Onisep": f"{REDIRECTION}/formation/slug/FOR.2255",
     "FOR indexation domaine web Onisep": "santé, social, sport/paramédical| santé, social, sport/travail social",
-    "FOR type": "classe de 1re générale", "FOR nature du certificat": "Diplôme national ou diplôme d'État",
+    "FOR type": "classe de 1re générale",
+    "FOR nature du certificat": "Diplôme national ou diplôme d'État",
     "FOR URL référentiel": "https://eduscol.education.fr/634/cycle-terminal-de-la-voie-generale",
-    "FOR niveau de sortie": "1re", "Lieu d'enseignement (ENS) libellé": "Lycée privé polyvalent Saint-Joseph",
-    "ENS URL et ID Onisep": f"{PAGE}/ENS.13362", "ENS code UAI": "0341523W", "ENS statut": "privé sous contrat",
-    "ENS adresse": "11 avenue Marx Dormoy, BP 77", "ENS code postal": "34202", "ENS commune": "Sète",
-    "ENS département": "Hérault", "ENS académie": "Montpellier", "ENS région": "Occitanie", "ENS latitude": "43.4035",
-    "ENS longitude": "3.69314", "ENS n° téléphone": "04 67 53 69 10",
-    "ENS site web": "http://www.saintjoseph-sete.fr/", "ENS hébergement": "sans hébergement",
-    "ENS accessibilité": "Locaux accessibles", "AF durée cycle standard": "1 an",
+    "FOR niveau de sortie": "1re",
+    "Lieu d'enseignement (ENS) libellé": "Lycée privé polyvalent Saint-Joseph",
+    "ENS URL et ID Onisep": f"{PAGE}/ENS.13362",
+    "ENS code UAI": "0341523W",
+    "ENS statut": "privé sous contrat",
+    "ENS adresse": "11 avenue Marx Dormoy, BP 77",
+    "ENS code postal": "34202",
+    "ENS commune": "Sète",
+    "ENS département": "Hérault",
+    "ENS académie": "Montpellier",
+    "ENS région": "Occitanie",
+    "ENS latitude": "43.4035",
+    "ENS longitude": "3.69314",
+    "ENS n° téléphone": "04 67 53 69 10",
+    "ENS site web": "http://www.saintjoseph-sete.fr/",
+    "ENS hébergement": "sans hébergement",
+    "ENS accessibilité": "Locaux accessibles",
+    "AF durée cycle standard": "1 an",
     "AF modalités scolarité": "temps plein, cours en présentiel",
-    "AF date de création": "06/06/2020", "AF date de modification": "06/06/2020",
-}  # fmt: skip
+    "AF date de création": "06/06/2020",
+    "AF date de modification": "06/06/2020",
+}
 
 
 def written(*rows: Row, labels: list[str], header: list[str] | None = None) -> str:
-    """The text of a file with the columns ``labels`` of ``rows``, which the header calls ``header``."""
+    """The text of a file with the columns ``labels`` of ``rows`` under the names ``header``."""
     lines = io.StringIO()
     writer = csv.writer(lines, delimiter=";", lineterminator="\n")
     writer.writerow(header or labels)
@@ -101,7 +130,7 @@ def written(*rows: Row, labels: list[str], header: list[str] | None = None) -> s
 
 
 def made(table: str, folder: Path, *rows: Row, labels: list[str], header: list[str] | None = None) -> Conformed:
-    """What becomes of ``rows``."""
+    """The table made from ``rows``."""
     text = written(*rows, labels=labels, header=header).rstrip("\n")
     return conformed(table, **{SOURCES[table]: from_text(table, SOURCES[table], [text], folder)})
 
@@ -119,24 +148,41 @@ def test_an_establishment(header: list[str], tmp_path: Path) -> None:
     result = made(PLACES, tmp_path, FLANDRES, labels=PLACE_LABELS, header=header)
     assert result.refused.is_empty()
     assert result.frame.row(0, named=True) == {
-        "identifiant_onisep": "ENS.4441", "code_uai": "0590101P", "n_siret": "19590101200011",
-        "nom": "Lycée des Flandres", "sigle": None,
-        "type_etablissement": "lycée général, technologique ou polyvalent", "statut": "public",
+        "identifiant_onisep": "ENS.4441",
+        "code_uai": "0590101P",
+        "n_siret": "19590101200011",
+        "nom": "Lycée des Flandres",
+        "sigle": None,
+        "type_etablissement": "lycée général, technologique ou polyvalent",
+        "statut": "public",
         "tutelle": "Ministère chargé de l'Éducation nationale",
-        "address": "2 avenue des Flandres, BP 69, 59522 Hazebrouck Cedex", "adresse": "2 avenue des Flandres",
-        "boite_postale": "BP 69", "code_postal": "59522", "commune": "Hazebrouck", "commune_cog": "59295",
-        "cedex": "Cedex", "arrondissement": None, "departement": "Nord", "academie": "Lille",
-        "region": "Hauts-de-France", "region_cog": "32", "latitude": 50.7289, "longitude": 2.53232,
+        "address": "2 avenue des Flandres, BP 69, 59522 Hazebrouck Cedex",
+        "adresse": "2 avenue des Flandres",
+        "boite_postale": "BP 69",
+        "code_postal": "59522",
+        "commune": "Hazebrouck",
+        "commune_cog": "59295",
+        "cedex": "Cedex",
+        "arrondissement": None,
+        "departement": "Nord",
+        "academie": "Lille",
+        "region": "Hauts-de-France",
+        "region_cog": "32",
+        "latitude": 50.7289,
+        "longitude": 2.53232,
         "telephone": "03 28 43 76 76",
-        "journees_portes_ouvertes":
-            "le 31/01/2026 de 08h30 à 12h00 (sur inscription) | le 21/03/2026 de 08h30 à 12h00",
+        "journees_portes_ouvertes": "le 31/01/2026 de 08h30 à 12h00 (sur inscription) | le 21/03/2026 de 08h30 à 12h00",
         "langues_enseignees": ["Allemand", "Anglais", "Langues et cultures de l'Antiquité : latin", "Néerlandais"],
         "universite_de_rattachement": None,
-        "etablissements_lies":
-            ["Collège des Flandres à Hazebrouck (59)", "Lycée professionnel des Monts de Flandre à Hazebrouck (59)"],
-        "etablissements_lies_onisep": ["ENS.11513", "ENS.11836"], "url_onisep": f"{PAGE}/ENS.4441",
-        "date_creation": date(2020, 6, 6), "date_modification": date(2025, 3, 3),
-    }  # fmt: skip
+        "etablissements_lies": [
+            "Collège des Flandres à Hazebrouck (59)",
+            "Lycée professionnel des Monts de Flandre à Hazebrouck (59)",
+        ],
+        "etablissements_lies_onisep": ["ENS.11513", "ENS.11836"],
+        "url_onisep": f"{PAGE}/ENS.4441",
+        "date_creation": date(2020, 6, 6),
+        "date_modification": date(2025, 3, 3),
+    }
 
 
 @pytest.mark.parametrize(
@@ -156,7 +202,7 @@ def test_an_establishment(header: list[str], tmp_path: Path) -> None:
     ],
 )
 def test_the_commune(cog: str, arrondissement: str, code: str, tmp_path: Path) -> None:
-    """ONISEP has codes of its own for the three cities, and the arrondissement in another column."""
+    """ONISEP has its own codes for the three cities, and the arrondissement in another column."""
     result = places(tmp_path, FLANDRES | {"commune (COG)": cog, "arrondissement": arrondissement})
     assert result.frame["commune_cog"].to_list() == [code]
 
@@ -184,7 +230,7 @@ def test_languages(written: str, languages: list[str] | None, tmp_path: Path) ->
         (dict.fromkeys(["adresse", "boîte postale", "CP", "commune", "cedex"], ""), None),
     ],
 )
-def test_the_address_has_what_is_there(changed: Row, address: str | None, tmp_path: Path) -> None:
+def test_the_address_leaves_out_empty_parts(changed: Row, address: str | None, tmp_path: Path) -> None:
     assert places(tmp_path, FLANDRES | changed).frame["address"].to_list() == [address]
 
 
@@ -218,7 +264,7 @@ def test_a_wrong_establishment_is_refused(changed: Row, reason: str, tmp_path: P
     assert reason in result.refused["reasons"].list.join("; ").item()
 
 
-def test_files_without_dates_and_dates_of_the_search_service(tmp_path: Path) -> None:
+def test_files_without_dates_and_with_dates_in_iso_form(tmp_path: Path) -> None:
     older = [label for label in PLACE_LABELS if not label.startswith("date")]
     result = made(PLACES, tmp_path, FLANDRES, labels=older)
     assert result.frame.select("date_creation", "date_modification").row(0) == (None, None)
@@ -227,7 +273,7 @@ def test_files_without_dates_and_dates_of_the_search_service(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("labels", [("date de création", "date modification"), ("Date creation", "modification")])
-def test_the_labels_that_were_not_seen(labels: tuple[str, str], tmp_path: Path) -> None:
+def test_possible_labels_of_the_dates(labels: tuple[str, str], tmp_path: Path) -> None:
     result = made(PLACES, tmp_path, FLANDRES, labels=PLACE_LABELS, header=[*PLACE_LABELS[:-2], *labels])
     assert result.frame.select("date_creation", "date_modification").row(0) == (date(2020, 6, 6), date(2025, 3, 3))
 
@@ -243,28 +289,46 @@ def test_a_course(header: list[str], tmp_path: Path) -> None:
     assert result.refused.is_empty()
     row = result.frame.row(0, named=True)
     assert {name: value for name, value in row.items() if value is not None} == {
-        "identifiant_af": "AF.69395", "uai": "0341523W", "identifiant_onisep": "ENS.13362",
-        "etablissement": "Lycée privé polyvalent Saint-Joseph", "formation": "classe de 1re générale",
-        "type_formation": "classe de 1re générale", "nature_du_certificat": "Diplôme national ou diplôme d'État",
+        "identifiant_af": "AF.69395",
+        "uai": "0341523W",
+        "identifiant_onisep": "ENS.13362",
+        "etablissement": "Lycée privé polyvalent Saint-Joseph",
+        "formation": "classe de 1re générale",
+        "type_formation": "classe de 1re générale",
+        "nature_du_certificat": "Diplôme national ou diplôme d'État",
         "niveau_sortie": "1re",
         "domaines": ["santé, social, sport/paramédical", "santé, social, sport/travail social"],
-        "duree": "1 an", "modalites": "temps plein, cours en présentiel", "statut": "privé sous contrat",
-        "hebergement": "sans hébergement", "accessibilite": "Locaux accessibles",
-        "adresse": "11 avenue Marx Dormoy, BP 77", "code_postal": "34202", "commune": "Sète",
-        "departement": "Hérault", "academie": "Montpellier", "region": "Occitanie", "latitude": 43.4035,
-        "longitude": 3.69314, "telephone": "04 67 53 69 10", "site_web": "http://www.saintjoseph-sete.fr/",
+        "duree": "1 an",
+        "modalites": "temps plein, cours en présentiel",
+        "statut": "privé sous contrat",
+        "hebergement": "sans hébergement",
+        "accessibilite": "Locaux accessibles",
+        "adresse": "11 avenue Marx Dormoy, BP 77",
+        "code_postal": "34202",
+        "commune": "Sète",
+        "departement": "Hérault",
+        "academie": "Montpellier",
+        "region": "Occitanie",
+        "latitude": 43.4035,
+        "longitude": 3.69314,
+        "telephone": "04 67 53 69 10",
+        "site_web": "http://www.saintjoseph-sete.fr/",
         "url_formation": f"{REDIRECTION}/formation/slug/FOR.2255",
         "url_referentiel": "https://eduscol.education.fr/634/cycle-terminal-de-la-voie-generale",
         "url_etablissement": f"{PAGE}/ENS.13362",
-        "date_creation": date(2020, 6, 6), "date_modification": date(2020, 6, 6),
-    }  # fmt: skip
+        "date_creation": date(2020, 6, 6),
+        "date_modification": date(2020, 6, 6),
+    }
     assert {name for name, value in row.items() if value is None} == {
-        "elements_enseignement", "cout_scolarite", "modalites_accueil", "page_web",
-    }  # fmt: skip
+        "elements_enseignement",
+        "cout_scolarite",
+        "modalites_accueil",
+        "page_web",
+    }
 
 
 def test_the_newest_of_courses_with_one_identifier_is_kept(tmp_path: Path) -> None:
-    """By the day, not by its text: 13/05/2026 is later than 31/12/2020."""
+    """By date, not by text: 13/05/2026 is later than 31/12/2020."""
     result = courses(
         tmp_path,
         SETE | {"AF date de modification": "31/12/2020", "AF durée cycle standard": "2 ans"},
@@ -277,7 +341,7 @@ def test_the_newest_of_courses_with_one_identifier_is_kept(tmp_path: Path) -> No
     assert all("this one has" in reasons[0] for reasons in result.refused["reasons"])
 
 
-def test_a_course_needs_no_uai_and_its_identifier_may_be_an_address(tmp_path: Path) -> None:
+def test_a_course_without_uai_and_an_identifier_with_url(tmp_path: Path) -> None:
     address = f"{REDIRECTION}/formation/slug/AF.5992"
     result = courses(
         tmp_path, SETE | {"ENS code UAI": "", "Action de Formation (AF) identifiant Onisep": address}, SETE
@@ -303,16 +367,22 @@ def test_a_wrong_course_is_refused(changed: Row, reason: str, tmp_path: Path) ->
     assert reason in result.refused["reasons"].list.join("; ").item()
 
 
-def test_a_course_overseas_and_one_without_position_or_fields(tmp_path: Path) -> None:
+def test_a_course_overseas_and_one_without_position(tmp_path: Path) -> None:
     noumea = {
-        "Action de Formation (AF) identifiant Onisep": "AF.19851", "ENS code UAI": "9830306R",
-        "ENS code postal": "98849", "ENS latitude": "-22.231506819781",
+        "Action de Formation (AF) identifiant Onisep": "AF.19851",
+        "ENS code UAI": "9830306R",
+        "ENS code postal": "98849",
+        "ENS latitude": "-22.231506819781",
         "ENS longitude": "166.46565914154",
-    }  # fmt: skip
+    }
     nowhere = {
-        "Action de Formation (AF) identifiant Onisep": "AF.2", "ENS latitude": "", "ENS longitude": "",
-        "FOR indexation domaine web Onisep": "", "ENS URL et ID Onisep": "", "ENS code postal": "1108",
-    }  # fmt: skip
+        "Action de Formation (AF) identifiant Onisep": "AF.2",
+        "ENS latitude": "",
+        "ENS longitude": "",
+        "FOR indexation domaine web Onisep": "",
+        "ENS URL et ID Onisep": "",
+        "ENS code postal": "1108",
+    }
     result = courses(tmp_path, SETE | noumea, SETE | nowhere)
     assert result.refused.is_empty()
     assert result.frame["uai"][0] == "9830306R"

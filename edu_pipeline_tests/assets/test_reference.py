@@ -5,20 +5,25 @@ import datetime
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import polars as pl
 
 from edu_pipeline.assets.reference.departements import departements
 from edu_pipeline.assets.reference.passage_communes import passage_communes
 from edu_pipeline.assets.reference.pcs_libelle import pcs_libelle
+from edu_pipeline.catalogue import File
 from edu_pipeline.table import tables
 from edu_pipeline.vocabulary import regions
+from edu_pipeline_tests.assets.inputs import taken_in
 from edu_pipeline_tests.conformed import conform
-from edu_pipeline_tests.real_files import produced, upstream
+from edu_pipeline_tests.real_files import made_from, produced, real_file, upstream
+
+CHANGE = ("code_ancien", "code_commune", "date_effet", "nature", "part")
 
 
 def csv_rows(path: str, delimiter: str) -> Iterator[dict[str, str]]:
-    """Rows of a real file, read without any of the product's code."""
+    """The rows of a real file, read without any of the product's code."""
     with (upstream() / path).open(encoding="utf-8-sig", newline="") as stream:
         yield from csv.DictReader(stream, delimiter=delimiter)
 
@@ -27,26 +32,26 @@ def pcs_rows(*rows: tuple[str, str, str, str | None]) -> pl.LazyFrame:
     return pl.LazyFrame(rows, schema=["niveau", "code_pcs", "libelle", "code_parent"], orient="row")
 
 
-def test_a_category_of_two_levels_is_one_row() -> None:
-    given = pcs_rows(
+def test_a_category_on_two_levels_is_one_row() -> None:
+    rows = pcs_rows(
         ("1", "3", "Cadres et professions intellectuelles  supérieures", None),
         ("3", "31", "Professions libérales", "31"),
         ("2", "31", "Professions libérales et assimilés", "3"),
         ("4", "311a", "Médecins libéraux spécialistes", "31"),
     )
-    result = conform(pcs_libelle(given), tables()["pcs_libelle"])
+    result = conform(pcs_libelle(rows), tables()["pcs_libelle"])
+    managers = "Cadres et professions intellectuelles supérieures"
     assert result.frame.sort("niveau").rows() == [
-        ("3", "Cadres et professions intellectuelles supérieures", 1, 1,
-         "Cadres et professions intellectuelles supérieures", None),
+        ("3", managers, 1, 1, managers, None),
         ("31", "Professions libérales et assimilés", 2, 3, "Professions libérales", "3"),
         ("311a", "Médecins libéraux spécialistes", 4, 4, "Médecins libéraux spécialistes", "31"),
-    ]  # fmt: skip
+    ]
     assert result.refused.height == 0
 
 
-def test_a_code_twice_on_one_level_is_refused() -> None:
-    given = pcs_rows(("2", "21", "Artisans", "2"), ("2", "21", "Artistes", "2"), ("2", "22", "Commerçants", "2"))
-    result = conform(pcs_libelle(given), tables()["pcs_libelle"])
+def test_a_code_twice_on_the_same_level_is_refused() -> None:
+    rows = pcs_rows(("2", "21", "Artisans", "2"), ("2", "21", "Artistes", "2"), ("2", "22", "Commerçants", "2"))
+    result = conform(pcs_libelle(rows), tables()["pcs_libelle"])
     assert result.frame["code_pcs"].to_list() == ["22"]
     assert result.refused["key"].to_list() == ["21", "21"]
 
@@ -96,7 +101,7 @@ def test_departements_with_and_without_academie() -> None:
     ]
 
 
-def test_an_unknown_region_is_refused_not_named() -> None:
+def test_an_unknown_region_is_refused() -> None:
     geo = pl.LazyFrame({"code_departement": ["01"], "nom_departement": ["Ain"], "code_region": ["99"]})
     academies = pl.LazyFrame(
         schema=dict.fromkeys(
@@ -122,9 +127,9 @@ def test_all_real_departements() -> None:
 
 
 def test_region_names_are_those_of_insee() -> None:
-    """INSEE's populations file names all regions but Mayotte's."""
-    named = {row["REG"]: row["Région"] for row in csv_rows("insee-populations/donnees_communes.csv", ";")}
-    assert named == {code: name for code, name in regions.REGIONS.items() if code != "06"}
+    """INSEE's file of populations names all regions except Mayotte."""
+    names = {row["REG"]: row["Région"] for row in csv_rows("insee-populations/donnees_communes.csv", ";")}
+    assert names == {code: name for code, name in regions.REGIONS.items() if code != "06"}
 
 
 def passage_rows(*rows: tuple[str, str, str, str, str]) -> pl.LazyFrame:
@@ -133,16 +138,16 @@ def passage_rows(*rows: tuple[str, str, str, str, str]) -> pl.LazyFrame:
     return frame.with_columns(geo_ini=pl.lit("2015"), geo_fin=pl.lit("2016"))
 
 
-def test_natures_dates_and_poles() -> None:
-    given = passage_rows(
+def test_natures_and_dates_of_the_table_of_changes() -> None:
+    rows = passage_rows(
         ("26091", "26091", "2002-01-01", "f", "1.0"),
         ("26158", "26091", "2002-01-01", "f", "1.0"),
         ("10054", "10038", "2000-01-01", "d", "0.314031180400891"),
         ("27676", "27058", "01/01/2021", "c", "1.0"),
         ("01001", "01002", "31/12/2019", "x", "1.0"),
     )
-    result = conform(passage_communes(given), tables()["passage_communes"])
-    assert result.frame.select("code_ancien", "code_commune", "date_effet", "nature", "part").rows() == [
+    result = conform(passage_communes(rows), tables()["passage_communes"])
+    assert result.frame.select(*CHANGE).rows() == [
         ("26091", "26091", datetime.date(2002, 1, 1), "fusion", 1.0),
         ("26158", "26091", datetime.date(2002, 1, 1), "fusion", 1.0),
         ("10054", "10038", datetime.date(2000, 1, 1), "scission", 0.314031180400891),
@@ -151,57 +156,98 @@ def test_natures_dates_and_poles() -> None:
     assert result.refused["key"].to_list() == ["01001 / 01002 / 2019-12-31"]
 
 
-def test_later_events_and_communes_deleguees_are_added() -> None:
-    table = passage_rows(("26158", "26091", "2024-01-01", "f", "1.0"), ("26091", "26091", "2024-01-01", "f", "1.0"))
+def movement_rows(*rows: tuple[str, str, str, str, str, str]) -> pl.LazyFrame:
     columns = ["mod", "date_eff", "typecom_av", "com_av", "typecom_ap", "com_ap"]
-    events = pl.LazyFrame([
-        ("32", "2025-01-01", "COM", "01901", "COM", "01001"), ("32", "2025-01-01", "COM", "01001", "COM", "01001"),
-        ("32", "2025-01-01", "COM", "01901", "COMD", "01901"), ("21", "2026-01-01", "COM", "01002", "COM", "01002"),
-        ("21", "2026-01-01", "COM", "01002", "COM", "01003"), ("10", "2025-06-01", "COM", "01004", "COM", "01004"),
-        ("41", "2025-02-01", "COM", "38999", "COM", "01005"), ("32", "2019-01-01", "COM", "01910", "COM", "01001"),
-    ], schema=columns, orient="row")  # fmt: skip
-    cog = pl.LazyFrame([
-        ("COM", "01001", ""), ("COMD", "01001", "01001"), ("COMD", "01901", "01001"), ("COMA", "01910", "01001"),
+    return pl.LazyFrame(rows, schema=columns, orient="row")
+
+
+def test_later_movements_and_communes_deleguees_are_added() -> None:
+    table = passage_rows(("26158", "26091", "2024-01-01", "f", "1.0"), ("26091", "26091", "2024-01-01", "f", "1.0"))
+    movements = movement_rows(
+        ("32", "2025-01-01", "COM", "01901", "COM", "01001"),
+        ("32", "2025-01-01", "COM", "01001", "COM", "01001"),
+        ("32", "2025-01-01", "COM", "01901", "COMD", "01901"),
+        ("21", "2026-01-01", "COM", "01002", "COM", "01002"),
+        ("21", "2026-01-01", "COM", "01002", "COM", "01003"),
+        ("10", "2025-06-01", "COM", "01004", "COM", "01004"),
+        ("41", "2025-02-01", "COM", "38999", "COM", "01005"),
+        ("32", "2019-01-01", "COM", "01910", "COM", "01001"),
+    )
+    listed = [
+        ("COM", "01001", ""),
+        ("COMD", "01001", "01001"),
+        ("COMD", "01901", "01001"),
+        ("COMA", "01910", "01001"),
         ("COMD", "26158", "26091"),
-    ], schema=["typecom", "com", "comparent"], orient="row").with_columns(vintage=pl.lit("2026"))  # fmt: skip
+    ]
+    cog = pl.LazyFrame(listed, schema=["typecom", "com", "comparent"], orient="row").with_columns(
+        vintage=pl.lit("2026")
+    )
     people = pl.LazyFrame({"code": ["01001", "01002", "01003"], "population": ["9", "300", "100"]})
-    result = conform(passage_communes(table, cog, events, people), tables()["passage_communes"])
+    result = conform(passage_communes(table, cog, movements, people), tables()["passage_communes"])
     assert result.refused.is_empty()
     day = datetime.date
-    found = result.frame.select("code_ancien", "code_commune", "date_effet", "nature", "part").rows()
-    assert set(found[2:]) == {
-        ("01901", "01001", day(2025, 1, 1), "fusion", 1.0), ("01001", "01001", day(2025, 1, 1), "fusion", 1.0),
-        ("01002", "01002", day(2026, 1, 1), "scission", 0.75), ("01002", "01003", day(2026, 1, 1), "scission", 0.25),
+    assert set(result.frame.select(*CHANGE).rows()[2:]) == {
+        ("01901", "01001", day(2025, 1, 1), "fusion", 1.0),
+        ("01001", "01001", day(2025, 1, 1), "fusion", 1.0),
+        ("01002", "01002", day(2026, 1, 1), "scission", 0.75),
+        ("01002", "01003", day(2026, 1, 1), "scission", 0.25),
         ("38999", "01005", day(2025, 2, 1), "changement de code", 1.0),
         ("01910", "01001", day(2026, 1, 1), "fusion", 1.0),
-    }  # fmt: skip
+    }
 
 
 def test_a_split_without_populations_is_refused() -> None:
-    columns = ["mod", "date_eff", "typecom_av", "com_av", "typecom_ap", "com_ap"]
-    events = pl.LazyFrame(
-        [("21", "2026-01-01", "COM", "01002", "COM", code) for code in ("01002", "01003")], schema=columns, orient="row"
-    )
+    movements = movement_rows(*(("21", "2026-01-01", "COM", "01002", "COM", code) for code in ("01002", "01003")))
     people = pl.LazyFrame({"code": ["01002"], "population": ["300"]})
-    result = conform(passage_communes(passage_rows(), None, events, people), tables()["passage_communes"])
+    result = conform(passage_communes(passage_rows(), None, movements, people), tables()["passage_communes"])
     assert result.refused["reasons"].to_list() == [["part: expected a value, found nothing"]] * 2
 
 
+TABLE_OF_CHANGES, MOVEMENTS, COG = (
+    ("insee-table-passage/passage_1999_2024.csv", ","),
+    ("insee-cog/v_mvt_commune_2026.csv", ","),
+    ("insee-cog/v_commune_2025.csv", ","),
+)
+COG_2024 = ("insee-bassins-de-vie/table_appartenance_2024.csv", ",")
+RENAMED = "10"
+IN_2025 = datetime.date(2025, 1, 1)
+
+
+def real_passage(with_movements: bool = True) -> pl.DataFrame:
+    """The table made from the real files, in the order of its key; nothing is refused."""
+
+    def find(file: File) -> Path | None:
+        return real_file(file) if with_movements or file.part != "mouvements" else None
+
+    result = produced("passage_communes") if with_movements else made_from("passage_communes", find, produced)
+    assert result.refused.is_empty()
+    return result.frame.sort("code_ancien", "date_effet", "code_commune")
+
+
+def real_movements() -> list[dict[str, str]]:
+    """INSEE's movements from commune to commune that are more than a new name."""
+    rows = csv_rows(*MOVEMENTS)
+    return [row for row in rows if (row["TYPECOM_AV"], row["TYPECOM_AP"]) == ("COM", "COM") and row["MOD"] != RENAMED]
+
+
+def real_former_communes() -> dict[str, str]:
+    """The communes déléguées and associées with a code of their own, and the communes they are part of."""
+    rows = list(csv_rows(*COG))
+    in_force = {row["COM"] for row in rows if row["TYPECOM"] in ("COM", "ARM")}
+    parents = {row["COM"]: row["COMPARENT"] for row in rows if row["TYPECOM"] in ("COMD", "COMA")}
+    return {code: parent for code, parent in parents.items() if code not in in_force}
+
+
+def changed_in_table() -> set[str]:
+    """The codes that INSEE's table of changes replaces by another one."""
+    return {row["cod_ini"] for row in csv_rows(*TABLE_OF_CHANGES) if row["cod_ini"] != row["cod_fin"]}
+
+
 def test_all_real_changes() -> None:
-    rows = list(csv_rows("insee-table-passage/passage_1999_2024.csv", ","))
-    result = produced("passage_communes")
-    by_list = pl.col("geo_ini").is_null()
-    listed, frame = result.frame.filter(by_list), result.frame.filter(~by_list)
-    assert result.refused.height == 0
+    rows = list(csv_rows(*TABLE_OF_CHANGES))
+    frame = real_passage().filter(pl.col("geo_ini").is_not_null())
     assert frame.height == len(rows) == 2724
-    cog = list(csv_rows("insee-cog/v_commune_2025.csv", ","))
-    current = {row["COM"] for row in cog if row["TYPECOM"] in ("COM", "ARM")}
-    former = {row["COM"] for row in cog if row["TYPECOM"] in ("COMD", "COMA")} - current
-    assert (
-        set(listed["code_ancien"]) == former - {row["cod_ini"] for row in rows if row["cod_ini"] != row["cod_fin"]}
-        and listed.height > 500
-    )
-    assert set(listed["code_commune"]) <= current
     assert dict(frame["nature"].value_counts().rows()) == {"fusion": 2660, "scission": 61, "changement de code": 3}
     assert frame.filter(pl.col("code_ancien") == pl.col("code_commune")).height == 896
     assert frame["date_effet"].min() == min(
@@ -211,6 +257,87 @@ def test_all_real_changes() -> None:
     shares: dict[tuple[str, str], float] = defaultdict(float)
     for row in rows:
         shares[row["cod_ini"], row["annee"]] += float(row["ratio"])
-    added = frame.group_by("code_ancien", "date_effet").agg(pl.col("part").sum())
-    assert added.height == len(shares)
-    assert ((added["part"] - 1).abs() < 1e-9).all()
+    totals = frame.group_by("code_ancien", "date_effet").agg(pl.col("part").sum())
+    assert totals.height == len(shares)
+    assert ((totals["part"] - 1).abs() < 1e-9).all()
+
+
+def test_all_real_movements() -> None:
+    movements = real_movements()
+    populations = dict(produced("info_communes").frame.select("code_commune", "population").iter_rows())
+    of_split = ["15031", "15035", "15047", "15141", "15171"]
+    people = sum(populations[code] for code in of_split)
+    expected = {(row["COM_AV"], row["COM_AP"], IN_2025, "fusion", 1.0) for row in movements if row["MOD"] == "32"}
+    expected |= {("15141", code, IN_2025, "scission", populations[code] / people) for code in of_split}
+    expected |= {("49069", "49126", IN_2025, "changement de code", 1.0)}
+    assert Counter(row["MOD"] for row in movements) == {"32": 110, "21": 5, "50": 1}
+    frame = real_passage().filter(pl.col("geo_ini").is_null(), pl.col("geo_fin").is_null())
+    assert set(frame.select(*CHANGE).rows()) == expected
+    assert frame.height == len(movements) == 116
+
+
+def test_all_real_communes_deleguees_and_associees() -> None:
+    frame = real_passage().filter(pl.col("geo_ini").is_null(), pl.col("geo_fin").is_not_null())
+    moved = {row["COM_AV"] for row in real_movements() if row["COM_AV"] != row["COM_AP"]}
+    former = real_former_communes()
+    expected = {
+        (code, parent, IN_2025, "fusion", 1.0)
+        for code, parent in former.items()
+        if code not in changed_in_table() | moved
+    }
+    assert set(frame.select(*CHANGE).rows()) == expected
+    assert frame.height == 535
+
+
+def test_no_real_code_of_2024_is_lost() -> None:
+    """Eight are neither commune déléguée nor associée: only the movements say where they went."""
+    in_2024 = {row["CODGEO"] for row in csv_rows(*COG_2024) if row["CODGEO"]}
+    in_force = {row["COM"] for row in csv_rows(*COG) if row["TYPECOM"] == "COM"}
+    gone = in_2024 - in_force
+    assert len(gone) == 68
+
+    def successors(frame: pl.DataFrame) -> dict[str, str]:
+        later = frame.filter(pl.col("code_ancien").is_in(list(gone)), pl.col("date_effet") == IN_2025)
+        assert later.select("code_ancien").is_unique().all()
+        return dict(later.select("code_ancien", "code_commune").iter_rows())
+
+    with_movements, without = successors(real_passage()), successors(real_passage(with_movements=False))
+    assert with_movements.keys() == gone
+    assert set(with_movements.values()) <= in_force
+    only_in_movements = {code: with_movements[code] for code in gone - without.keys()}
+    assert only_in_movements == {
+        "02311": "02589",
+        "08300": "08439",
+        "16238": "16023",
+        "25297": "25364",
+        "26371": "26289",
+        "42072": "42217",
+        "71131": "71566",
+        "72287": "72155",
+    }
+
+
+def test_without_movements_the_other_rows_stay_the_same() -> None:
+    frame, without = real_passage(), real_passage(with_movements=False)
+    from_table = pl.col("geo_ini").is_not_null()
+    assert without.filter(from_table).equals(frame.filter(from_table))
+    former = {
+        (code, parent, IN_2025, "fusion", 1.0)
+        for code, parent in real_former_communes().items()
+        if code not in changed_in_table()
+    }
+    assert set(without.filter(~from_table).select(*CHANGE).rows()) == former
+    assert without.height == 2724 + len(former) == 3316
+
+
+def test_movements_are_read_with_the_real_line_ends(tmp_path: Path) -> None:
+    """The excerpt has LF, the real file CRLF."""
+    excerpt = upstream() / MOVEMENTS[0]
+    text = excerpt.read_bytes()
+    assert b"\r" not in text
+    path = tmp_path / excerpt.name
+    path.write_bytes(text.replace(b"\n", b"\r\n"))
+    parameter = "insee_cog__mouvements"
+    lf, crlf = (taken_in("passage_communes", parameter, file, tmp_path).collect() for file in (excerpt, path))
+    assert crlf.equals(lf)
+    assert crlf.height == 297

@@ -1,4 +1,4 @@
-"""sections_internationales: rows laid out under labels and under machine names, and the real, cut-down workbook."""
+"""sections_internationales: rows under labels and under machine names, and the real, reduced workbook."""
 
 from __future__ import annotations
 
@@ -44,33 +44,48 @@ def test_sections_at_home_and_abroad(header: str, tmp_path: Path) -> None:
     result = made(tmp_path, header, BUC, PEKIN)
     assert result.refused.is_empty()
     assert result.frame.rows() == [
-        ("0781951X", "ALLEMANDE", "2nde et BFI", 2025, "LYCÉE FRANCO-ALLEMAND", "BUC", "VERSAILLES", "2027",
-         "Rentrée 2026", 48.77, 2.12),
+        (
+            "0781951X",
+            "ALLEMANDE",
+            "2nde et BFI",
+            2025,
+            "LYCÉE FRANCO-ALLEMAND",
+            "BUC",
+            "VERSAILLES",
+            "2027",
+            "Rentrée 2026",
+            48.77,
+            2.12,
+        ),
         ("2160001C", "CHINOISE", "Collège", 2025, "LYCÉE FRANÇAIS", "PÉKIN", "CHINE", None, None, 39.95, 116.46),
-    ]  # fmt: skip
+    ]
 
 
-def test_what_is_not_needed_may_be_missing(tmp_path: Path) -> None:
+def test_optional_columns_may_be_missing(tmp_path: Path) -> None:
     result = made(tmp_path, "uai;section;niveau;rentree_scolaire", "0781951X;ALLEMANDE;2nde et BFI;2025")
     assert result.frame.row(0) == ("0781951X", "ALLEMANDE", "2nde et BFI", 2025, *[None] * 7)
 
 
 @pytest.mark.parametrize("year", ["2025", "2025.0", "2025-2026", "2025-01-01T00:00:00+00:00"])
-def test_every_way_to_write_a_rentree(year: str, tmp_path: Path) -> None:
+def test_every_spelling_of_a_school_year(year: str, tmp_path: Path) -> None:
     result = made(tmp_path, LABELS, BUC.replace("2025", year, 1))
     assert result.frame["rentree_scolaire"].to_list() == [2025]
 
 
-def test_the_latest_rentree_is_kept_and_a_section_that_is_gone_is_not(tmp_path: Path) -> None:
+def test_only_sections_of_the_latest_year_are_kept(tmp_path: Path) -> None:
     result = made(
-        tmp_path, LABELS, BUC.replace("2025", "2024-2025", 1), BUC.replace("2025", "2025-2026", 1),
-        PEKIN.replace("2025", "2024", 1), PEKIN.replace("2025", "", 1).replace("CHINOISE", "ARABE"),
-    )  # fmt: skip
+        tmp_path,
+        LABELS,
+        BUC.replace("2025", "2024-2025", 1),
+        BUC.replace("2025", "2025-2026", 1),
+        PEKIN.replace("2025", "2024", 1),
+        PEKIN.replace("2025", "", 1).replace("CHINOISE", "ARABE"),
+    )
     assert result.refused.is_empty()
     assert result.frame.select("section", "rentree_scolaire").rows() == [("ALLEMANDE", 2025), ("ARABE", None)]
 
 
-def test_a_row_of_each_level_and_one_of_equal_ones(tmp_path: Path) -> None:
+def test_a_row_per_level_and_one_of_equal_rows(tmp_path: Path) -> None:
     result = made(tmp_path, LABELS, BUC, BUC.replace("2nde et BFI", "Collège"), BUC)
     assert result.frame.select("section", "niveau").rows() == [("ALLEMANDE", "2nde et BFI"), ("ALLEMANDE", "Collège")]
     assert result.refused["key"].to_list() == ["0781951X / ALLEMANDE / 2nde et BFI"]
@@ -123,7 +138,7 @@ def test_the_real_workbook_lacks_the_level(tmp_path: Path) -> None:
 
 
 def test_the_real_sections(tmp_path: Path) -> None:
-    """What the workbook has of the table, the level put in: all but a code that is none (350001SH, in Morocco)."""
+    """The workbook's columns, with an added level: all rows but one with an invalid code (350001SH, in Morocco)."""
     header, *rows = cells(workbook())
     assert (header, len(rows)) == (["Rentrée scolaire", "Academie", "UAI", "Section International"], 395)
     file = tables()[TABLE].files[SOURCE]

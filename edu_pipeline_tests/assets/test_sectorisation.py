@@ -1,4 +1,4 @@
-"""The three tables of the sectorisation: from files laid out as the publishers', and from the real ones."""
+"""The three tables of the sectorisation, from files laid out like the publishers' and from the real files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SUPPLIED = ("code_commune", "libelle_rue", "number_from", "number_to", "side", "
 
 
 def uai(number: int) -> str:
-    """A code with its check letter."""
+    """The code with this number and its check letter."""
     return f"{number:07}{UAI_LETTERS[number % len(UAI_LETTERS)]}"
 
 
@@ -60,16 +60,26 @@ def street(
     code: str, name: str, school: str, first: str = "1.0", last: str = "9999.0", side: str = "PI"
 ) -> dict[str, str]:
     return {
-        "code_insee": code, "type_et_libelle": name, "n_de_voie_debut": first, "n_de_voie_fin": last, "parite": side,
-        "code_rne": school, "secteur_unique": "N",
-    }  # fmt: skip
+        "code_insee": code,
+        "type_et_libelle": name,
+        "n_de_voie_debut": first,
+        "n_de_voie_fin": last,
+        "parite": side,
+        "code_rne": school,
+        "secteur_unique": "N",
+    }
 
 
 def regional(code: str, name: str, school: str, kind: str = "LYCEE") -> dict[str, str]:
     return {
-        "code_insee": code, "type_et_libelle": name, "no_de_voie_debut": "1", "no_de_voie_fin": "9999",
-        "parite": "Tous les N°, de", "code_rne": school, "type_etablissement": kind,
-    }  # fmt: skip
+        "code_insee": code,
+        "type_et_libelle": name,
+        "no_de_voie_debut": "1",
+        "no_de_voie_fin": "9999",
+        "parite": "Tous les N°, de",
+        "code_rne": school,
+        "type_etablissement": kind,
+    }
 
 
 def whole(code: str, school: str) -> dict[str, str]:
@@ -85,19 +95,24 @@ def houses(code: str, name: str, east: float, numbers: range = range(1, 9)) -> l
     """Addresses on a straight street through the commune, from south to north."""
     return [
         {
-            "numero": str(number), "nom_voie": name, "nom_afnor": name.upper().replace("É", "E"), "code_insee": code,
-            "lon": f"{west_of(code) + east:.6f}", "lat": f"{46 + 0.01 * number:.6f}",
+            "numero": str(number),
+            "nom_voie": name,
+            "nom_afnor": name.upper().replace("É", "E"),
+            "code_insee": code,
+            "lon": f"{west_of(code) + east:.6f}",
+            "lat": f"{46 + 0.01 * number:.6f}",
         }
         for number in numbers
-    ]  # fmt: skip
+    ]
 
 
 def contour(code: str) -> dict[str, Any]:
     west = west_of(code)
     return {
-        "type": "Feature", "properties": {"code": code, "nom": f"Commune {code}"},
+        "type": "Feature",
+        "properties": {"code": code, "nom": f"Commune {code}"},
         "geometry": shapely.geometry.mapping(shapely.box(west, 46, west + 0.1, 46.1)),
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture
@@ -156,7 +171,7 @@ def filled(communes: StandIn) -> StandIn:
 
 
 def put_supplied(stand_in: StandIn, name: str, lycee: str) -> None:
-    """An operator's street in 01003, and zone over the west of 01005."""
+    """An operator's street in 01003, and an operator's zone in the west of 01005."""
     line = {
         "code_commune": "01003",
         "libelle_rue": "Allée de la Mairie",
@@ -167,39 +182,51 @@ def put_supplied(stand_in: StandIn, name: str, lycee: str) -> None:
     stand_in.put("editorial-sectorisation-segments", "sectorisation_segments.csv", csv_of(SUPPLIED, line))
     west = west_of("01005")
     zone = {
-        "code_commune": "01005", "zone_name": name, "uai_lycees_1": lycee,
+        "code_commune": "01005",
+        "zone_name": name,
+        "uai_lycees_1": lycee,
         "geometry": shapely.box(west, 46, west + 0.05, 46.1).wkt,
-    }  # fmt: skip
+    }
     header = ["code_commune", "zone_name", "uai_colleges", "uai_lycees_1", "geometry"]
     stand_in.put("editorial-sectorisation-zones", "sectorisation_zones.csv", csv_of(header, zone))
 
 
 def test_segments_of_every_source(filled: StandIn) -> None:
-    found = filled.rows(
+    rows = filled.rows(
         "SELECT code_commune, libelle_rue, number_from, number_to, side, uai_colleges, uai_lycees, rule, lignes, "
         "geometry IS NOT NULL FROM sectorisation_segments ORDER BY code_commune, libelle_rue, side, uai_lycees"
     )
-    assert found == [
+    assert rows == [
         ("01002", "RUE DU BAC", 1, None, "tous", None, [LYCEE, OTHER], OCCITANIE, 2, True),
         ("01002", "RUE DU BAC", 1, None, "tous", [WEST], None, COLLEGES, 1, True),
         ("01002", "RUE DU LAC", 1, 5, "impair", [EAST], None, COLLEGES, 1, True),
         ("01002", "RUE DU LAC", 2, 6, "pair", [WEST], None, COLLEGES, 1, True),
         ("01002", "RUE INTROUVABLE", 1, None, "tous", [WEST], None, COLLEGES, 1, False),
         ("01003", "Allée de la Mairie", None, None, "tous", None, [OTHER], "Secteur de la Mairie", 1, False),
-        ("01003", "RUE DU BAC", 1, None, "tous", [PARISIAN], [THIRD, OTHER], f"{COLLEGES} > paris-affectation-lycees",
-         1, True),
-    ]  # fmt: skip
+        (
+            "01003",
+            "RUE DU BAC",
+            1,
+            None,
+            "tous",
+            [PARISIAN],
+            [THIRD, OTHER],
+            f"{COLLEGES} > paris-affectation-lycees",
+            1,
+            True,
+        ),
+    ]
     assert filled.rows("SELECT count(*) FROM sectorisation_segments WHERE (motif IS NULL) = (geometry IS NULL)") == [
         (0,)
     ]
 
 
 def test_zones_of_every_nature(filled: StandIn) -> None:
-    found = filled.rows(
+    rows = filled.rows(
         "SELECT code_commune, zone_name, nature, uai_lycees, lignes, postgis.ST_Area(geometry) "
         "FROM sectorisation_zones ORDER BY code_commune, zone_name"
     )
-    assert found == [
+    assert rows == [
         ("01001", WEST, "commune", None, 1, pytest.approx(0.01)),
         ("01002", f"{LYCEE} + {OTHER}", "partie", [LYCEE, OTHER], None, pytest.approx(0.01)),
         ("01003", PARISIAN, "partie", [THIRD, OTHER], None, pytest.approx(0.01)),
@@ -208,12 +235,12 @@ def test_zones_of_every_nature(filled: StandIn) -> None:
     ]
 
 
-def test_how_well_streets_were_found(filled: StandIn) -> None:
+def test_how_many_streets_were_matched(filled: StandIn) -> None:
     assert filled.rows("SELECT * FROM data_quality_metrics") == [("01", 7, 5, 100)]
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("arguments", "expected"),
     [
         (("01002", "rue du Bac", 3), [(1, LYCEE, "segment", "RUE DU BAC"), (2, OTHER, "segment", "RUE DU BAC")]),
         (("01003", "R. du BAC", 400), [(1, THIRD, "segment", "RUE DU BAC"), (2, OTHER, "segment", "RUE DU BAC")]),
@@ -228,23 +255,21 @@ def test_how_well_streets_were_found(filled: StandIn) -> None:
         ((2.35, 48.85), []),
     ],
 )
-def test_asking_for_the_lycees_of_an_address(
-    filled: StandIn, asked: tuple[Any, ...], expected: list[tuple[Any, ...]]
-) -> None:
-    assert lycees_of(filled, *asked) == expected
+def test_the_lycees_of_an_address(filled: StandIn, arguments: tuple[Any, ...], expected: list[tuple[Any, ...]]) -> None:
+    assert lycees_of(filled, *arguments) == expected
 
 
-def lycees_of(filled: StandIn, *asked: str | float) -> list[tuple[Any, ...]]:
-    """What the SQL function of these arguments answers, but for the rule and the row's number."""
-    arguments = sql.SQL(", ").join([sql.Placeholder()] * len(asked))
+def lycees_of(filled: StandIn, *arguments: str | float) -> list[tuple[Any, ...]]:
+    """What the SQL function returns for these arguments, without the rule and the row's number."""
+    placeholders = sql.SQL(", ").join([sql.Placeholder()] * len(arguments))
     statement = sql.SQL("SELECT rang, uai, evidence, evidence_label FROM educational_data.lycees_de_secteur({})")
     with filled.database.connect() as connection:
         connection.execute("SET search_path = pg_catalog")
-        return connection.execute(statement.format(arguments), asked).fetchall()
+        return connection.execute(statement.format(placeholders), arguments).fetchall()
 
 
 def test_the_evidence_is_a_row_of_the_table(filled: StandIn) -> None:
-    for asked, table in (
+    for call, table in (
         ("lycees_de_secteur('01002', 'rue du Bac', 3)", "sectorisation_segments"),
         ("lycees_de_secteur(5.42, 46.05)", "sectorisation_zones"),
     ):
@@ -252,59 +277,60 @@ def test_the_evidence_is_a_row_of_the_table(filled: StandIn) -> None:
             "SELECT e.rule = t.rule AND e.uai = t.uai_lycees[e.rang] FROM {} e JOIN {} t ON t.id = evidence_id"
         )
         with filled.database.connect() as connection:
-            found = connection.execute(statement.format(sql.SQL(asked), sql.Identifier(table))).fetchall()
-        assert found and set(found) == {(True,)}
+            answers = connection.execute(statement.format(sql.SQL(call), sql.Identifier(table))).fetchall()
+        assert answers and set(answers) == {(True,)}
 
 
-def test_every_segment_of_a_file_answers_for_its_own_numbers(filled: StandIn) -> None:
-    """Whatever the label's form, and at either bound."""
+def test_every_segment_is_found_by_its_own_numbers(filled: StandIn) -> None:
+    """Whatever the spelling of the street, and at both bounds."""
     rows = filled.rows(
         "SELECT s.libelle_rue, n, s.uai_lycees, array(SELECT uai::varchar FROM "
         "lycees_de_secteur(s.code_commune, s.libelle_rue, n)) FROM sectorisation_segments AS s, "
         "unnest(ARRAY[coalesce(number_from, 1), coalesce(number_to, 9999)]) AS n WHERE uai_lycees IS NOT NULL"
     )
     assert len(rows) == 6
-    assert all(expected == found for _, _, expected, found in rows)
+    assert all(lycees == answer for _, _, lycees, answer in rows)
 
 
-@pytest.mark.parametrize("asked", ["lycees_de_secteur('01002', 'rue du Bac', 3)", "lycees_de_secteur(5.42, 46.05)"])
-def test_answers_come_from_indexes(filled: StandIn, asked: LiteralString) -> None:
+@pytest.mark.parametrize("call", ["lycees_de_secteur('01002', 'rue du Bac', 3)", "lycees_de_secteur(5.42, 46.05)"])
+def test_answers_come_from_indexes(filled: StandIn, call: LiteralString) -> None:
     with filled.database.connect() as connection:
         connection.execute("SET enable_seqscan = off")
-        plan = connection.execute(sql.SQL("EXPLAIN SELECT * FROM {}").format(sql.SQL(asked))).fetchall()
+        plan = connection.execute(sql.SQL("EXPLAIN SELECT * FROM {}").format(sql.SQL(call))).fetchall()
     text = "\n".join(str(line) for (line,) in plan)
     assert "Seq Scan" not in text
     assert "Index" in text
 
 
-def test_they_answer_from_the_same_rows_when_schemas_have_swapped_names(filled: StandIn) -> None:
+def test_answers_are_the_same_after_schemas_swap_names(filled: StandIn) -> None:
     with filled.database.connect() as connection:
         connection.execute("ALTER SCHEMA educational_data RENAME TO former")
         connection.execute("SET search_path = pg_catalog")
-        for asked in ("lycees_de_secteur('01002', 'rue du Bac', 3)", "lycees_de_secteur(5.42, 46.05)"):
-            statement = sql.SQL("SELECT count(*) > 0 FROM former.{}").format(sql.SQL(asked))
+        for call in ("lycees_de_secteur('01002', 'rue du Bac', 3)", "lycees_de_secteur(5.42, 46.05)"):
+            statement = sql.SQL("SELECT count(*) > 0 FROM former.{}").format(sql.SQL(call))
             assert connection.execute(statement).fetchone() == (True,)
 
 
-def test_the_checks_are_green_or_say_what_is_wrong(filled: StandIn) -> None:
+def test_the_checks_pass_or_say_what_is_wrong(filled: StandIn) -> None:
     codes = {WEST: "Collège", EAST: "Collège", PARISIAN: "Collège", LYCEE: "Lycée", THIRD: "Lycée", WHOLE: "Lycée"}
     with filled.database.connect() as connection:
         for code, kind in codes.items():
             put(connection, "annuaire_education", uai=code, type_etablissement=kind, nom_etablissement="x")
         connection.commit()
-    found = {(result.table, result.name): result for name in TABLES for result in filled.check(name)}
-    red = {key for key, result in found.items() if not result.passed}
+    results = {(result.table, result.name): result for name in TABLES for result in filled.check(name)}
+    red = {key for key, result in results.items() if not result.passed}
     assert red == {
-        ("sectorisation_segments", "open_schools"), ("sectorisation_zones", "open_schools"),
+        ("sectorisation_segments", "open_schools"),
+        ("sectorisation_zones", "open_schools"),
         ("sectorisation_zones", "covered"),
-    }  # fmt: skip
-    assert found["sectorisation_segments", "open_schools"].metadata["examples"] == [f"{OTHER} (3 rows)"]
-    assert found["sectorisation_zones", "covered"].metadata["examples"] == ["01005 (50%)"]
-    assert found["sectorisation_zones", "overlaps"].passed and found["sectorisation_zones", "geometries"].passed
-    assert found["data_quality_metrics", "match_rate"].metadata["rates"] == {"01": 0.7143}
+    }
+    assert results["sectorisation_segments", "open_schools"].metadata["examples"] == [f"{OTHER} (3 rows)"]
+    assert results["sectorisation_zones", "covered"].metadata["examples"] == ["01005 (50%)"]
+    assert results["sectorisation_zones", "overlaps"].passed and results["sectorisation_zones", "geometries"].passed
+    assert results["data_quality_metrics", "match_rate"].metadata["rates"] == {"01": 0.7143}
 
 
-def test_zones_that_overlap_and_communes_without_any_are_seen(filled: StandIn) -> None:
+def test_overlaps_and_communes_without_zone_are_found(filled: StandIn) -> None:
     with filled.database.connect() as connection:
         connection.execute(
             "UPDATE sectorisation_zones SET geometry = postgis.ST_Translate(geometry, 0.01, 0) WHERE nature = 'fournie'"
@@ -315,58 +341,56 @@ def test_zones_that_overlap_and_communes_without_any_are_seen(filled: StandIn) -
         connection.execute("DELETE FROM sectorisation_zones WHERE code_commune = '01001'")
         connection.execute("UPDATE data_quality_metrics SET osm_matched = 3")
         connection.commit()
-    found = {result.name: result for result in filled.check("sectorisation_zones")}
-    assert found["overlaps"].metadata["pairs"] == 2
-    assert (found["overlaps"].passed, found["overlaps"].severity) == (False, "error")
-    assert found["covered"].metadata["examples"][0] == "01001 (0%)"
+    results = {result.name: result for result in filled.check("sectorisation_zones")}
+    assert results["overlaps"].metadata["pairs"] == 2
+    assert (results["overlaps"].passed, results["overlaps"].severity) == (False, "error")
+    assert results["covered"].metadata["examples"][0] == "01001 (0%)"
     (rate,) = filled.check("data_quality_metrics", ["match_rate"])
     assert (rate.passed, rate.metadata["low"]) == (False, ["01 42.9%"])
 
 
-def test_an_overlap_narrower_than_the_rounding_of_vertices_is_none_however_long(filled: StandIn) -> None:
+def test_a_strip_narrower_than_rounding_is_no_overlap(filled: StandIn) -> None:
     with filled.database.connect() as connection:
         connection.execute(
             "DELETE FROM sectorisation_zones WHERE id NOT IN (SELECT id FROM sectorisation_zones LIMIT 2)"
         )
-        (one,), (other,) = connection.execute("SELECT id FROM sectorisation_zones").fetchall()
+        (first,), (second,) = connection.execute("SELECT id FROM sectorisation_zones").fetchall()
         statement = sql.SQL(
             "UPDATE sectorisation_zones SET geometry = postgis.ST_MakeEnvelope({}, {}, {}, 1, 4326) WHERE id = {}"
         )
-        connection.execute(statement.format(0, 0, 1, one))
+        connection.execute(statement.format(0, 0, 1, first))
         for width, pairs in ((0.5e-7, 0), (3e-7, 1)):
-            connection.execute(statement.format(1 - width, 0, 2, other))
+            connection.execute(statement.format(1 - width, 0, 2, second))
             connection.commit()
-            (found,) = filled.check("sectorisation_zones", ["overlaps"])
-            assert found.metadata["pairs"] == pairs
+            (check,) = filled.check("sectorisation_zones", ["overlaps"])
+            assert check.metadata["pairs"] == pairs
 
 
-def test_overlaps_are_looked_for_again_when_the_rows_are_others_and_then_only(
-    filled: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked = []
+def test_overlaps_are_recomputed_only_for_changed_rows(filled: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = []
     overlapping = overlaps.overlapping
 
     def spy(zones: Any) -> Any:
-        looked.append(len(zones))
+        computed.append(len(zones))
         return overlapping(zones)
 
     monkeypatch.setattr(overlaps, "overlapping", spy)
 
-    def look() -> tuple[CheckResult, bool]:
-        looked.clear()
-        (found,) = filled.check("sectorisation_zones", ["overlaps"])
-        return found, any(looked)
+    def check() -> tuple[CheckResult, bool]:
+        computed.clear()
+        (result,) = filled.check("sectorisation_zones", ["overlaps"])
+        return result, any(computed)
 
-    first, _ = look()
-    assert look() == (first, False)
+    first, _ = check()
+    assert check() == (first, False)
     with filled.database.connect() as connection:
         connection.execute("UPDATE sectorisation_zones SET geometry = postgis.ST_Expand(geometry, 0.02)")
         connection.commit()
-    again, made = look()
-    assert made and first.passed and not again.passed
-    assert look() == (again, False)
+    again, recomputed = check()
+    assert recomputed and first.passed and not again.passed
+    assert check() == (again, False)
     monkeypatch.setattr(running, "module_digest", lambda module: f"other code of {module}")
-    assert look()[1]
+    assert check()[1]
 
 
 def test_maps_are_drawn(filled: StandIn) -> None:
@@ -375,7 +399,7 @@ def test_maps_are_drawn(filled: StandIn) -> None:
         assert picture is not None and picture.startswith(b"\x89PNG")
 
 
-def test_a_second_load_changes_nothing_and_a_new_line_changes_its_row(filled: StandIn) -> None:
+def test_a_second_load_changes_only_changed_rows(filled: StandIn) -> None:
     again = filled.load("sectorisation_zones", force=True).load
     assert (again.strategy, again.added, again.changed, again.removed) == ("nothing", 0, 0, 0)
     put_supplied(filled, "Secteur de la Mairie", THIRD)
@@ -383,13 +407,13 @@ def test_a_second_load_changes_nothing_and_a_new_line_changes_its_row(filled: St
     assert (changed.added, changed.changed, changed.removed) == (0, 1, 0)
 
 
-def test_lines_that_cannot_be_taken_are_in_quarantine_and_those_that_lead_nowhere_say_so(communes: StandIn) -> None:
+def test_unusable_lines_are_refused_unmatched_ones_explained(communes: StandIn) -> None:
     good = [street("01002", f"RUE {number}", WEST) for number in range(40)]
     other = [street("01002", "RUE DU LAC", ""), street("01777", "RUE DU BAC", WEST), whole("01001", WEST)]
     communes.put(COLLEGES, f"{COLLEGES}.csv", csv_of(COLLEGE_NAMES, *good, *other))
     communes.put("ban", "adresses-01.csv.gz", gzip.compress(csv_of(ADDRESS_NAMES, *ADDRESSES).encode()))
-    done = communes.load("sectorisation_segments").load
-    assert (done.rows, done.refused, done.unknown) == (41, 1, {"code_commune": 1})
+    loaded = communes.load("sectorisation_segments").load
+    assert (loaded.rows, loaded.refused, loaded.unknown) == (41, 1, {"code_commune": 1})
     ((reasons, row),) = communes.rows("SELECT reasons, row FROM edu_pipeline.refused_rows")
     assert "expected the code of a school (UAI), found none" in reasons
     assert row["libelle_rue"] == "RUE DU LAC"
@@ -400,14 +424,14 @@ def test_lines_that_cannot_be_taken_are_in_quarantine_and_those_that_lead_nowher
     assert motif.startswith("no street like RUE 7 among the 2 streets of 01002")
 
 
-def test_the_example_of_a_segment_in_the_documentation_is_read_and_refused(tmp_path: Path) -> None:
-    """Its code is that of nothing, so that it cannot be loaded by mistake."""
+def test_the_example_in_the_guide_is_read_and_refused(tmp_path: Path) -> None:
+    """Its code does not exist, so that it cannot be loaded by mistake."""
     (block,) = re.findall(r"```csv\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    given = from_text("sectorisation_segments", "editorial_sectorisation_segments", block.splitlines(), tmp_path)
+    example = from_text("sectorisation_segments", "editorial_sectorisation_segments", block.splitlines(), tmp_path)
     refused = conformed(
         "sectorisation_segments",
-        fr_en_carte_scolaire_colleges_publics=given.clear().with_columns(secteur_unique=pl.lit("N")),
-        editorial_sectorisation_segments=given,
+        fr_en_carte_scolaire_colleges_publics=example.clear().with_columns(secteur_unique=pl.lit("N")),
+        editorial_sectorisation_segments=example,
         ban=Parts([], pl.DataFrame),
     ).refused
     (reasons,) = refused["reasons"].to_list()
@@ -423,33 +447,37 @@ def test_without_any_address_file_the_tables_wait(communes: StandIn) -> None:
     assert communes.rows("SELECT count(*) FROM sectorisation_segments WHERE motif IS NOT NULL") == [(5,)]
 
 
-def test_parts_are_read_when_they_are_asked_for() -> None:
-    asked = []
+def test_parts_are_read_on_access() -> None:
+    read_parts = []
 
     def read(name: str) -> pl.DataFrame:
-        asked.append(name)
+        read_parts.append(name)
         return pl.DataFrame({"part": [name]})
 
     parts = Parts(["01", "75"], read)
-    assert (list(parts), "75" in parts, parts.get("13"), asked) == (["01", "75"], True, None, [])
+    assert (list(parts), "75" in parts, parts.get("13"), read_parts) == (["01", "75"], True, None, [])
     assert parts["01"].collect()["part"].to_list() == ["01"]
-    assert asked == ["01"]
+    assert read_parts == ["01"]
 
 
 # ------------------------------------------------------------------------------------------------ the real files
 
 
 def ban_of(streets: pl.DataFrame) -> Parts:
-    """Addresses laid out as the BAN's, made from the labels of the streets: four numbers of each."""
-    rows = streets.with_row_index("street").join(pl.DataFrame({"number": [1, 2, 3, 4]}), how="cross").select(
-        code_insee="code_commune",
-        numero=pl.col("number").cast(pl.String),
-        rep=pl.lit(None, pl.String),
-        nom_voie=pl.col("libelle_rue").str.to_titlecase(),
-        nom_afnor="libelle_rue",
-        lon=(pl.lit(-1.7) + pl.col("street") % 70 * 0.001 + pl.col("number") * 0.0002).cast(pl.String),
-        lat=(pl.lit(48.0) + pl.col("street") // 70 * 0.001).cast(pl.String),
-    )  # fmt: skip
+    """Addresses laid out like the BAN's, made from the labels of the streets: four numbers each."""
+    rows = (
+        streets.with_row_index("street")
+        .join(pl.DataFrame({"number": [1, 2, 3, 4]}), how="cross")
+        .select(
+            code_insee="code_commune",
+            numero=pl.col("number").cast(pl.String),
+            rep=pl.lit(None, pl.String),
+            nom_voie=pl.col("libelle_rue").str.to_titlecase(),
+            nom_afnor="libelle_rue",
+            lon=(pl.lit(-1.7) + pl.col("street") % 70 * 0.001 + pl.col("number") * 0.0002).cast(pl.String),
+            lat=(pl.lit(48.0) + pl.col("street") // 70 * 0.001).cast(pl.String),
+        )
+    )
     parts = {
         str(departement): part.select(COLUMNS)
         for (departement,), part in rows.group_by(departement=pl.col("code_insee").str.head(2), maintain_order=True)
@@ -458,7 +486,7 @@ def ban_of(streets: pl.DataFrame) -> Parts:
 
 
 def real(table: str, source: str, folder: Path) -> pl.LazyFrame:
-    """What the transform of ``table`` receives of a source's real file."""
+    """What the transform of ``table`` receives from a source's real file."""
     parameter = catalogue()[source].slug
     path = real_file(files_by_parameter()[parameter])
     if path is None:
@@ -467,7 +495,7 @@ def real(table: str, source: str, folder: Path) -> pl.LazyFrame:
 
 
 def test_every_line_of_ille_et_vilaine_is_accounted_for(tmp_path: Path) -> None:
-    """Placed, the whole commune, or refused with the reason: the three add up. Four lines contradict each other."""
+    """Located, about a whole commune, or refused with a reason: the three add up. Four lines contradict each other."""
     colleges = real("sectorisation_segments", COLLEGES, tmp_path)
     streets = colleges.filter(secteur_unique="N").collect()
     ban = ban_of(streets.select("code_commune", "libelle_rue").unique(maintain_order=True))
@@ -481,11 +509,11 @@ def test_every_line_of_ille_et_vilaine_is_accounted_for(tmp_path: Path) -> None:
         ban=ban,
     )
     refused = int(segments.refused["row"].str.json_path_match("$.lignes").cast(pl.Int64).sum())
-    placed = int(segments.frame.filter(pl.col("geometry").is_not_null())["lignes"].sum())
+    located = int(segments.frame.filter(pl.col("geometry").is_not_null())["lignes"].sum())
     whole = int(zones.frame["lignes"].sum())
-    assert (streets.height, placed, refused, whole) == (5_068, 5_064, 4, 348)
+    assert (streets.height, located, refused, whole) == (5_068, 5_064, 4, 348)
     assert zones.refused.is_empty()
-    assert placed + whole + refused == colleges.collect().height == 5_416
+    assert located + whole + refused == colleges.collect().height == 5_416
     shared = segments.frame.filter(pl.col("uai_colleges").list.len() > 1)
     assert shared["lignes"].sum() == 450 * 3 - 3 + 14 * 2
     assert segments.frame["uai_lycees"].null_count() == segments.frame.height, "no rule for lycées is open there"

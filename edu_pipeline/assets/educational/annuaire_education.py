@@ -1,8 +1,10 @@
-"""annuaire_education: every open school of the ministry's directory, one row per establishment code.
+"""annuaire_education: every open school in the ministry's directory, one row per establishment code.
 
-Not here: closed schools (the publisher has another file of them), and the extracts for maps (geodata_lycees,
-lycees_geolocalisation, colleges_geolocalisation, lycees_address_uai_mapping), which are made from this table.
+Does not belong here: closed schools (published in another file), the extracts made from this table (geodata_lycees,
+lycees_geolocalisation, colleges_geolocalisation, lycees_address_uai_mapping).
 """
+
+from typing import Any
 
 import polars as pl
 
@@ -10,13 +12,16 @@ from edu_pipeline import contracts as c
 from edu_pipeline.table import table
 
 
+def _flag(what: str, upstream: str) -> Any:
+    return c.boolean(f"Whether it has {what}; NULL where not filled in.", upstream=upstream)
+
+
 class AnnuaireEducation(c.Located):
     """An open school, collège, lycée or education service, as the ministry's directory describes it.
 
-    Upstream gives some establishments on several sites, or a cité scolaire with one code for its collège and its
-    lycée, one row each under the same code: the row that was updated last stands here, of equally new ones the
-    publisher's first; the others are in quarantine (`multi_uai` marks the establishments concerned). A flag that is
-    NULL was not filled in; it does not mean no.
+    Some establishments have several rows upstream under one code: one per site, or one each for the collège and the
+    lycée of a cité scolaire (`multi_uai` marks them). The row updated last is kept, or the publisher's first if several
+    are equally recent; the others are in quarantine. A flag that is NULL was not filled in; it does not mean no.
     """
 
     uai = c.uai(key=True, upstream="Identifiant_de_l_etablissement")
@@ -36,8 +41,8 @@ class AnnuaireEducation(c.Located):
     )
     etat = c.text("State of the establishment: OUVERT.", upstream="etat")
     ministere_tutelle = c.text("Ministry in charge.", upstream="ministere_tutelle")
-    code_nature = c.text("Code of the establishment's nature, e.g. 340 for a collège.", upstream="code_nature")
-    libelle_nature = c.text("Nature of the establishment in words.", upstream="libelle_nature")
+    code_nature = c.text("Code of the type of establishment, e.g. 340 for a collège.", upstream="code_nature")
+    libelle_nature = c.text("The type of establishment in words.", upstream="libelle_nature")
     address = c.text("Postal address on one line: Adresse_1 to Adresse_3, each once, and postal code and commune.")
     code_postal = c.text("Postal code, possibly a CEDEX.", length=10, upstream="Code_postal")
     code_commune = c.code_commune(upstream="Code_commune")
@@ -48,11 +53,12 @@ class AnnuaireEducation(c.Located):
     libelle_academie = c.text("Name of the académie.", upstream="Libelle_academie")
     code_region = c.text("INSEE code of the region.", upstream="Code_region")
     libelle_region = c.text("Name of the region.", upstream="Libelle_region")
-    latitude = c.latitude("Latitude, WGS 84; NULL where the school could not be placed.", upstream="latitude")
-    longitude = c.longitude("Longitude, WGS 84; NULL where the school could not be placed.", upstream="longitude")
+    latitude = c.latitude("Latitude, WGS 84; NULL where the school could not be located.", upstream="latitude")
+    longitude = c.longitude("Longitude, WGS 84; NULL where the school could not be located.", upstream="longitude")
     position = c.text("The position as the publisher writes it: 'latitude, longitude'.", upstream="position")
-    precision_localisation = c.text("How exactly the school was placed: Numéro de rue, Rue, Ville, ...",
-                                    upstream="precision_localisation")  # fmt: skip
+    precision_localisation = c.text(
+        "How precisely the school was located: Numéro de rue, Rue, Ville, ...", upstream="precision_localisation"
+    )
     coordx_origine = c.real(
         "X in the projection of epsg_origine.", unit="m", upstream="coordX_origine", aliases=["coordonnee_X"]
     )
@@ -60,61 +66,67 @@ class AnnuaireEducation(c.Located):
         "Y in the projection of epsg_origine.", unit="m", upstream="coordY_origine", aliases=["coordonnee_Y"]
     )
     epsg_origine = c.text("Projection of the original coordinates.", upstream="epsg_origine", aliases=["epsg"])
-    telephone = c.text("Telephone number as written.", upstream="Telephone")
-    fax = c.text("Fax number as written.", upstream="Fax")
-    mail = c.text("Mail address.", upstream="Mail")
+    telephone = c.text("Telephone number as published.", upstream="Telephone")
+    fax = c.text("Fax number as published.", upstream="Fax")
+    mail = c.text("E-mail address.", upstream="Mail")
     web = c.text("Web site.", upstream="Web")
-    fiche_onisep = c.text("Page about the establishment at ONISEP.", upstream="Fiche_onisep")
+    fiche_onisep = c.text("ONISEP's page about the establishment.", upstream="Fiche_onisep")
     siren_siret = c.text("SIRET (14 digits) or SIREN number.", upstream="SIREN_SIRET")
     nombre_d_eleves = c.integer(
         "Pupils; given for first-degree schools only, NULL elsewhere.", unit="pupils", min=0, upstream="Nombre_d_eleves"
     )
-    for _flag, _meaning in {
-        "ecole_maternelle": "nursery school classes",
-        "ecole_elementaire": "elementary school classes",
-        "voie_generale": "the general track of the lycée",
-        "voie_technologique": "the technological track of the lycée",
-        "voie_professionnelle": "the vocational track of the lycée",
-        "restauration": "a canteen",
-        "hebergement": "boarding",
-        "ulis": "a unit for pupils with disabilities (ULIS)",
-        "apprentissage": "apprenticeships",
-        "segpa": "an adapted general and vocational section (SEGPA)",
-        "section_arts": "an arts section",
-        "section_cinema": "a cinema section",
-        "section_theatre": "a theatre section",
-        "section_sport": "a sports section",
-        "section_internationale": "an international section",
-        "section_europeenne": "a European section",
-        "lycee_agricole": "the status of an agricultural lycée",
-        "lycee_militaire": "the status of a military lycée",
-        "lycee_des_metiers": "the label Lycée des métiers",
-        "post_bac": "courses after the baccalauréat",
-        "greta": "membership of an adult training group (GRETA)",
-        "rpi_concentre": "the form of several communes' schools gathered in one place (RPI concentré)",
-    }.items():
-        vars()[_flag] = c.boolean(f"Whether it has {_meaning}; NULL where not filled in.", upstream=_flag)
-    rpi_disperse = c.text("Code of the group of communes that share their schools (RPI dispersé).",
-                          upstream="rpi_disperse")  # fmt: skip
+    ecole_maternelle = _flag("nursery school classes", "ecole_maternelle")
+    ecole_elementaire = _flag("elementary school classes", "ecole_elementaire")
+    voie_generale = _flag("the general track of the lycée", "voie_generale")
+    voie_technologique = _flag("the technological track of the lycée", "voie_technologique")
+    voie_professionnelle = _flag("the vocational track of the lycée", "voie_professionnelle")
+    restauration = _flag("a canteen", "restauration")
+    hebergement = _flag("boarding", "hebergement")
+    ulis = _flag("a unit for pupils with disabilities (ULIS)", "ulis")
+    apprentissage = _flag("apprenticeships", "apprentissage")
+    segpa = _flag("an adapted general and vocational section (SEGPA)", "segpa")
+    section_arts = _flag("an arts section", "section_arts")
+    section_cinema = _flag("a cinema section", "section_cinema")
+    section_theatre = _flag("a theatre section", "section_theatre")
+    section_sport = _flag("a sports section", "section_sport")
+    section_internationale = _flag("an international section", "section_internationale")
+    section_europeenne = _flag("a European section", "section_europeenne")
+    lycee_agricole = _flag("the status of an agricultural lycée", "lycee_agricole")
+    lycee_militaire = _flag("the status of a military lycée", "lycee_militaire")
+    lycee_des_metiers = _flag("the label Lycée des métiers", "lycee_des_metiers")
+    post_bac = _flag("post-baccalauréat courses", "post_bac")
+    greta = _flag("membership of an adult training group (GRETA)", "greta")
+    rpi_concentre = _flag(
+        "the pupils of several communes that run their schools in one place (RPI concentré)", "rpi_concentre"
+    )
+    rpi_disperse = c.text(
+        "Code of the group of communes that share out their schools (RPI dispersé).", upstream="rpi_disperse"
+    )
     appartenance_education_prioritaire = c.text(
         "REP or REP+, NULL outside priority education.", upstream="Appartenance_Education_Prioritaire"
     )
     multi_uai = c.boolean(
-        "Whether upstream has several rows with this code.", upstream="multi_uai",
+        "Whether upstream has several rows with this code.",
+        upstream="multi_uai",
         aliases=["etablissement_multi_lignes"],
-    )  # fmt: skip
-    etablissement_mere = c.text("Code (UAI) of the establishment it belongs to.", upstream="etablissement_mere")
+    )
+    etablissement_mere = c.text("Code (UAI) of the establishment that it belongs to.", upstream="etablissement_mere")
     type_rattachement_etablissement_mere = c.text(
         "How it belongs to it.", upstream="type_rattachement_etablissement_mere"
     )
     pial = c.text("Code (UAI) of the head of its inclusive support group (PIAL).", upstream="PIAL")
     nom_circonscription = c.text("First-degree inspection district.", upstream="nom_circonscription")
-    code_circonscription = c.text("Code (UAI) of that district; not in files of 2023.", optional=True,
-                                  upstream="code_circonscription")  # fmt: skip
-    code_zone_animation_pedagogique = c.text("Code of the teaching support area; not in files of 2023.", optional=True,
-                                             upstream="code_zone_animation_pedagogique")  # fmt: skip
-    libelle_zone_animation_pedagogique = c.text("Name of that area; not in files of 2023.", optional=True,
-                                                upstream="libelle_zone_animation_pedagogique")  # fmt: skip
+    code_circonscription = c.text(
+        "Code (UAI) of that district; not in files of 2023.", optional=True, upstream="code_circonscription"
+    )
+    code_zone_animation_pedagogique = c.text(
+        "Code of the teaching support area; not in files of 2023.",
+        optional=True,
+        upstream="code_zone_animation_pedagogique",
+    )
+    libelle_zone_animation_pedagogique = c.text(
+        "Name of that area; not in files of 2023.", optional=True, upstream="libelle_zone_animation_pedagogique"
+    )
     code_bassin_formation = c.text("Code of the training area.", upstream="code_bassin_formation")
     libelle_bassin_formation = c.text("Name of the training area.", upstream="libelle_bassin_formation")
     date_ouverture = c.date("Day of opening.", upstream="date_ouverture")
@@ -127,7 +139,7 @@ class AnnuaireEducation(c.Located):
     newest_by="date_maj_ligne",
 )
 def annuaire_education(fr_en_annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
-    """Write the address on one line; its third line is often the postal one already."""
+    """Put the address on one line; its third line is often already postal code and commune."""
     lines = [pl.col(f"adresse_{number}").str.replace_all(r"\s+", " ") for number in (1, 2, 3)]
     has_postal_line = pl.any_horizontal(line.str.starts_with(pl.col("code_postal")) for line in lines)
     postal_line = pl.concat_str("code_postal", "nom_commune", separator=" ", ignore_nulls=True)

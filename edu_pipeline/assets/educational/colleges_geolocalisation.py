@@ -1,4 +1,7 @@
-"""colleges_geolocalisation: collèges on the map. Not here: collèges without a position (annuaire_education)."""
+"""colleges_geolocalisation: collèges with a position, for maps.
+
+Does not belong here: collèges without a position (annuaire_education).
+"""
 
 import polars as pl
 
@@ -7,9 +10,9 @@ from edu_pipeline.table import table
 
 
 class CollegesGeolocalisation(c.Located):
-    """A collège, on the map with its sector, from the directory.
+    """A collège in the directory, with its position and sector.
 
-    Every row has a position: a collège that the publisher could not place is in annuaire_education, not here.
+    Every row has a position; a collège that the publisher could not locate is only in annuaire_education.
     """
 
     uai = c.uai(key=True)
@@ -24,7 +27,7 @@ class CollegesGeolocalisation(c.Located):
 
 @table(CollegesGeolocalisation, needs={"annuaire_education": ["type_etablissement"]})
 def colleges_geolocalisation(annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
-    """Take the placed collèges out of the directory."""
+    """Select the collèges with a position from the directory."""
     return annuaire_education.filter(
         pl.col("type_etablissement") == "Collège",
         pl.col("latitude").is_not_null() & pl.col("longitude").is_not_null(),

@@ -1,4 +1,7 @@
-"""geodata_lycees: where every lycée of the directory is. Not here: the map's selection (lycees_geolocalisation)."""
+"""geodata_lycees: the location of every lycée in the directory.
+
+Does not belong here: the selection for the map (lycees_geolocalisation).
+"""
 
 import polars as pl
 
@@ -7,15 +10,15 @@ from edu_pipeline.table import table
 
 
 class GeodataLycees(c.Located):
-    """A lycée of any kind (general, technological, vocational, agricultural) and its place, from the directory.
+    """A lycée of any kind (general, technological, vocational, agricultural) in the directory, and its location.
 
-    The position is NULL where the publisher could not place the lycée.
+    The position is NULL where the publisher could not locate the lycée.
     """
 
     uai = c.uai(key=True)
     etablissement = c.text("Name.", upstream="nom_etablissement")
-    latitude = c.latitude("Latitude, WGS 84; NULL where the lycée could not be placed.", upstream="latitude")
-    longitude = c.longitude("Longitude, WGS 84; NULL where the lycée could not be placed.", upstream="longitude")
+    latitude = c.latitude("Latitude, WGS 84; NULL where the lycée could not be located.", upstream="latitude")
+    longitude = c.longitude("Longitude, WGS 84; NULL where the lycée could not be located.", upstream="longitude")
     position = c.text("The position as the publisher writes it: 'latitude, longitude'.", upstream="position")
     code_commune = c.code_commune(upstream="code_commune")
     commune = c.text("Name of the commune.", upstream="nom_commune")
@@ -29,7 +32,7 @@ class GeodataLycees(c.Located):
 
 @table(GeodataLycees, needs={"annuaire_education": ["type_etablissement"]})
 def geodata_lycees(annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
-    """Take the lycées out of the directory."""
+    """Select the lycées from the directory."""
     return annuaire_education.filter(pl.col("type_etablissement") == "Lycée").rename(
         {
             "nom_etablissement": "etablissement",

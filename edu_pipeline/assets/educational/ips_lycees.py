@@ -1,4 +1,7 @@
-"""ips_lycees: the social position index of every lycée at its latest rentrée. Not here: collèges (ips_colleges)."""
+"""ips_lycees: the social position index of every lycée in its latest school year.
+
+Does not belong here: collèges (ips_colleges).
+"""
 
 from typing import Any
 
@@ -12,20 +15,34 @@ def _index(description: str, **rest: Any) -> Any:
     return c.numeric(description, min=30, max=200, **rest)
 
 
+def _benchmark(schools: str, upstream: str) -> Any:
+    description = f"Benchmark: index of {schools} in that school year; NULL where there are none."
+    return _index(description, optional=True, upstream=upstream)
+
+
+def _pupils(where: str, upstream: str) -> Any:
+    description = f"Pupils {where}; only in the files of 2022-2023."
+    return c.integer(description, unit="pupils", min=0, optional=True, upstream=upstream)
+
+
 class IpsLycees(c.Contract):
-    """A lycée's social position index (IPS) at the latest rentrée for which the publisher has the lycée.
+    """A lycée's social position index (IPS) in the latest school year for which it is published.
 
     The index says how favourable the pupils' social backgrounds are to learning (45 to 185, France about 105).
-    `rentree_scolaire` may differ between rows: a lycée that has closed keeps its last one. Compare with the benchmarks
-    of the lycée's own type (`legt`, `lp`, `lpo`). NULL where the publisher finds the pupils too few (NS).
-    The comparison over time is not assured for private schools between 2022-2023 and 2023-2024.
+    `rentree_scolaire` may differ between rows: a closed lycée keeps its last year. Compare with the benchmarks for the
+    lycée's own type (`legt`, `lp`, `lpo`). NULL where the publisher considers the number of pupils too small (NS).
+    Figures of private schools may not be comparable between 2022-2023 and 2023-2024.
     """
 
     uai = c.uai(key=True)
     rentree_scolaire = c.text(
-        "School year of the figures, e.g. 2024-2025.", length=9, pattern=r"^\d{4}-\d{4}$", required=True,
-        upstream="rentree_scolaire", aliases=["Année scolaire"],
-    )  # fmt: skip
+        "School year of the figures, e.g. 2024-2025.",
+        length=9,
+        pattern=r"^\d{4}-\d{4}$",
+        required=True,
+        upstream="rentree_scolaire",
+        aliases=["Année scolaire"],
+    )
     nom_de_l_etablissement = c.text("Name.", upstream="nom_de_l_etablissement", aliases=["nom_de_l_etablissment"])
     type_de_lycee = c.text("LEGT (general and technological), LP (vocational) or LPO (both).", upstream="type_de_lycee")
     secteur = c.secteur(upstream="secteur")
@@ -38,45 +55,74 @@ class IpsLycees(c.Contract):
     code_region = c.text(
         "Code of the région académique, which is not INSEE's code of the region.", optional=True, upstream="code_region"
     )
-    code_region_insee = c.text("INSEE code of the region; in files since 2026.", optional=True,
-                               upstream="code_region_insee")  # fmt: skip
-    region_academique = c.text("Name of the région académique.", optional=True, upstream="region_academique",
-                               aliases=["Libellé région académique"])  # fmt: skip
+    code_region_insee = c.text(
+        "INSEE code of the region; in files since 2026.", optional=True, upstream="code_region_insee"
+    )
+    region_academique = c.text(
+        "Name of the région académique.",
+        optional=True,
+        upstream="region_academique",
+        aliases=["Libellé région académique"],
+    )
     ips = _index(
-        "Index of the whole establishment (until 2022-2023 without its classes after the baccalauréat).",
-        upstream="ips_etab", aliases=["IPS de l'établissement", "IPS Ensemble GT-PRO"],
-    )  # fmt: skip
-    ecart_type = c.numeric("Standard deviation of the index in the establishment.", min=0, optional=True,
-                           upstream="ecart_type_etablissement")  # fmt: skip
+        "Index of the whole establishment (until 2022-2023 without its post-baccalauréat classes).",
+        upstream="ips_etab",
+        aliases=["IPS de l'établissement", "IPS Ensemble GT-PRO"],
+    )
+    ecart_type = c.numeric(
+        "Standard deviation of the index in the establishment.",
+        min=0,
+        optional=True,
+        upstream="ecart_type_etablissement",
+    )
     ips_voie_gt = _index("Index of the general and technological tracks.", upstream="ips_voie_gt")
     ips_voie_pro = _index("Index of the vocational track.", upstream="ips_voie_pro")
-    ips_post_bac = _index("Index of the classes after the baccalauréat.", optional=True, upstream="ips_post_bac")
-    ecart_type_voie_gt = c.numeric("Standard deviation in the general and technological tracks.", min=0,
-                                   upstream="ecart_type_voie_gt", aliases=["Ecart-type de l'IPS voie GT"])  # fmt: skip
-    ecart_type_voie_pro = c.numeric("Standard deviation in the vocational track.", min=0,
-                                    upstream="ecart_type_voie_pro",
-                                    aliases=["Ecart-type de l'IPS voie PRO"])  # fmt: skip
-    for _voie, _meaning in {
-        "voie_gt": "in the general and technological tracks", "voie_pro": "in the vocational track",
-        "ensemble_gt_pro": "in both",
-    }.items():  # fmt: skip
-        vars()[f"effectifs_{_voie}"] = c.integer(
-            f"Pupils {_meaning}; in the files of 2022-2023 only.", unit="pupils", min=0, optional=True,
-            upstream=f"effectifs_{_voie}",
-        )  # fmt: skip
-    for _area, _where in {
-        "national": "of France", "academique": "of the académie", "departemental": "of the département"
-    }.items():  # fmt: skip
-        for _kind in ("legt", "lpo", "lp"):
-            for _suffix, _which in {"": "all", "_prive": "private", "_public": "public"}.items():
-                vars()[f"ips_{_area}_{_kind}{_suffix}"] = _index(
-                    f"Benchmark: index of {_which} {_kind.upper()} {_where} in that school year; NULL where there are "
-                    "none.",
-                    optional=True, upstream=f"ips_{_area}_{_kind}{_suffix}",
-                )  # fmt: skip
+    ips_post_bac = _index("Index of the post-baccalauréat classes.", optional=True, upstream="ips_post_bac")
+    ecart_type_voie_gt = c.numeric(
+        "Standard deviation in the general and technological tracks.",
+        min=0,
+        upstream="ecart_type_voie_gt",
+        aliases=["Ecart-type de l'IPS voie GT"],
+    )
+    ecart_type_voie_pro = c.numeric(
+        "Standard deviation in the vocational track.",
+        min=0,
+        upstream="ecart_type_voie_pro",
+        aliases=["Ecart-type de l'IPS voie PRO"],
+    )
+    effectifs_voie_gt = _pupils("in the general and technological tracks", "effectifs_voie_gt")
+    effectifs_voie_pro = _pupils("in the vocational track", "effectifs_voie_pro")
+    effectifs_ensemble_gt_pro = _pupils("in all these tracks", "effectifs_ensemble_gt_pro")
+    ips_national_legt = _benchmark("all LEGT of France", "ips_national_legt")
+    ips_national_legt_prive = _benchmark("private LEGT of France", "ips_national_legt_prive")
+    ips_national_legt_public = _benchmark("public LEGT of France", "ips_national_legt_public")
+    ips_national_lpo = _benchmark("all LPO of France", "ips_national_lpo")
+    ips_national_lpo_prive = _benchmark("private LPO of France", "ips_national_lpo_prive")
+    ips_national_lpo_public = _benchmark("public LPO of France", "ips_national_lpo_public")
+    ips_national_lp = _benchmark("all LP of France", "ips_national_lp")
+    ips_national_lp_prive = _benchmark("private LP of France", "ips_national_lp_prive")
+    ips_national_lp_public = _benchmark("public LP of France", "ips_national_lp_public")
+    ips_academique_legt = _benchmark("all LEGT of the académie", "ips_academique_legt")
+    ips_academique_legt_prive = _benchmark("private LEGT of the académie", "ips_academique_legt_prive")
+    ips_academique_legt_public = _benchmark("public LEGT of the académie", "ips_academique_legt_public")
+    ips_academique_lpo = _benchmark("all LPO of the académie", "ips_academique_lpo")
+    ips_academique_lpo_prive = _benchmark("private LPO of the académie", "ips_academique_lpo_prive")
+    ips_academique_lpo_public = _benchmark("public LPO of the académie", "ips_academique_lpo_public")
+    ips_academique_lp = _benchmark("all LP of the académie", "ips_academique_lp")
+    ips_academique_lp_prive = _benchmark("private LP of the académie", "ips_academique_lp_prive")
+    ips_academique_lp_public = _benchmark("public LP of the académie", "ips_academique_lp_public")
+    ips_departemental_legt = _benchmark("all LEGT of the département", "ips_departemental_legt")
+    ips_departemental_legt_prive = _benchmark("private LEGT of the département", "ips_departemental_legt_prive")
+    ips_departemental_legt_public = _benchmark("public LEGT of the département", "ips_departemental_legt_public")
+    ips_departemental_lpo = _benchmark("all LPO of the département", "ips_departemental_lpo")
+    ips_departemental_lpo_prive = _benchmark("private LPO of the département", "ips_departemental_lpo_prive")
+    ips_departemental_lpo_public = _benchmark("public LPO of the département", "ips_departemental_lpo_public")
+    ips_departemental_lp = _benchmark("all LP of the département", "ips_departemental_lp")
+    ips_departemental_lp_prive = _benchmark("private LP of the département", "ips_departemental_lp_prive")
+    ips_departemental_lp_public = _benchmark("public LP of the département", "ips_departemental_lp_public")
 
 
 @table(IpsLycees)
 def ips_lycees(fr_en_ips_lycees_ap2023: pl.LazyFrame) -> pl.LazyFrame:
-    """Keep the latest rentrée of each lycée."""
+    """Keep the latest school year of each lycée."""
     return fr_en_ips_lycees_ap2023.filter(pl.col("rentree_scolaire") == pl.col("rentree_scolaire").max().over("uai"))

@@ -1,4 +1,7 @@
-"""lycees_address_uai_mapping: the postal address of every lycée. Not here: its position (geodata_lycees)."""
+"""lycees_address_uai_mapping: the postal address of every lycée.
+
+Does not belong here: its position (geodata_lycees).
+"""
 
 import polars as pl
 
@@ -7,7 +10,7 @@ from edu_pipeline.table import table
 
 
 class LyceesAddressUaiMapping(c.Contract):
-    """A lycée of any kind and its postal address on one line, from the directory."""
+    """A lycée of any kind in the directory, and its postal address on one line."""
 
     uai = c.uai(key=True)
     address = c.text("Postal address on one line; NULL where the directory has none.", upstream="address")
@@ -15,5 +18,5 @@ class LyceesAddressUaiMapping(c.Contract):
 
 @table(LyceesAddressUaiMapping, needs={"annuaire_education": ["type_etablissement"]})
 def lycees_address_uai_mapping(annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
-    """Take the lycées' addresses out of the directory."""
+    """Select the lycées' addresses from the directory."""
     return annuaire_education.filter(pl.col("type_etablissement") == "Lycée").select("uai", "address")

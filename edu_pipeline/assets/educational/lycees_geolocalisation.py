@@ -1,4 +1,7 @@
-"""lycees_geolocalisation: general and technological lycées on the map. Not here: other lycées (geodata_lycees)."""
+"""lycees_geolocalisation: general and technological lycées with a position, for maps.
+
+Does not belong here: other lycées (geodata_lycees).
+"""
 
 import polars as pl
 
@@ -7,9 +10,9 @@ from edu_pipeline.table import table
 
 
 class LyceesGeolocalisation(c.Located):
-    """A lycée with a general or a technological track, on the map with its sector, from the directory.
+    """A lycée in the directory with a general or a technological track, with its position and sector.
 
-    Every row has a position: a lycée that the publisher could not place is in geodata_lycees, not here.
+    Every row has a position; a lycée that the publisher could not locate is only in geodata_lycees.
     """
 
     uai = c.uai(key=True)
@@ -27,7 +30,7 @@ class LyceesGeolocalisation(c.Located):
     needs={"annuaire_education": ["type_etablissement", "voie_generale", "voie_technologique"]},
 )
 def lycees_geolocalisation(annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
-    """Take the placed lycées with one of the two tracks out of the directory."""
+    """Select the lycées with a position and one of the two tracks from the directory."""
     return annuaire_education.filter(
         pl.col("type_etablissement") == "Lycée",
         pl.col("voie_generale") | pl.col("voie_technologique"),

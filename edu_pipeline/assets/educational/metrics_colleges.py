@@ -1,6 +1,6 @@
-"""metrics_colleges: results of the collèges at the brevet (IVAC), one row per session.
+"""metrics_colleges: brevet results of the collèges (IVAC) by session.
 
-Not here: collèges with fewer than 20 candidates of the general series, which the publisher leaves out.
+Does not belong here: collèges with fewer than 20 candidates in the general series, which the publisher leaves out.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ IVAC = "fr_en_indicateurs_valeur_ajoutee_colleges"
 
 
 def _with_blanks(value: pl.Expr) -> pl.Expr:
-    """The files of 2024 write blanks in names as underscores."""
+    """Replace the underscores that the files of 2024 have instead of blanks in names."""
     return value.str.replace_all("_", " ", literal=True)
 
 
@@ -26,72 +26,88 @@ def _count(description: str, **rest: Any) -> Any:
     return c.integer(f"{description}; NULL where hidden or without pupils.", unit="pupils", min=0, **rest)
 
 
+def _mark(series: str, **rest: Any) -> Any:
+    return c.numeric(f"Mean mark in the written exams, {series} series.", unit="out of 20", min=0, max=20, **rest)
+
+
 class MetricsColleges(c.Contract):
     """A collège's results at the diplôme national du brevet in a session (IVAC), sessions since 2022.
 
-    Series `g` is the general one, `p` the vocational one (few collèges have it). The value added compares a result with
-    what the collège's pupils let expect: it can be negative, and is published from 40 candidates on. `session` is the
-    year of the exam. The commune's code is the directory's: NULL where annuaire_education does not have the school.
+    Series `g` is general, `p` vocational (few collèges have it). The value added compares a result with what would be
+    expected given the collège's pupils; it can be negative and is published from 40 candidates on. `session` is the
+    year of the exam. The commune code comes from the directory: NULL where annuaire_education lacks the school.
     """
 
     uai = c.uai(key=True)
     session = c.year("Year of the exam session.", key=True, upstream="Session")
     nom_etablissement = c.text("Name.", upstream="nom_de_l_etablissement", aliases=["nom_etab"], normalise=_with_blanks)
     code_commune = c.code_commune(
-        "INSEE code of the commune; NULL where annuaire_education does not have the school.",
+        "INSEE code of the commune; NULL where annuaire_education lacks the school.",
         upstream={"annuaire_education": "code_commune"},
     )
     commune = c.text("Name of the commune.", upstream="commune", aliases=["nom_com"], normalise=_with_blanks)
     code_departement = c.code_departement(
-        "Code of the département; the directory's where the file has none (2024).", optional=True,
+        "Code of the département; from the directory where the file has none (2024).",
+        optional=True,
         upstream={IVAC: "code_departement", "annuaire_education": "code_departement"},
-    )  # fmt: skip
+    )
     departement = c.text(
         "Name of the département.", upstream="departement", aliases=["nom_dept"], normalise=_with_blanks
     )
     code_academie = c.code_academie(
-        "Code of the académie; the directory's where the file has none (2024).", optional=True,
+        "Code of the académie; from the directory where the file has none (2024).",
+        optional=True,
         upstream={IVAC: "code_academie", "annuaire_education": "code_academie"},
-    )  # fmt: skip
+    )
     academie = c.text("Name of the académie.", upstream="academie", aliases=["acad"], normalise=_with_blanks)
     code_region_academique = c.text(
-        "Code of the région académique, which is not INSEE's code of the region; not in files of 2024.", optional=True,
+        "Code of the région académique, which is not INSEE's code of the region; not in files of 2024.",
+        optional=True,
         upstream="code_region_academique",
-    )  # fmt: skip
-    region_academique = c.text("Name of the région académique; not in files of 2024.", optional=True,
-                               upstream="region_academique")  # fmt: skip
-    secteur = c.secteur("public or privé (which is privé sous contrat).", upstream="secteur")
+    )
+    region_academique = c.text(
+        "Name of the région académique; not in files of 2024.", optional=True, upstream="region_academique"
+    )
+    secteur = c.secteur("public or privé (which means privé sous contrat).", upstream="secteur")
     nb_candidats_g = _count("Candidates, general series", upstream="nb_candidats_g")
     taux_reussite_g = _share("Pass rate, general series", upstream="taux_de_reussite_g", aliases=["Taux_reussite_G"])
     va_du_taux_de_reussite_g = c.numeric(
-        "Value added to the pass rate, general series; may be negative, NULL where it is not computed.", unit="points",
-        min=-100, max=100, upstream="va_du_taux_de_reussite_g", aliases=["VA_taux_reussite_G"],
-    )  # fmt: skip
+        "Value added to the pass rate, general series; may be negative, NULL where it is not computed.",
+        unit="points",
+        min=-100,
+        max=100,
+        upstream="va_du_taux_de_reussite_g",
+        aliases=["VA_taux_reussite_G"],
+    )
     nb_candidats_p = _count("Candidates, vocational series", upstream="nb_candidats_p")
     taux_de_reussite_p = _share("Pass rate, vocational series", upstream="taux_de_reussite_p")
-    note_a_l_ecrit_g = c.numeric("Mean mark of the written exams, general series.", unit="out of 20", min=0, max=20,
-                                 upstream="note_a_l_ecrit_g", aliases=["Note_ecrit_G"])  # fmt: skip
+    note_a_l_ecrit_g = _mark("general", upstream="note_a_l_ecrit_g", aliases=["Note_ecrit_G"])
     va_de_la_note_g = c.numeric(
-        "Value added to that mark; may be negative, NULL where it is not computed.", unit="out of 20", min=-20, max=20,
+        "Value added to that mark; may be negative, NULL where it is not computed.",
+        unit="out of 20",
+        min=-20,
+        max=20,
         upstream="va_de_la_note_g",
-    )  # fmt: skip
-    note_a_l_ecrit_p = c.numeric("Mean mark of the written exams, vocational series.", unit="out of 20", min=0, max=20,
-                                 upstream="note_a_l_ecrit_p", aliases=["Note_ecrit_P"])  # fmt: skip
+    )
+    note_a_l_ecrit_p = _mark("vocational", upstream="note_a_l_ecrit_p", aliases=["Note_ecrit_P"])
     taux_d_acces_6eme_3eme = _share(
-        "Likelihood that a pupil of sixième reaches troisième in the collège", upstream="taux_d_acces_6eme_3eme",
+        "Likelihood that a pupil in sixième reaches troisième in the collège",
+        upstream="taux_d_acces_6eme_3eme",
         aliases=["Taux_acces_6eme_3eme"],
-    )  # fmt: skip
+    )
     part_presents_3eme_ordinaire_total = _share(
-        "Share of the pupils of ordinary troisièmes present at the exam", upstream="part_presents_3eme_ordinaire_total"
+        "Share of the pupils in ordinary troisièmes who sat the exam", upstream="part_presents_3eme_ordinaire_total"
     )
     part_presents_3eme_ordinaire_g = _share(
-        "The same, in the general series", upstream="part_presents_3eme_ordinaire_g"
+        "Share of the pupils in ordinary troisièmes who sat the exam in the general series",
+        upstream="part_presents_3eme_ordinaire_g",
     )
     part_presents_3eme_ordinaire_p = _share(
-        "The same, in the vocational series", upstream="part_presents_3eme_ordinaire_p"
+        "Share of the pupils in ordinary troisièmes who sat the exam in the vocational series",
+        upstream="part_presents_3eme_ordinaire_p",
     )
     part_presents_3eme_segpa_total = _share(
-        "Share of the pupils of SEGPA troisièmes present at the exam", upstream="part_presents_3eme_segpa_total"
+        "Share of the pupils in SEGPA troisièmes who sat the exam", upstream="part_presents_3eme_segpa_total"
     )
     nb_mentions_ab_g = _count("Mentions assez bien, general series", upstream="nb_mentions_ab_g")
     nb_mentions_b_g = _count("Mentions bien, general series", upstream="nb_mentions_b_g")
@@ -103,7 +119,7 @@ class MetricsColleges(c.Contract):
 def metrics_colleges(
     fr_en_indicateurs_valeur_ajoutee_colleges: pl.LazyFrame, annuaire_education: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """Add the codes of the place from the directory, where it has the school."""
+    """Add the codes of commune, département and académie from the directory, where it has the school."""
     place = annuaire_education.select("uai", "code_commune", "code_departement", "code_academie")
     return fr_en_indicateurs_valeur_ajoutee_colleges.join(place, on="uai", how="left", suffix="_annuaire").with_columns(
         pl.coalesce(name, f"{name}_annuaire").alias(name) for name in ("code_departement", "code_academie")

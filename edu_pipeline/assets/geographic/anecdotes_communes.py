@@ -1,5 +1,7 @@
-"""anecdotes_communes: a fact worth telling about a commune. Not here: figures about it (the socio_economic layer).
-Editorial file: docs/editorial-files.md."""
+"""anecdotes_communes: a fact worth telling about a commune, from an editorial file (docs/editorial-files.md).
+
+Does not belong here: figures about communes (the socio_economic layer).
+"""
 
 import polars as pl
 
@@ -8,10 +10,10 @@ from edu_pipeline.table import table
 
 
 class AnecdotesCommunes(c.Contract):
-    """A fact about a commune, written by hand; communes without one have no row.
+    """A fact about a commune, written by an editor; communes without one have no row.
 
-    The file that holds them is handed in by an operator (docs/editorial-files.md); without it the table is empty. Of
-    the facts about communes that have merged since, the first is kept, that of the code still in force if it has one.
+    An operator supplies the file (docs/editorial-files.md); without it the table is empty. If several communes with a
+    fact have merged, one fact is kept: that of the code still in force, otherwise the first.
     """
 
     code_commune = c.code_commune(key=True, references=("info_communes",), upstream="code_commune")
@@ -21,5 +23,5 @@ class AnecdotesCommunes(c.Contract):
 
 @table(AnecdotesCommunes)
 def anecdotes_communes(editorial_anecdotes: pl.LazyFrame | None = None) -> pl.LazyFrame:
-    """Take the file as it is; without one there are no rows."""
+    """Take the rows of the file, if there is one."""
     return AnecdotesCommunes.create_empty(lazy=True) if editorial_anecdotes is None else editorial_anecdotes

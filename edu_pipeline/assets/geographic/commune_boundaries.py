@@ -1,4 +1,7 @@
-"""commune_boundaries: the contours of the communes. Not here: their neighbours (communes_limitrophes)."""
+"""commune_boundaries: the contours of the communes.
+
+Does not belong here: their neighbours (communes_limitrophes).
+"""
 
 from typing import Any
 
@@ -12,14 +15,14 @@ from edu_pipeline import ewkb
 from edu_pipeline.table import table
 
 EQUAL_AREA = 6933
-"""EASE-Grid 2.0, an equal-area projection of the whole ellipsoid."""
+"""EPSG code of EASE-Grid 2.0, an equal-area projection of the whole ellipsoid."""
 
 
 class CommuneBoundaries(c.Contract):
-    """The contour of a commune, generalised to 100 m: for maps and neighbours, not to find a point's commune.
+    """The contour of a commune, generalised to 100 m: for maps and neighbours, not for locating points.
 
-    Paris, Lyon and Marseille are whole; the publisher's file has no municipal arrondissements. `surface_km2` is that
-    of the generalised contour, inland waters included: it differs by some hectares from the official area.
+    Paris, Lyon and Marseille are whole cities, without municipal arrondissements. `surface_km2` is the area of the
+    generalised contour, including inland waters; it differs by some hectares from the official area.
     """
 
     code_commune = c.code_commune(key=True, upstream="code")
@@ -27,15 +30,16 @@ class CommuneBoundaries(c.Contract):
     nom_commune = c.text("Name, with its article.", length=255, required=True, upstream="nom")
     geometry = c.geometry(
         "Contour, WGS 84, vertices to 5 decimals (1 m); neighbours share their vertices.",
-        "MultiPolygon", required=True, upstream="geometry",
-    )  # fmt: skip
+        "MultiPolygon",
+        required=True,
+        upstream="geometry",
+    )
     surface_km2 = c.numeric("Area of the contour on the WGS 84 ellipsoid.", 9, 2, required=True, unit="km²", min=0)
 
 
 @table(CommuneBoundaries)
 def commune_boundaries(contours_communes: pl.LazyFrame) -> pl.LazyFrame:
-    """Make every contour a valid MultiPolygon and measure it; what has no area stays as it is, to be refused."""
-
+    """Make every contour a valid MultiPolygon and measure it; the contract refuses contours without area."""
     frame = contours_communes.collect()
     valid = shapely.make_valid(ewkb.decoded(frame["geometry"]), method="structure", keep_collapsed=False)
     parts, row = shapely.get_parts(valid, return_index=True)
@@ -49,8 +53,8 @@ def commune_boundaries(contours_communes: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _square_metres(contours: npt.NDArray[np.object_]) -> npt.NDArray[Any]:
-    """Their areas on the ellipsoid; NaN of those that are None."""
-    import geopandas  # noqa: PLC0415 - half a second, with pandas, which most processes have no use for
+    """The areas on the ellipsoid; NaN for None."""
+    import geopandas  # noqa: PLC0415 - takes half a second with pandas, and most processes do not need it
 
     areas: npt.NDArray[Any] = geopandas.GeoSeries(contours, crs=4326).to_crs(EQUAL_AREA).area.to_numpy()
     return areas

@@ -1,4 +1,7 @@
-"""communes_limitrophes: the neighbours of each commune. Not here: the contours (commune_boundaries)."""
+"""communes_limitrophes: the neighbours of each commune.
+
+Does not belong here: the contours (commune_boundaries).
+"""
 
 import polars as pl
 import shapely
@@ -8,11 +11,12 @@ from edu_pipeline.table import table
 
 
 class CommunesLimitrophes(c.Contract):
-    """A commune and the communes that touch it, computed from the contours of commune_boundaries.
+    """A commune and the communes that touch it, computed from the contours in commune_boundaries.
 
-    Touching in a single point counts: generalising to 100 m shrinks a short common border to a point (four in five
-    single contacts are borders in OpenStreetMap, and with them 99.8 % of its pairs are found; the rest are corners).
-    Neighbours are on both sides' lists. Communes abroad and municipal arrondissements are on none; an island has none.
+    Touching at a single point counts, because generalising to 100 m shrinks a short common border to a point: four in
+    five of these contacts are borders in OpenStreetMap, the rest are corners; with them, 99.8 % of its pairs are found.
+    Neighbours list each other. Communes abroad and municipal arrondissements are on no list; an island has no
+    neighbours.
     """
 
     insee = c.text("INSEE code of the commune.", length=10, key=True, references=("commune_boundaries",))
@@ -22,12 +26,11 @@ class CommunesLimitrophes(c.Contract):
 
 @table(CommunesLimitrophes)
 def communes_limitrophes(commune_boundaries: pl.LazyFrame) -> pl.LazyFrame:
-    """Pair the contours that have a point in common, other than each with itself."""
-
+    """Pair each contour with the others that share a point with it."""
     frame = commune_boundaries.select("code_commune", "geometry").collect()
     contours = shapely.from_wkb(frame["geometry"].to_numpy())
-    one, other = shapely.STRtree(contours).query(contours, predicate="intersects")
-    pairs = pl.LazyFrame({"insee": frame["code_commune"][one], "voisin": frame["code_commune"][other]})
+    left, right = shapely.STRtree(contours).query(contours, predicate="intersects")
+    pairs = pl.LazyFrame({"insee": frame["code_commune"][left], "voisin": frame["code_commune"][right]})
     neighbours = pl.col("voisin").filter(pl.col("voisin") != pl.col("insee")).unique().sort()
     return (
         pairs.group_by("insee")

@@ -1,4 +1,7 @@
-"""info_communes: the communes in force and the municipal arrondissements. Not here: former codes (passage_communes)."""
+"""info_communes: the communes in force and the municipal arrondissements.
+
+Does not belong here: former codes (passage_communes).
+"""
 
 import dataframely as dy
 import polars as pl
@@ -13,9 +16,9 @@ PARTS = ("geo_api_communes", "geo_api_communes__arrondissements")
 class InfoCommunes(c.Located):
     """A commune in force, or a municipal arrondissement of Paris, Lyon or Marseille.
 
-    The three cities are here as a whole (75056, 69123, 13055) and by arrondissement: sum the population over
-    `type_commune = 'commune'` only, never over all rows. A commune can have several postal codes and a postal code
-    several communes: search in `codes_postaux` (`@> ARRAY['75116']`), show `code_postal`. The six communes destroyed in
+    The three cities appear both as a whole (75056, 69123, 13055) and by arrondissement: sum the population only over
+    `type_commune = 'commune'`, never over all rows. A commune can have several postal codes and a postal code several
+    communes: search in `codes_postaux` (`@> ARRAY['75116']`), display `code_postal`. The six communes destroyed in
     1914-1918 have 0 inhabitants; uninhabited overseas territories have neither population nor postal code.
     """
 
@@ -24,24 +27,33 @@ class InfoCommunes(c.Located):
     code_departement = c.code_departement(required=True, upstream="codeDepartement", references=("departements",))
     code_region = c.text(
         "INSEE code of the region; an overseas collectivity's own code.",
-        length=3, required=True, pattern=r"^(\d{2}|9[78]\d)$", upstream="codeRegion",
-    )  # fmt: skip
+        length=3,
+        required=True,
+        pattern=r"^(\d{2}|9[78]\d)$",
+        upstream="codeRegion",
+    )
     code_postal = c.text("The first of the postal codes, NULL where there is none.", length=10, pattern=r"^\d{5}$")
     codes_postaux = c.texts("All postal codes, NULL where there is none.", length=10, upstream="codesPostaux")
     population = c.integer(
-        "Municipal population of the latest reference census; NULL in uninhabited territories.",
-        unit="inhabitants", min=0, upstream="population",
-    )  # fmt: skip
+        "Municipal population in the latest reference census; NULL in uninhabited territories.",
+        unit="inhabitants",
+        min=0,
+        upstream="population",
+    )
     latitude = c.latitude("Latitude of the centre of the commune's area, WGS 84.")
     longitude = c.longitude("Longitude of the centre of the commune's area, WGS 84.")
     code_epci = c.text(
         "SIREN of the group of communes (EPCI) that it belongs to; NULL for the few in none and for arrondissements.",
-        length=9, pattern=r"^\d{9}$", upstream={PARTS[0]: "codeEpci"},
-    )  # fmt: skip
+        length=9,
+        pattern=r"^\d{9}$",
+        upstream={PARTS[0]: "codeEpci"},
+    )
     siren = c.text(
         "SIREN of the municipality; NULL for overseas collectivities and arrondissements.",
-        length=9, pattern=r"^\d{9}$", upstream={PARTS[0]: "siren"},
-    )  # fmt: skip
+        length=9,
+        pattern=r"^\d{9}$",
+        upstream={PARTS[0]: "siren"},
+    )
     type_commune = c.text(
         "commune or arrondissement municipal.", required=True, pattern="^(commune|arrondissement municipal)$"
     )
@@ -52,13 +64,13 @@ class InfoCommunes(c.Located):
 
     @dy.rule()
     def arrondissements_have_a_parent(cls) -> pl.Expr:
-        """A parent for an arrondissement and for nothing else."""
+        """a parent for an arrondissement, and only for an arrondissement"""
         return pl.col("code_commune_parent").is_not_null() == (pl.col("type_commune") != "commune")
 
 
 @table(InfoCommunes, needs={part: ["centre"] for part in PARTS})
 def info_communes(geo_api_communes: pl.LazyFrame, geo_api_communes__arrondissements: pl.LazyFrame) -> pl.LazyFrame:
-    """Put communes and arrondissements in one table and take the centre's coordinates apart."""
+    """Combine communes and arrondissements, and split the centre into latitude and longitude."""
     parts = [
         geo_api_communes.with_columns(type_commune=pl.lit("commune"), code_commune_parent=pl.lit(None, pl.String)),
         geo_api_communes__arrondissements.with_columns(

@@ -1,4 +1,7 @@
-"""relevant_communes: the communes worth a context page. Not here: what such a page says (commune_context_cache)."""
+"""relevant_communes: the communes worth a context page.
+
+Does not belong here: the content of such a page (commune_context_cache).
+"""
 
 import polars as pl
 
@@ -12,10 +15,10 @@ INHABITANTS = 2000
 class RelevantCommunes(c.Contract):
     """A commune worth a context page: it hosts a collège or a lycée, or has 2,000 inhabitants or more.
 
-    Paris, Lyon and Marseille are here whole and by arrondissement, since the directory of schools knows only
-    arrondissements and other publishers only the whole city: the city has the reasons of its arrondissements. To count
-    communes, leave out those with a `code_commune_parent` in info_communes. A school under a former commune code makes
-    no commune relevant.
+    Paris, Lyon and Marseille appear both whole and by arrondissement, since the directory of schools only has
+    arrondissements and other publishers only have whole cities; a city has the reasons of its arrondissements. To count
+    communes, leave out those with a `code_commune_parent` in info_communes. A school whose commune code is not in force
+    makes no commune relevant.
     """
 
     code_commune = c.code_commune(key=True, references=("info_communes",))
@@ -24,7 +27,7 @@ class RelevantCommunes(c.Contract):
 
 @table(RelevantCommunes, needs={"annuaire_education": ["code_commune", "type_etablissement"]})
 def relevant_communes(info_communes: pl.LazyFrame, annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
-    """Collect the reasons of each commune in force, an arrondissement's also for its city."""
+    """Collect the reasons for each commune in force; an arrondissement's reasons also count for its city."""
     inhabited = info_communes.filter(pl.col("population") >= INHABITANTS).select(
         "code_commune", raison=pl.lit(f"{INHABITANTS} habitants ou plus")
     )

@@ -1,4 +1,7 @@
-"""departements: the départements and overseas collectivities, with region and académie. Not here: their contours."""
+"""departements: the départements and overseas collectivities, with region and académie.
+
+Does not belong here: their contours.
+"""
 
 import polars as pl
 
@@ -8,10 +11,10 @@ from edu_pipeline.vocabulary import regions
 
 
 class Departements(c.Contract):
-    """A département or overseas collectivity (109), the region that it lies in and the académie that runs its schools.
+    """A département or overseas collectivity (109), the region it is in, and the académie that runs its schools.
 
-    An overseas collectivity belongs to no region: its `code_region` is its own code and its `nom_region` its own name,
-    as geo.api.gouv.fr has it. The région académique has codes of its own: never join it to `code_region`.
+    An overseas collectivity belongs to no region: `code_region` is its own code and `nom_region` its own name, as in
+    geo.api.gouv.fr. Régions académiques have their own codes: never join them to `code_region`.
     """
 
     code_departement = c.code_departement(
@@ -20,8 +23,11 @@ class Departements(c.Contract):
     nom_departement = c.text("Name, e.g. Côte-d'Or.", required=True, upstream={"geo_api_departements": "nom"})
     code_region = c.text(
         "INSEE code of the region, e.g. 84; an overseas collectivity's own code.",
-        length=3, required=True, pattern=r"^(\d{2}|9[78]\d)$", upstream={"geo_api_departements": "codeRegion"},
-    )  # fmt: skip
+        length=3,
+        required=True,
+        pattern=r"^(\d{2}|9[78]\d)$",
+        upstream={"geo_api_departements": "codeRegion"},
+    )
     nom_region = c.text(
         "Name of the region (INSEE, Code officiel géographique); an overseas collectivity's own name.", required=True
     )
@@ -30,22 +36,24 @@ class Departements(c.Contract):
         upstream={"departement_academie": "code_academie"},
     )
     nom_academie = c.text(
-        "Name of the académie as the DEPP writes it: capitals without accents. NULL where there is none.",
+        "Name of the académie as DEPP writes it: capitals without accents. NULL where there is none.",
         upstream={"departement_academie": "academie"},
     )
     code_region_academique = c.text(
-        "Code of the région académique, two digits, not INSEE's; 00 outside of them. NULL without an académie.",
-        length=2, pattern=r"^\d{2}$", upstream={"departement_academie": "code_region_academique"},
-    )  # fmt: skip
+        "Code of the région académique, two digits, not INSEE's; 00 if in none. NULL without an académie.",
+        length=2,
+        pattern=r"^\d{2}$",
+        upstream={"departement_academie": "code_region_academique"},
+    )
     nom_region_academique = c.text(
-        "Name of the région académique as the DEPP writes it: capitals without accents.",
+        "Name of the région académique as DEPP writes it: capitals without accents.",
         upstream={"departement_academie": "region_academique"},
     )
 
 
 @table(Departements)
 def departements(geo_api_departements: pl.LazyFrame, departement_academie: pl.LazyFrame) -> pl.LazyFrame:
-    """Put the académie beside each département, and the region's name beside its code."""
+    """Add the académie and the region's name to each département."""
     code, name = pl.col("code_region"), pl.col("nom_departement")
     own_name = pl.when(code == pl.col("code_departement")).then(name)
     with_academie = geo_api_departements.join(departement_academie, on="code_departement", how="left")

@@ -1,4 +1,7 @@
-"""passage_communes: how the codes of communes changed. Not here: the communes in force (info_communes)."""
+"""passage_communes: how the codes of communes have changed.
+
+Does not belong here: the communes in force (info_communes).
+"""
 
 import polars as pl
 
@@ -8,42 +11,51 @@ from edu_pipeline.table import table
 TABLE = "insee_table_passage"
 NATURES = {"f": "fusion", "d": "scission", "c": "changement de code"}
 RECODED = ("41", "50")
-"""Modalities (MOD) of INSEE's list of events that change a code: a change of département, of the chief place."""
+"""Types (MOD) of INSEE's movements that change a code: a change of département, or of the chief place."""
 SINCE = "1999-01-01"
-"""From when on INSEE's events are taken, where the table of changes is missing; it begins then too."""
+"""Start of INSEE's table of changes; if it has no rows, movements are taken from then on."""
 
 
 class PassageCommunes(c.Contract):
-    """A commune before a merger, a split or a change of code, and one that it is (partly) found in afterwards.
+    """A commune before a merger, a split or a change of code, and the commune that holds it, or part of it, afterwards.
 
     A commune that keeps its code through a merger or a split has a row with `code_ancien` = `code_commune`: the share
-    of it that stays. With these rows the shares of a `code_ancien` add up to 1 at each date, and counts carried over by
-    sum(value * part) are complete. For changed codes only, filter `code_ancien <> code_commune`. Counts may be carried
-    over, rates and medians may not. Codes change several times: follow the rows in the order of `date_effet`, and never
-    join on `code_ancien` alone, since a split commune's code stays in force.
+    of it that stays. With these rows, the shares of a `code_ancien` add up to 1 at each date, and counts converted by
+    sum(value * part) are complete. For changed codes only, filter `code_ancien <> code_commune`. Counts can be
+    converted this way, rates and medians cannot. Codes may change several times: follow the rows in the order of
+    `date_effet`, and never join on `code_ancien` alone, since the code of a split commune stays in force.
 
-    Three files of INSEE are put together: the table of changes with their shares (geo_ini, cod_ini, ..., to 2024),
-    the list of events (v_mvt_commune) for what is later, its shares by today's populations, and the communes déléguées
-    and associées of the Code officiel géographique, for former communes of which neither of the two says when they
-    merged: their `date_effet` is the day of the list. The layout of v_mvt_commune is UNVERIFIED: no copy was seen.
+    The table combines three INSEE files: the table of changes with shares (geo_ini, cod_ini, ..., up to 2024); the list
+    of movements (v_mvt_commune) for later changes, with shares by today's populations; and, for former communes that
+    neither of the two mentions, the communes déléguées and associées of the Code officiel géographique, with the date
+    of that list as `date_effet`.
     """
 
     code_ancien = c.code_commune(
         "INSEE code of the commune before the change.", key=True, upstream={TABLE: "cod_ini"}, references=()
     )
     code_commune = c.code_commune(
-        "INSEE code afterwards; not necessarily one in force today.", key=True, upstream={TABLE: "cod_fin"},
+        "INSEE code afterwards; not necessarily one in force today.",
+        key=True,
+        upstream={TABLE: "cod_fin"},
         references=(),
-    )  # fmt: skip
-    date_effet = c.date("Day on which the change took effect, or by which it had.", key=True, upstream={TABLE: "annee"})
+    )
+    date_effet = c.date(
+        "Day on which the change took effect, or by which it had taken effect.", key=True, upstream={TABLE: "annee"}
+    )
     nature = c.text(
         "fusion (into one commune), scission (into several), changement de code.",
-        required=True, pattern=f"^({'|'.join(NATURES.values())})$", upstream={TABLE: "typemodif"},
-    )  # fmt: skip
+        required=True,
+        pattern=f"^({'|'.join(NATURES.values())})$",
+        upstream={TABLE: "typemodif"},
+    )
     part = c.real(
         "Share of the former commune's population that is in `code_commune` afterwards, from 0 to 1.",
-        required=True, min=0, max=1, upstream={TABLE: "ratio"},
-    )  # fmt: skip
+        required=True,
+        min=0,
+        max=1,
+        upstream={TABLE: "ratio"},
+    )
     geo_ini = c.year(
         "Year of the geography (on 1 January) with the code before the change.", upstream={TABLE: "geo_ini"}
     )
@@ -64,29 +76,33 @@ def passage_communes(
     insee_cog__mouvements: pl.LazyFrame | None = None,
     geo_api_communes: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
-    """Write the natures out (an unknown letter stays, to be refused), and add the events that are not in it."""
+    """Write the natures out (the contract refuses an unknown letter), and add what the table of changes lacks."""
     changes = insee_table_passage.with_columns(pl.col("nature").replace(NATURES), _day("date_effet"))
     if insee_cog__mouvements is not None and geo_api_communes is not None:
         last = changes.select(pl.col("date_effet").max().fill_null(SINCE)).collect().item()
-        changes = pl.concat([changes, _events(insee_cog__mouvements, geo_api_communes, last)], how="diagonal_relaxed")
+        later = _movements(insee_cog__mouvements, geo_api_communes, last)
+        changes = pl.concat([changes, later], how="diagonal_relaxed")
     if insee_cog is not None:
-        told = changes.filter(pl.col("code_ancien") != pl.col("code_commune"))
-        former = _former(insee_cog).join(told, on="code_ancien", how="anti")
+        changed = changes.filter(pl.col("code_ancien") != pl.col("code_commune"))
+        former = _former(insee_cog).join(changed, on="code_ancien", how="anti")
         changes = pl.concat([changes, former], how="diagonal_relaxed")
     return changes
 
 
 def _day(column: str) -> pl.Expr:
-    """Days in one spelling, ISO; they are compared as text."""
+    """A date in ISO form, so that dates can be compared as text."""
     day = pl.col(column)
     return pl.coalesce(day.str.to_date("%d/%m/%Y", strict=False).cast(pl.String), day.str.slice(0, 10))
 
 
-def _events(events: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl.LazyFrame:
-    """The changes after the day ``last`` of communes as such (not of communes déléguées or associées)."""
+def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl.LazyFrame:
+    """The changes after the day ``last`` from commune to commune.
+
+    Rows about communes déléguées and associées are left out: most communes that merge also have such a row.
+    """
     populations = communes.select(code_commune="code", population=pl.col("population").cast(pl.Float64))
     pairs = (
-        events.filter(pl.col("typecom_av") == "COM", pl.col("typecom_ap") == "COM")
+        movements.filter(pl.col("typecom_av") == "COM", pl.col("typecom_ap") == "COM")
         .select(_day("date_eff").alias("date_effet"), "mod", code_ancien="com_av", code_commune="com_ap")
         .filter(pl.col("date_effet") > last)
         .unique(["date_effet", "code_ancien", "code_commune"], maintain_order=True)
@@ -97,7 +113,8 @@ def _events(events: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl.LazyF
     known = pl.col("population").null_count().over(same_day) == 0
     split = pl.len().over(same_day) > 1
     moved = pl.col("code_ancien") != pl.col("code_commune")
-    return pairs.filter(split | moved | (moved.any().over("date_effet", "code_commune"))).select(
+    joined_by_others = moved.any().over("date_effet", "code_commune")
+    return pairs.filter(split | moved | joined_by_others).select(
         *same_day,
         "code_commune",
         nature=pl.when(split)
@@ -110,7 +127,7 @@ def _events(events: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl.LazyF
 
 
 def _former(cog: pl.LazyFrame) -> pl.LazyFrame:
-    """The communes déléguées and associées under codes of their own, as merged into the communes they are part of."""
+    """The communes déléguées and associées with a code of their own, as mergers into their parent communes."""
     in_force = cog.filter(pl.col("typecom").is_in(["COM", "ARM"])).select("com")
     day = pl.format("{}-01-01", "vintage")
     return (

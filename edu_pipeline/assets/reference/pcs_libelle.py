@@ -1,4 +1,7 @@
-"""pcs_libelle: the labels of INSEE's socio-professional categories. Not here: their social position (ips_score)."""
+"""pcs_libelle: the labels of INSEE's socio-professional categories.
+
+Does not belong here: their social position (ips_score).
+"""
 
 import polars as pl
 
@@ -7,33 +10,41 @@ from edu_pipeline.table import table
 
 
 class PcsLibelle(c.Contract):
-    """A category of INSEE's nomenclature of professions and socio-professional categories (PCS 2003), of any level.
+    """A category of INSEE's nomenclature of professions and socio-professional categories (PCS 2003), at any level.
 
-    The publisher lists 14 categories twice under one code, on levels 2 and 3 (21 Artisans, for instance): here they
-    are one row, with `niveau` 2 and `niveau_fin` 3. All categories of level 3 are therefore the rows
-    `WHERE 3 BETWEEN niveau AND niveau_fin`, their labels are in `libelle_fin`. Counting rows by `niveau` misses them.
+    The publisher lists 14 categories twice under one code, at levels 2 and 3 (21 Artisans, for instance). Here they are
+    one row, with `niveau` 2 and `niveau_fin` 3. To select all categories of level 3, use
+    `WHERE 3 BETWEEN niveau AND niveau_fin`, with the labels in `libelle_fin`; `WHERE niveau = 3` misses some.
     """
 
     code_pcs = c.text(
-        "Code of the category: a digit (level 1), two (levels 2 and 3), three and a letter (level 4).",
-        length=10, key=True, pattern=r"^\d[0-9A-Za-z]*$", upstream="code",
-    )  # fmt: skip
-    libelle = c.text("Label of the category on its level `niveau`.", required=True, upstream="libelle")
+        "Code of the category: one digit (level 1), two (levels 2 and 3), three and a letter (level 4).",
+        length=10,
+        key=True,
+        pattern=r"^\d[0-9A-Za-z]*$",
+        upstream="code",
+    )
+    libelle = c.text("Label of the category at the level `niveau`.", required=True, upstream="libelle")
     niveau = c.integer(
-        "Level, from 1 (8 groups) to 4 (497 professions); the more general one if the code is used on two.",
-        required=True, min=1, max=4, upstream="level",
-    )  # fmt: skip
-    niveau_fin = c.integer("The most detailed level on which the code is used.", required=True, min=1, max=4)
-    libelle_fin = c.text("Label on that level; it differs from `libelle` for code 31 only.", required=True)
+        "Level, from 1 (8 groups) to 4 (497 professions); the more general one if the code is used at two.",
+        required=True,
+        min=1,
+        max=4,
+        upstream="level",
+    )
+    niveau_fin = c.integer("The most detailed level at which the code is used.", required=True, min=1, max=4)
+    libelle_fin = c.text("Label at that level; it differs from `libelle` only for code 31.", required=True)
     code_parent = c.text(
-        "Code of the category one level up from `niveau`; NULL on level 1.",
-        length=10, references=("pcs_libelle",), upstream="parent_code",
-    )  # fmt: skip
+        "Code of the category one level above `niveau`; NULL at level 1.",
+        length=10,
+        references=("pcs_libelle",),
+        upstream="parent_code",
+    )
 
 
 @table(PcsLibelle)
 def pcs_libelle(insee_pcs: pl.LazyFrame) -> pl.LazyFrame:
-    """Make one row of the rows with one code on different levels (on the same level it is a duplicate)."""
+    """Merge the rows that have the same code at different levels (at the same level they are duplicates)."""
     return (
         insee_pcs.with_columns(
             libelle=pl.col("libelle").str.replace_all(r"\s+", " "),

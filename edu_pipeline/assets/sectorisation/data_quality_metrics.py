@@ -1,5 +1,7 @@
-"""data_quality_metrics: how well the streets of a département were found. Not here: the streets themselves
-(sectorisation_segments)."""
+"""data_quality_metrics: how many of each département's streets were matched, and how well.
+
+Does not belong here: the streets themselves (sectorisation_segments).
+"""
 
 import polars as pl
 
@@ -8,19 +10,22 @@ from edu_pipeline.table import table
 
 
 class DataQualityMetrics(c.Contract):
-    """How many of a département's segments have a place on the map, and how alike the labels were that matched.
+    """How many of a département's segments were located on the map, and how similar the matched labels were.
 
-    It measures the labels of the cartes scolaires against the BAN, not whether a rule is right. (The BAN has taken
-    OpenStreetMap's place; `osm_matched` keeps its name.)
+    This compares the labels of the cartes scolaires with the BAN; it says nothing about whether the rules are right.
+    (The BAN has replaced OpenStreetMap; `osm_matched` keeps its name.)
     """
 
     department = c.code_departement("Code of the département of the segments.", key=True)
     total_segments = c.integer("Segments: rows of sectorisation_segments.", required=True, min=1, unit="segments")
     osm_matched = c.integer("Segments with a geometry.", required=True, min=0, unit="segments")
     match_confidence = c.numeric(
-        "Mean match_score of the segments whose street was found: 100 where all labels are the same word by word; NULL "
-        "where none was found.", unit="of 100", min=0, max=100,
-    )  # fmt: skip
+        "Mean match_score of the segments whose street was matched: 100 if all labels are identical; NULL if none was "
+        "matched.",
+        unit="of 100",
+        min=0,
+        max=100,
+    )
 
 
 @table(DataQualityMetrics, needs={"sectorisation_segments": ["code_departement", "match_score", "motif"]})

@@ -1,7 +1,7 @@
-"""sectorisation_segments: the streets of the cartes scolaires on the map, and the schools they lead to.
+"""sectorisation_segments: the streets of the cartes scolaires on the map, and the schools they are assigned to.
 
-Not here: communes that go whole to a school (sectorisation_zones), how well a département's streets were found
-(data_quality_metrics). docs/sectorisation.md tells how a street is placed.
+Does not belong here: communes assigned to a school as a whole (sectorisation_zones), how many of a département's
+streets were matched (data_quality_metrics). docs/sectorisation.md explains how a street is located.
 """
 
 import dataframely as dy
@@ -19,12 +19,12 @@ SUPPLIED = "editorial_sectorisation_segments"
 
 
 class SectorisationSegments(c.Contract):
-    """A street, or some of its numbers, and the schools that the carte scolaire gives to its addresses.
+    """A street, or some of its house numbers, and the schools that the carte scolaire assigns to its addresses.
 
-    Open files name lycées in Occitanie only; elsewhere the collèges are known, and the lycées where a rule leads on
-    from the collège (`rule`). Without either `uai_lycees` is NULL: the row says where a collège's sector is. Lines that
-    name several schools for the same addresses are one row (`lignes`). A street that was not found among the addresses
-    has no geometry, and `motif` says why.
+    Published files name lycées only in Occitanie; elsewhere they name collèges, and the lycées follow where a rule
+    leads from a collège to lycées (`rule`). Without such a rule `uai_lycees` is NULL and the row is part of a collège's
+    sector only. Lines that name several schools for the same addresses form one row (`lignes`). A street that could not
+    be matched with the addresses has no geometry, and `motif` says why.
     """
 
     id = c.integer("Number of the row, the same at every load.", key=True, min=1)
@@ -33,76 +33,101 @@ class SectorisationSegments(c.Contract):
         required=True, upstream={COLLEGES: "code_insee", OCCITANIE: "code_insee", SUPPLIED: "code_commune"}
     )
     lieu_dit = c.text(
-        "Place in the commune, often a former commune, that tells streets of one name apart.", optional=True,
+        "Place in the commune, often a former commune, that distinguishes streets of the same name.",
+        optional=True,
         upstream={COLLEGES: "lieu_dit", OCCITANIE: "lieu_dit", SUPPLIED: "lieu_dit"},
-    )  # fmt: skip
+    )
     libelle_rue = c.text(
-        "Street as the carte scolaire writes it.", required=True,
+        "Street as the carte scolaire writes it.",
+        required=True,
         upstream={COLLEGES: "type_et_libelle", OCCITANIE: "type_et_libelle", SUPPLIED: "libelle_rue"},
-    )  # fmt: skip
+    )
     number_from = c.integer(
-        "First house number; NULL: no lower bound.", min=0, aliases=["no_de_voie_debut"],
+        "First house number; NULL: no lower bound.",
+        min=0,
+        aliases=["no_de_voie_debut"],
         upstream={COLLEGES: "n_de_voie_debut", OCCITANIE: "no_de_voie_debut", SUPPLIED: "number_from"},
-    )  # fmt: skip
+    )
     number_to = c.integer(
-        "Last house number; NULL: no upper bound (9999 in the file).", min=0, aliases=["no_de_voie_fin"],
+        "Last house number; NULL: no upper bound (9999 in the file).",
+        min=0,
+        aliases=["no_de_voie_fin"],
         upstream={COLLEGES: "n_de_voie_fin", OCCITANIE: "no_de_voie_fin", SUPPLIED: "number_to"},
-    )  # fmt: skip
+    )
     side = c.text(
-        "pair (even numbers), impair (odd ones) or tous.", length=10, required=True, pattern="^(pair|impair|tous)$",
+        "pair (even numbers), impair (odd numbers) or tous (all).",
+        length=10,
+        required=True,
+        pattern="^(pair|impair|tous)$",
         upstream={COLLEGES: "parite", OCCITANIE: "parite", SUPPLIED: "side"},
-    )  # fmt: skip
+    )
     zone_name = c.text(
-        "Zone that the segment is part of: the operator's name for it, else the codes of its collèges, or of its "
-        "lycées where no collège is named.", optional=True, upstream={SUPPLIED: "zone_name"},
-    )  # fmt: skip
+        "Zone that the segment is part of: the operator's name for it, otherwise the codes of its collèges, or of its "
+        "lycées if no collège is named.",
+        optional=True,
+        upstream={SUPPLIED: "zone_name"},
+    )
     uai_colleges = c.texts(
-        "Collèges of the addresses, several where they share a sector; NULL where the line names lycées alone.",
-        length=8, min_length=1, normalise=normalise.upper,
+        "Collèges of the addresses, several if they share a sector; NULL if the line only names lycées.",
+        length=8,
+        min_length=1,
+        normalise=normalise.upper,
         upstream={COLLEGES: "code_rne", OCCITANIE: "code_rne", SUPPLIED: "uai_colleges"},
-    )  # fmt: skip
+    )
     uai_lycees = c.texts(
-        "All lycées, in order; NULL where no open rule names any. Those of one rank of a collège's rule by code.",
-        length=8, min_length=1,
-    )  # fmt: skip
+        "All lycées, in order; NULL where no published rule names any. Lycées of equal rank are sorted by code.",
+        length=8,
+        min_length=1,
+    )
     uai_lycees_1 = c.uai("The first lycée.", required=False, optional=True, upstream={SUPPLIED: "uai_lycees_1"})
     uai_lycees_2 = c.uai("The second lycée.", required=False, optional=True, upstream={SUPPLIED: "uai_lycees_2"})
     uai_lycees_3 = c.uai("The third lycée.", required=False, optional=True, upstream={SUPPLIED: "uai_lycees_3"})
     uai_lycees_4 = c.uai("The fourth lycée.", required=False, optional=True, upstream={SUPPLIED: "uai_lycees_4"})
     rentree_scolaire = c.text(
-        "School year, e.g. 2024-2025; NULL where the file does not say.", length=9, optional=True,
-        pattern=r"^\d{4}-\d{4}$", upstream={SUPPLIED: "rentree_scolaire"},
-    )  # fmt: skip
+        "School year, e.g. 2024-2025; NULL if the file does not say.",
+        length=9,
+        optional=True,
+        pattern=r"^\d{4}-\d{4}$",
+        upstream={SUPPLIED: "rentree_scolaire"},
+    )
     rule = c.text(
-        "The source that says so; `A > B`: A gives the collège, B the lycées that it leads to.", required=True,
-        optional=True, upstream={SUPPLIED: "rule"},
-    )  # fmt: skip
-    lignes = c.integer("Lines of the source that say so.", required=True, min=1, unit="lines")
-    nom_voie = c.text("Street of the BAN that it was matched with; NULL: none.")
-    match_method = c.text("How the street was found in the BAN: exact or close; NULL: it was not.")
-    match_score = c.numeric("How alike the two labels are.", unit="of 100", min=0, max=100)
-    placement = c.text("What the line is drawn through; `whole street`: none of its addresses has such a number.")
+        "The source of the rule; `A > B`: A gives the collège, B the lycées that it leads to.",
+        required=True,
+        optional=True,
+        upstream={SUPPLIED: "rule"},
+    )
+    lignes = c.integer("Number of lines of the source that the row is made from.", required=True, min=1, unit="lines")
+    nom_voie = c.text("Street in the BAN that it was matched with; NULL: none.")
+    match_method = c.text("How the street was matched with the BAN: exact or close; NULL: it was not.")
+    match_score = c.numeric("Similarity of the two labels.", unit="of 100", min=0, max=100)
+    placement = c.text(
+        "What the line is drawn through; `whole street`: none of its addresses is in the range of numbers."
+    )
     motif = c.text("Why there is no geometry.")
     geometry = c.geometry("The segment, a line along its addresses, WGS 84.", "LineString")
 
     @dy.rule()
     def schools_have_codes(cls) -> pl.Expr:
-        """Codes of schools (UAI) with their check letter"""
+        """codes of schools (UAI) with valid check letters"""
         return rules.are_codes("uai_colleges") & rules.are_codes("uai_lycees")
 
     @dy.rule()
     def on_the_map_or_with_a_reason(cls) -> pl.Expr:
-        """Either a geometry or the reason why there is none"""
+        """either a geometry or the reason why there is none"""
         return pl.col("geometry").is_null() == pl.col("motif").is_not_null()
 
 
 @table(
     SectorisationSegments,
-    needs={COLLEGES: ["secteur_unique"], OCCITANIE: ["type_etablissement"],
-           "paris_affectation_lycees": ["reseau", "uai", "secteur"], "ban": addresses.COLUMNS},
+    needs={
+        COLLEGES: ["secteur_unique"],
+        OCCITANIE: ["type_etablissement"],
+        "paris_affectation_lycees": ["reseau", "uai", "secteur"],
+        "ban": addresses.COLUMNS,
+    },
     max_refused=0.05,
     max_unknown=0.05,
-)  # fmt: skip
+)
 def sectorisation_segments(
     fr_en_carte_scolaire_colleges_publics: pl.LazyFrame,
     ban: Parts,
@@ -110,7 +135,7 @@ def sectorisation_segments(
     paris_affectation_lycees: pl.LazyFrame | None = None,
     editorial_sectorisation_segments: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
-    """Read the lines about streets and place each on the map, département by département."""
+    """Read the lines about streets and locate each street on the map, département by département."""
     lines = rules.lines(
         fr_en_carte_scolaire_colleges_publics,
         fr_en_occitanie_carte_scolaire_des_colleges_lycees_publics,

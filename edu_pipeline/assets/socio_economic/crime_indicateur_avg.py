@@ -1,5 +1,7 @@
-"""crime_indicateur_avg: mean rates of recorded crime, the benchmark of a commune's. Not here: the communes' own rates
-(criminalite_2024)."""
+"""crime_indicateur_avg: mean rates of recorded crime, as a benchmark for a commune's rates.
+
+Does not belong here: the communes' own rates (criminalite_2024).
+"""
 
 import polars as pl
 
@@ -14,38 +16,46 @@ READ = ("code_commune", "annee", "indicateur", "unite_de_compte", "taux_pour_mil
 class CrimeIndicateurAvg(c.Contract):
     """Mean rate of an indicator of recorded crime in a département, and in France (`FR`), in the latest year.
 
-    The mean of the published communes only, weighted by population, for burglaries by dwellings: so neither the mean of
-    all communes nor the rate of the département, since small communes are mostly not published (see
-    `nb_communes_publiees`) and have lower rates. Paris, Lyon and Marseille count once: as cities, or by arrondissement
-    where the city's own rate is not published. Meaning of the indicators: criminalite_2024.
+    The mean covers only communes whose rate is published, weighted by population, or by dwellings for burglaries. It is
+    therefore neither the mean of all communes nor the rate of the département: the rates of most small communes, which
+    are lower, are not published (see `nb_communes_publiees`). Paris, Lyon and Marseille are counted once: as cities, or
+    by arrondissement if the city's own rate is not published. For the indicators see criminalite_2024.
     """
 
     code_departement = c.text(
-        "Code of the département of the communes, or FR for all of them.", length=5, key=True,
+        "Code of the communes' département, or FR for all communes.",
+        length=5,
+        key=True,
         pattern=r"^(\d{2}|2[AB]|9[78]\d|FR)$",
-    )  # fmt: skip
+    )
     indicateur = c.text("Indicator, as in criminalite_2024.", key=True)
-    annee = c.year("Year, the latest in criminalite_2024.", required=True)
+    annee = c.year("The latest year in criminalite_2024.", required=True)
     unite_de_compte = c.text("What is counted, as in criminalite_2024.", required=True)
     taux_moyen_pour_mille = c.numeric(
         "Mean of the published rates per 1,000 inhabitants, weighted by population; for `Cambriolages de logement` per "
-        "1,000 dwellings, weighted by dwellings. NULL where no commune is published.",
-        12, 7, min=0, unit="‰",
-    )  # fmt: skip
-    nb_communes_publiees = c.integer("Communes in the mean.", required=True, min=0, unit="communes")
+        "1,000 dwellings, weighted by dwellings. NULL where no commune's rate is published.",
+        12,
+        7,
+        min=0,
+        unit="‰",
+    )
+    nb_communes_publiees = c.integer("Communes included in the mean.", required=True, min=0, unit="communes")
 
 
 @table(CrimeIndicateurAvg, needs={"criminalite_2024": READ}, latest={"criminalite_2024": "annee"})
 def crime_indicateur_avg(criminalite_2024: pl.LazyFrame) -> pl.LazyFrame:
-    """Average the latest year's published rates by département and over all of them."""
+    """Average the published rates of the latest year by département and over all of them."""
     code = pl.col("code_commune")
     latest = criminalite_2024.filter(pl.col("annee") == pl.col("annee").max()).select(
-        "indicateur", "annee", "unite_de_compte", code,
+        "indicateur",
+        "annee",
+        "unite_de_compte",
+        code,
         rate=pl.col("taux_pour_mille").cast(pl.Float64),
         weight=pl.when(pl.col("indicateur") == PER_DWELLING).then("insee_log").otherwise("insee_pop"),
         city=code.replace_strict(arrondissements.COMMUNES, default=None, return_dtype=pl.String),
         departement=code.str.extract("^(9[78].|..)"),
-    )  # fmt: skip
+    )
     cities = latest.filter(pl.col("rate").is_not_null()).select("indicateur", city=code)
     once = latest.join(cities, on=["indicateur", "city"], how="anti")
     areas = [once.with_columns(code_departement=area) for area in (pl.col("departement"), pl.lit("FR"))]

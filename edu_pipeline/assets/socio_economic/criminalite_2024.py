@@ -1,4 +1,9 @@
-"""criminalite_2024: recorded crime by commune, year and indicator. Not here: averages (crime_indicateur_avg)."""
+"""criminalite_2024: recorded crime by commune, year and indicator.
+
+Does not belong here: averages (crime_indicateur_avg).
+"""
+
+from typing import Any
 
 import dataframely as dy
 import polars as pl
@@ -7,57 +12,75 @@ from edu_pipeline import contracts as c
 from edu_pipeline.table import table
 
 
+def _decimal(description: str, **rest: Any) -> Any:
+    return c.numeric(description, 12, 7, min=0, **rest)
+
+
+def _mean_of_unpublished(what: str, **rest: Any) -> Any:
+    return _decimal(
+        f"Mean {what} over the communes of the département whose indicator is not published that year: not a value of "
+        "this commune. NULL where the commune's own value is published.",
+        **rest,
+    )
+
+
 class Criminalite2024(c.Contract):
     """Crimes and offences that police and gendarmerie recorded in a commune in a year, by indicator (SSMSI).
 
-    Recorded is not suffered: what nobody reports is missing, and drug indicators follow the number of checks. Published
-    is a commune's indicator from more than five facts in three successive years on (`est_diffuse = 'diff'`); else
-    (`'ndiff'`) `nombre` and `taux_pour_mille` are NULL, which is not 0, and `complement_info_*` is a mean of the
-    département, not a value of this commune. Indicators count different things (`unite_de_compte`): never add them up;
-    `Usage de stupéfiants (AFD)` is a part of `Usage de stupéfiants`. Paris, Lyon and Marseille are here as cities
-    (75056, 69123, 13055) and by arrondissement: a sum must take one of the two. Each edition has the whole history on
-    the communes of its own year.
+    These are recorded crimes, not all crimes: what nobody reports is missing, and drug offences depend on how often the
+    police check. A commune's indicator is published (`est_diffuse = 'diff'`) once more than five crimes were recorded
+    in each of three successive years. Otherwise (`'ndiff'`) `nombre` and `taux_pour_mille` are NULL, which does not
+    mean 0, and `complement_info_*` is a mean of the département, not a value of this commune. Indicators count
+    different things (`unite_de_compte`): never add them up. `Usage de stupéfiants (AFD)` is a part of `Usage de
+    stupéfiants`. Paris, Lyon and Marseille appear both as cities (75056, 69123, 13055) and by arrondissement: use only
+    one of the two in a sum. Each edition gives the whole history for the communes of its own year.
 
     Indicators since July 2025 (15): Violences physiques intrafamiliales, Violences physiques hors cadre familial,
     Violences sexuelles, Vols avec armes, Vols violents sans arme, Vols sans violence contre des personnes,
     Cambriolages de logement, Vols de véhicule, Vols dans les véhicules, Vols d'accessoires sur véhicules, Destructions
     et dégradations volontaires, Usage de stupéfiants, Usage de stupéfiants (AFD), Trafic de stupéfiants, Escroqueries
-    et fraudes aux moyens de paiement. Editions until 2024 (16): in place of the first two, Coups et blessures
+    et fraudes aux moyens de paiement. Editions until 2024 (16): instead of the first two, Coups et blessures
     volontaires and its parts Coups et blessures volontaires intrafamiliaux and Autres coups et blessures volontaires;
     Vols de véhicules; Escroqueries.
     """
 
     code_commune = c.code_commune(key=True, upstream=r"^codgeo_\d{4}$")
     codes_anciens = c.codes_anciens()
-    annee = c.year("Year in which the facts were recorded.", key=True, upstream="annee")
-    indicateur = c.text("Indicator, the publisher's label; see the table's description.", key=True,
-                        upstream="indicateur")  # fmt: skip
-    unite_de_compte = c.text("What is counted: Victime, Infraction, Véhicule, Mis en cause, Victime entendue.",
-                             required=True, upstream="unite_de_compte")  # fmt: skip
-    insee_pop = c.integer("Population that the rate is of.", min=0, unit="inhabitants", upstream="insee_pop",
-                          adds_up=True)  # fmt: skip
-    nombre = c.integer("Number recorded; NULL where not published.", min=0, upstream="nombre",
-                       adds_up=True)  # fmt: skip
-    taux_pour_mille = c.numeric(
+    annee = c.year("Year in which the crimes were recorded.", key=True, upstream="annee")
+    indicateur = c.text(
+        "Indicator: the publisher's label; see the table's description.", key=True, upstream="indicateur"
+    )
+    unite_de_compte = c.text(
+        "What is counted: Victime, Infraction, Véhicule, Mis en cause, Victime entendue.",
+        required=True,
+        upstream="unite_de_compte",
+    )
+    insee_pop = c.integer(
+        "Population used for the rate.", min=0, unit="inhabitants", upstream="insee_pop", adds_up=True
+    )
+    nombre = c.integer("Number recorded; NULL where not published.", min=0, upstream="nombre", adds_up=True)
+    taux_pour_mille = _decimal(
         "Rate per 1,000 inhabitants; for `Cambriolages de logement` per 1,000 dwellings. NULL where not published.",
-        12, 7, min=0, unit="‰", upstream="taux_pour_mille",
-    )  # fmt: skip
-    est_diffuse = c.text("`diff`: published; `ndiff`: hidden, since too few.", required=True, pattern="^n?diff$",
-                         upstream="est_diffuse")  # fmt: skip
+        unit="‰",
+        upstream="taux_pour_mille",
+    )
+    est_diffuse = c.text(
+        "`diff`: published; `ndiff`: not published, because the number is too small.",
+        required=True,
+        pattern="^n?diff$",
+        upstream="est_diffuse",
+    )
     insee_pop_millesime = c.year("Census year of `insee_pop`.", upstream="insee_pop_millesime")
-    insee_log = c.integer("Dwellings that the rate of burglaries is of, rounded (the rate is of the exact number).",
-                          min=0, unit="dwellings", upstream="insee_log", adds_up=True)  # fmt: skip
+    insee_log = c.integer(
+        "Dwellings used for the rate of burglaries, rounded (the rate uses the exact number).",
+        min=0,
+        unit="dwellings",
+        upstream="insee_log",
+        adds_up=True,
+    )
     insee_log_millesime = c.year("Census year of `insee_log`.", upstream="insee_log_millesime")
-    complement_info_nombre = c.numeric(
-        "Mean number in the communes of the département whose indicator is not published that year: not a value of "
-        "this commune. NULL where the commune's own is published.",
-        12, 7, min=0, upstream="complement_info_nombre",
-    )  # fmt: skip
-    complement_info_taux = c.numeric(
-        "Mean rate in the communes of the département whose indicator is not published that year: not a value of "
-        "this commune. NULL where the commune's own is published.",
-        12, 7, min=0, unit="‰", upstream="complement_info_taux",
-    )  # fmt: skip
+    complement_info_nombre = _mean_of_unpublished("number", upstream="complement_info_nombre")
+    complement_info_taux = _mean_of_unpublished("rate", unit="‰", upstream="complement_info_taux")
 
     @dy.rule()
     def hidden_has_no_value(cls) -> pl.Expr:
@@ -67,5 +90,5 @@ class Criminalite2024(c.Contract):
 
 @table(Criminalite2024, large=True)
 def criminalite_2024(ssmsi_communale: pl.LazyFrame) -> pl.LazyFrame:
-    """The publisher's rows, as they are."""
+    """Take the publisher's rows unchanged."""
     return ssmsi_communale

@@ -1,4 +1,7 @@
-"""merged_revenu_commune_bassin_2021: a commune's income beside that of its bassin de vie. Not here: other years."""
+"""merged_revenu_commune_bassin_2021: incomes in each commune and in its bassin de vie.
+
+Does not belong here: other years.
+"""
 
 from typing import Any
 
@@ -9,70 +12,100 @@ from edu_pipeline import normalise
 from edu_pipeline.table import table
 
 COMMUNES, BASSINS, MEASURES = "insee_filosofi_2021", "insee_bassins_de_vie", "insee_filosofi_2021__bv"
+WHERE = {COMMUNES: "commune", MEASURES: "bassin de vie"}
+
+
+def _households(source: str) -> Any:
+    upstream = {source: "NBMENFISC21"}
+    return c.integer(
+        f"Tax households in the {WHERE[source]}.", min=0, unit="households", upstream=upstream, adds_up=True
+    )
+
+
+def _income(meaning: str, source: str, upstream: str) -> Any:
+    description = f"{meaning} in the {WHERE[source]}."
+    return c.numeric(description, 10, 2, min=0, unit="€ a year", upstream={source: upstream})
+
+
+def _poverty(source: str) -> Any:
+    description = f"Share of people in the {WHERE[source]} below 60 % of the national median."
+    return c.percentage(description, upstream={source: "TP6021"})
+
+
+def _ratio(source: str) -> Any:
+    return c.numeric(f"Ninth decile divided by the first in the {WHERE[source]}.", min=1, upstream={source: "RD21"})
 
 
 def _share(description: str, upstream: str) -> Any:
     return c.numeric(description, unit="%", upstream={COMMUNES: upstream})
 
 
-class MergedRevenuCommuneBassin2021(c.Contract):
-    """Income and poverty of a commune's households in 2021 (INSEE, Filosofi) beside those of its bassin de vie.
+def _poverty_by_age(ages: str, upstream: str) -> Any:
+    return _share(f"Poverty rate of people in households whose reference person is {ages}.", upstream)
 
-    `_bassin` columns are INSEE's own figures of the bassin de vie (2022 zoning): medians and rates cannot be averaged
-    from communes, so they are NULL where INSEE's file of the bassins is missing. NULL elsewhere is a figure that INSEE
-    hides: the median below some 50 households, the rest below some 1,000. Guadeloupe, Guyane and Mayotte are missing.
-    Paris, Lyon and Marseille are here as cities (75056, 69123, 13055) and by arrondissement: a sum of households must
-    take one of the two. An arrondissement has its city's bassin. Incomes are per unit of consumption, after taxes and
-    benefits.
+
+def _part(what: str, upstream: str) -> Any:
+    return _share(f"Share of {what} in disposable income.", upstream)
+
+
+class MergedRevenuCommuneBassin2021(c.Contract):
+    """Income and poverty of a commune's households in 2021 (INSEE, Filosofi), and the same for its bassin de vie.
+
+    The `_bassin` columns are INSEE's own figures for the bassin de vie (2022 zoning): medians and rates cannot be
+    averaged over communes, so these columns are NULL if INSEE's file of the bassins is missing. Any other NULL is a
+    figure that INSEE withholds: the median below some 50 households, the rest below some 1,000. Guadeloupe, Guyane and
+    Mayotte are missing. Paris, Lyon and Marseille appear both as cities (75056, 69123, 13055) and by arrondissement:
+    use only one of the two in a sum of households. An arrondissement has its city's bassin. Incomes are per consumption
+    unit, after taxes and benefits.
     """
 
     code_commune = c.code_commune(key=True, upstream={COMMUNES: "CODGEO", BASSINS: "CODGEO"})
     codes_anciens = c.codes_anciens()
     code_bassin_vie = c.text(
-        "Code of the bassin de vie (2022), which is that of its main commune.", length=5,
-        pattern=r"^(\d{2}|2[AB])\d{3}$", normalise=normalise.code_commune,
+        "Code of the bassin de vie (2022), which is that of its main commune.",
+        length=5,
+        pattern=r"^(\d{2}|2[AB])\d{3}$",
+        normalise=normalise.code_commune,
         upstream={BASSINS: "BV2022", MEASURES: "CODGEO"},
-    )  # fmt: skip
-    libelle_bassin_vie = c.text("Name of the bassin de vie, which is that of its main commune.",
-                                upstream={BASSINS: "LIBGEO"})  # fmt: skip
-    for _suffix, _source, _whose in (("", COMMUNES, "commune"), ("_bassin", MEASURES, "bassin de vie")):
-        vars()[f"nb_menages_fiscaux{_suffix}"] = c.integer(
-            f"Tax households of the {_whose}.",
-            min=0,
-            unit="households",
-            upstream={_source: "NBMENFISC21"},
-            adds_up=True,
-        )
-        for _name, _meaning, _column in (
-            ("mediane_niveau_vie", "Median standard of living", "MED21"),
-            ("d1", "First decile of the standard of living: 10 % live on less", "D121"),
-            ("d9", "Ninth decile of the standard of living: 10 % live on more", "D921"),
-        ):
-            vars()[f"{_name}{_suffix}"] = c.numeric(
-                f"{_meaning}, in the {_whose}.", 10, 2, min=0, unit="€ a year", upstream={_source: _column}
-            )
-        vars()[f"taux_pauvrete{_suffix}"] = c.percentage(
-            f"Share of people in the {_whose} below 60 % of the national median.", upstream={_source: "TP6021"}
-        )
-        vars()[f"rapport_interdecile{_suffix}"] = c.numeric(
-            f"Ninth decile divided by the first, in the {_whose}.", min=1, upstream={_source: "RD21"}
-        )
-    nbpersmenfisc21 = c.integer("People in the tax households.", min=0, unit="people",
-                                upstream={COMMUNES: "NBPERSMENFISC21"}, adds_up=True)  # fmt: skip
+    )
+    libelle_bassin_vie = c.text(
+        "Name of the bassin de vie, which is that of its main commune.", upstream={BASSINS: "LIBGEO"}
+    )
+    nb_menages_fiscaux = _households(COMMUNES)
+    mediane_niveau_vie = _income("Median standard of living", COMMUNES, "MED21")
+    d1 = _income("First decile of the standard of living (10 % live on less)", COMMUNES, "D121")
+    d9 = _income("Ninth decile of the standard of living (10 % live on more)", COMMUNES, "D921")
+    taux_pauvrete = _poverty(COMMUNES)
+    rapport_interdecile = _ratio(COMMUNES)
+    nb_menages_fiscaux_bassin = _households(MEASURES)
+    mediane_niveau_vie_bassin = _income("Median standard of living", MEASURES, "MED21")
+    d1_bassin = _income("First decile of the standard of living (10 % live on less)", MEASURES, "D121")
+    d9_bassin = _income("Ninth decile of the standard of living (10 % live on more)", MEASURES, "D921")
+    taux_pauvrete_bassin = _poverty(MEASURES)
+    rapport_interdecile_bassin = _ratio(MEASURES)
+    nbpersmenfisc21 = c.integer(
+        "People in the tax households.", min=0, unit="people", upstream={COMMUNES: "NBPERSMENFISC21"}, adds_up=True
+    )
     pimp21 = _share("Share of tax households that pay income tax.", "PIMP21")
-    for _number, _age in enumerate(("below 30", "30 to 39", "40 to 49", "50 to 59", "60 to 74", "75 or older"), 1):
-        vars()[f"tp60age{_number}21"] = _share(
-            f"Poverty rate of people in households whose reference person is {_age}.", f"TP60AGE{_number}21"
-        )
+    tp60age121 = _poverty_by_age("under 30", "TP60AGE121")
+    tp60age221 = _poverty_by_age("30 to 39", "TP60AGE221")
+    tp60age321 = _poverty_by_age("40 to 49", "TP60AGE321")
+    tp60age421 = _poverty_by_age("50 to 59", "TP60AGE421")
+    tp60age521 = _poverty_by_age("60 to 74", "TP60AGE521")
+    tp60age621 = _poverty_by_age("75 or over", "TP60AGE621")
     tp60tol121 = _share("Poverty rate of people in households that own their dwelling.", "TP60TOL121")
     tp60tol221 = _share("Poverty rate of people in households that rent their dwelling.", "TP60TOL221")
-    for _name, _meaning in {
-        "pact": "incomes from work and unemployment benefits", "ptsa": "wages", "pcho": "unemployment benefits",
-        "pben": "incomes of the self-employed", "ppen": "pensions", "ppat": "incomes from property",
-        "ppsoc": "social benefits", "ppfam": "family benefits", "ppmini": "minimum incomes",
-        "pplogt": "housing benefits", "pimpot": "taxes (negative)",
-    }.items():  # fmt: skip
-        vars()[f"{_name}21"] = _share(f"Share of {_meaning} in disposable income.", f"{_name}21")
+    pact21 = _part("income from work and unemployment benefits", "pact21")
+    ptsa21 = _part("wages", "ptsa21")
+    pcho21 = _part("unemployment benefits", "pcho21")
+    pben21 = _part("income from self-employment", "pben21")
+    ppen21 = _part("pensions", "ppen21")
+    ppat21 = _part("income from property", "ppat21")
+    ppsoc21 = _part("social benefits", "ppsoc21")
+    ppfam21 = _part("family benefits", "ppfam21")
+    ppmini21 = _part("minimum social benefits", "ppmini21")
+    pplogt21 = _part("housing benefits", "pplogt21")
+    pimpot21 = _part("taxes (negative)", "pimpot21")
 
 
 @table(MergedRevenuCommuneBassin2021)
@@ -82,9 +115,9 @@ def merged_revenu_commune_bassin_2021(
     info_communes: pl.LazyFrame,
     insee_filosofi_2021__bv: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
-    """Look up each commune's bassin de vie (an arrondissement's is its city's) and put INSEE's figures of both in one.
+    """Look up each commune's bassin de vie (an arrondissement has its city's) and join INSEE's figures of both.
 
-    The zoning has no names of bassins: a bassin's code is that of its main commune, and so is its name.
+    The zoning has no names of bassins: a bassin has the code of its main commune, hence also its name.
     """
     zoning = insee_bassins_de_vie.filter(pl.col("code_commune").is_not_null())
     names = zoning.select(code_bassin_vie="code_commune", libelle_bassin_vie="libelle_bassin_vie")

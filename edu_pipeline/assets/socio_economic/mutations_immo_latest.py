@@ -1,4 +1,7 @@
-"""mutations_immo_latest: a commune's sales of houses and flats in the latest year. Not here: single sales (geo-dvf)."""
+"""mutations_immo_latest: sales of houses and flats in each commune in the latest year.
+
+Does not belong here: individual sales (geo-dvf).
+"""
 
 import dataframely as dy
 import polars as pl
@@ -8,29 +11,29 @@ from edu_pipeline.table import table
 
 
 class MutationsImmoLatest(c.Contract):
-    """Number, price and size of the houses and flats sold in a commune in the latest year published.
+    """Number, price and size of the houses and flats sold in a commune in the latest published year.
 
     Computed by B. Mericskay from the DGFiP's Demandes de valeurs foncières. Only communes with at least one sale have a
-    row: averages of one or two sales say little (see `nb_mutations`). Bas-Rhin (67), Haut-Rhin (68), Moselle (57) and
-    Mayotte (976) are not covered. Paris, Lyon and Marseille are whole cities
-    (75056, 69123, 13055), never arrondissements: join those on `info_communes.code_commune_parent`.
+    row; averages of one or two sales mean little (see `nb_mutations`). Bas-Rhin (67), Haut-Rhin (68), Moselle (57) and
+    Mayotte (976) are not covered. Paris, Lyon and Marseille are whole cities (75056, 69123, 13055), never
+    arrondissements: join those on `info_communes.code_commune_parent`.
     """
 
     code_commune = c.code_commune(key=True, upstream="INSEE_COM")
     codes_anciens = c.codes_anciens()
     annee = c.year("Year of the sales.", required=True, upstream="annee")
     nb_mutations = c.integer("Sales.", required=True, min=1, unit="sales", upstream="nb_mutations", adds_up=True)
-    nb_maisons = c.integer("Sales of a house.", min=0, unit="sales", upstream="NbMaisons", adds_up=True)
-    nb_appartements = c.integer("Sales of a flat.", min=0, unit="sales", upstream="NbApparts", adds_up=True)
-    prop_maison = c.percentage("Share of houses in the sales.", upstream="PropMaison")
-    prop_appart = c.percentage("Share of flats in the sales.", upstream="PropAppart")
+    nb_maisons = c.integer("Sales of houses.", min=0, unit="sales", upstream="NbMaisons", adds_up=True)
+    nb_appartements = c.integer("Sales of flats.", min=0, unit="sales", upstream="NbApparts", adds_up=True)
+    prop_maison = c.percentage("Share of houses among the sales.", upstream="PropMaison")
+    prop_appart = c.percentage("Share of flats among the sales.", upstream="PropAppart")
     prix_moyen = c.numeric("Average price.", 12, 2, min=0, unit="€", upstream="PrixMoyen")
-    prix_m2_moyen = c.numeric("Average price of a square metre.", 10, 2, min=0, unit="€/m²", upstream="Prixm2Moyen")
+    prix_m2_moyen = c.numeric("Average price per square metre.", 10, 2, min=0, unit="€/m²", upstream="Prixm2Moyen")
     surface_moyenne = c.numeric("Average living area.", 8, 2, min=0, unit="m²", upstream="SurfaceMoy")
 
     @dy.rule()
     def shares_follow_from_counts(cls) -> pl.Expr:
-        """Shares that are those of the counts, give or take one point; but where communes have merged."""
+        """Shares that agree with the counts, give or take one point, unless communes have merged."""
         houses, flats = pl.col("nb_maisons").cast(pl.Float64), pl.col("nb_appartements").cast(pl.Float64)
         sales = houses + flats
         return pl.col("codes_anciens").is_not_null() | pl.all_horizontal(
@@ -41,5 +44,5 @@ class MutationsImmoLatest(c.Contract):
 
 @table(MutationsImmoLatest)
 def mutations_immo_latest(dvf_indicateurs_communes: pl.LazyFrame) -> pl.LazyFrame:
-    """Take the rows as they are. The shares that the file of 2024 has swapped are put right in `corrections.toml`."""
+    """Take the rows unchanged; `loading/corrections.toml` corrects the shares that the file of 2024 has swapped."""
     return dvf_indicateurs_communes

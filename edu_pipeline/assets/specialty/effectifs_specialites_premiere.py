@@ -1,5 +1,7 @@
-"""effectifs_specialites_premiere: pupils of each specialty of première générale. Not here: the combinations of three
-(triplettes), and what is merely offered (specialites_lycees)."""
+"""effectifs_specialites_premiere: the number of pupils who take each specialty in première générale.
+
+Does not belong here: combinations of three specialties (triplettes), what a lycée offers (specialites_lycees).
+"""
 
 import re
 
@@ -11,16 +13,16 @@ from edu_pipeline.vocabulary import specialites
 
 SOURCE = "fr_en_effectifs_specialites_triplettes_1ere_generale"
 CELLS = r"^(?!00)\d{4}_.*_(filles|garcons)$"
-"""Columns of a specialty: a code of four digits, the first two not 00 (those are combinations)."""
+"""Matches the columns of a specialty: a four-digit code that does not begin with 00 (those are combinations)."""
 
 
 class EffectifsSpecialitesPremiere(c.Contract):
-    """Girls and boys who take a specialty in a lycée's première générale at a rentrée.
+    """Girls and boys who take a specialty in a lycée's première générale in a school year.
 
-    A row where the lycée has pupils in the specialty: a specialty with 0 girls and 0 boys has no row. Small counts are
-    masked since the rentrée 2025: NULL, not 0; a row with a masked count is kept, since it may hide pupils. Every pupil
-    takes three specialties: a lycée's rows nearly always add up to three times `effectif_total`. LLCER is one
-    specialty here, whatever the language.
+    A specialty with 0 girls and 0 boys has no row. Since the school year 2025-2026 small counts are masked: NULL, not
+    0; a row with a masked count is kept, since it may stand for pupils. Every pupil takes three specialties, so a
+    lycée's rows nearly always add up to three times `effectif_total`. LLCER is a single specialty here, whatever the
+    language.
     """
 
     uai = c.uai(key=True, upstream="UAI", aliases=["numero_etablissement"])
@@ -31,10 +33,13 @@ class EffectifsSpecialitesPremiere(c.Contract):
     garcons = c.integer("Boys in the specialty; NULL where masked.", min=0, unit="pupils")
     effectif = c.integer("Girls and boys; NULL where one of the two is masked.", min=0, unit="pupils")
     effectif_total = c.integer(
-        "Pupils of the lycée's première générale in all specialties; the same on all its rows.", min=0, unit="pupils",
-        upstream="EFFECTIF TOTAL", aliases=["effectif_total_en_premiere_generale"],
-    )  # fmt: skip
-    denomination = c.text("Kind of establishment.", upstream="DENOMINATION PRINCIPALE", aliases=["denomination"])
+        "Pupils in the lycée's première générale, whatever their specialties; the same in all its rows.",
+        min=0,
+        unit="pupils",
+        upstream="EFFECTIF TOTAL",
+        aliases=["effectif_total_en_premiere_generale"],
+    )
+    denomination = c.text("Type of establishment.", upstream="DENOMINATION PRINCIPALE", aliases=["denomination"])
     patronyme = c.text("Name of the establishment.", upstream="PATRONYME")
     secteur = c.secteur(upstream="SECTEUR")
     commune = c.text("Name of the commune, in capitals.", upstream="COMMUNE")
@@ -48,7 +53,7 @@ class EffectifsSpecialitesPremiere(c.Contract):
 def effectifs_specialites_premiere(
     fr_en_effectifs_specialites_triplettes_1ere_generale: pl.LazyFrame,
 ) -> pl.LazyFrame:
-    """Turn two columns per specialty into a row per specialty, where there are pupils or may be."""
+    """Turn two columns per specialty into a row per specialty, if it has pupils or may have some."""
     lycees = fr_en_effectifs_specialites_triplettes_1ere_generale
     names = lycees.collect_schema().names()
     specialties = [name.removesuffix("_filles") for name in names if re.match(CELLS, name) and name.endswith("_filles")]

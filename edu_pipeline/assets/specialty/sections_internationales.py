@@ -1,7 +1,9 @@
 """sections_internationales: the international sections of schools, collèges and lycées.
 
-Not here: binational and European sections. UNVERIFIED: the copy seen has 4 of the 12 columns, without the level; of the
-others the labels are known, and some machine names.
+Does not belong here: binational and European sections.
+
+UNVERIFIED: the copy seen has 4 of the 12 columns, without the level; for the others the labels and some machine names
+are known.
 """
 
 import polars as pl
@@ -11,39 +13,56 @@ from edu_pipeline.table import table
 
 
 class SectionsInternationales(c.Contract):
-    """An international section of an establishment at a level, in the latest rentrée that the publisher lists.
+    """An international section of an establishment at a level, in the latest school year that the publisher lists.
 
-    French establishments abroad are here too: `academie` is the country then, and the position anywhere in the world. A
-    section is named after a country or a language, in capitals (BRITANNIQUE and AMÉRICAINE both teach in English). An
-    establishment has a row per level of each section: count sections with `count(DISTINCT (uai, section))`.
+    French establishments abroad are included: `academie` is then the country, and the position can be anywhere in the
+    world. A section is named after a country or a language, in capitals (BRITANNIQUE and AMÉRICAINE both teach in
+    English). An establishment has a row per level of each section: count sections with
+    `count(DISTINCT (uai, section))`.
     """
 
     uai = c.uai(key=True)
-    section = c.text("Section, e.g. BRITANNIQUE.", key=True, upstream="section",
-                     aliases=["Section International", "Section internationale"])  # fmt: skip
-    niveau = c.text("Level as the publisher writes it, e.g. `2nde et BFI` (baccalauréat français international).",
-                    key=True, upstream="niveau")  # fmt: skip
+    section = c.text(
+        "Section, e.g. BRITANNIQUE.",
+        key=True,
+        upstream="section",
+        aliases=["Section International", "Section internationale"],
+    )
+    niveau = c.text(
+        "Level as the publisher writes it, e.g. `2nde et BFI` (baccalauréat français international).",
+        key=True,
+        upstream="niveau",
+    )
     rentree_scolaire = c.year("Year in which the school year begins.", upstream="rentree_scolaire")
-    nom_etablissement = c.text("Name of the establishment.", optional=True, upstream="nom_etab",
-                               aliases=["Nom établissement", "^nom_.*etab.*"])  # fmt: skip
+    nom_etablissement = c.text(
+        "Name of the establishment.",
+        optional=True,
+        upstream="nom_etab",
+        aliases=["Nom établissement", "^nom_.*etab.*"],
+    )
     ville = c.text("Town.", optional=True, upstream="ville", aliases=["commune"])
-    academie = c.text("Name of the académie, or of the country abroad, in capitals.", optional=True,
-                      upstream="academie")  # fmt: skip
+    academie = c.text(
+        "Name of the académie, or of the country if abroad, in capitals.", optional=True, upstream="academie"
+    )
     premiere_session_oib_ou_dnb_option_internationale_a_venir = c.text(
-        "For a young section, the first session of its examination (OIB, or DNB with international option).",
-        optional=True, upstream="Premiere_session_OIB_ou_DNB_option_internationale_a_venir",
+        "For a new section, the first session of its examination (OIB, or DNB with international option).",
+        optional=True,
+        upstream="Premiere_session_OIB_ou_DNB_option_internationale_a_venir",
         aliases=["^premiere_session.*"],
-    )  # fmt: skip
-    ouverture_rentree_suivante = c.text("When the section opens, where it has yet to.", optional=True,
-                                        upstream="ouverture_rentree_suivante",
-                                        aliases=["Ouverture de la section internationale", "^ouverture.*"])  # fmt: skip
+    )
+    ouverture_rentree_suivante = c.text(
+        "When the section opens, if it has not opened yet.",
+        optional=True,
+        upstream="ouverture_rentree_suivante",
+        aliases=["Ouverture de la section internationale", "^ouverture.*"],
+    )
     latitude = c.latitude("Latitude of the establishment, WGS 84.", optional=True, upstream="latitude")
     longitude = c.longitude("Longitude of the establishment, WGS 84.", optional=True, upstream="longitude")
 
 
 @table(SectionsInternationales, newest_by="rentree_scolaire", max_refused=0.05)
 def sections_internationales(fr_en_sections_internationales: pl.LazyFrame) -> pl.LazyFrame:
-    """Keep the latest rentrée of the list (`2025-2026` is 2025): a section that is no longer on it is none."""
+    """Keep the latest school year of the list (`2025-2026` is 2025): a section no longer on it has closed."""
     rentree = pl.col("rentree_scolaire")
     rows = fr_en_sections_internationales.with_columns(rentree.str.replace(r"^(\d{4})-\d{4}$", "${1}"))
     return rows.filter(rentree.is_null() | (rentree == rentree.max()))

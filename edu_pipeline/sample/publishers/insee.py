@@ -182,7 +182,7 @@ def communes(world: World, path: Path) -> None:
 def events(world: World, path: Path) -> None:
     """All events of communes, the latest first; a commune nouvelle also has one for each of its communes déléguées.
 
-    The header is UNVERIFIED: no copy of the real file was seen.
+    The layout is that of the real file, of which the first 297 rows were seen.
     """
     changes = world.passages.select(
         DATE_EFF="date",
