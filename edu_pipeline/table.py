@@ -1,7 +1,7 @@
 """Tables: the decorator that declares a transform to be a table, and the registry of all tables.
 
 Belongs here: what a table is beyond its columns (layer, inputs, tolerances, storage), and finding the modules that
-declare tables. Does not belong here: Dagster assets (``orchestration/assets.py``), loading (``loading/load.py``),
+declare tables. Does not belong here: Dagster assets (``orchestration/table_assets.py``), loading (``loading/load.py``),
 columns (``contracts.py``).
 """
 

@@ -92,7 +92,9 @@ def dead_references(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_name_files_that_exist(page: Path) -> None:
-    assert dead_references(page) == []
+    """A file that a page's example creates is marked `new` in its table of files."""
+    created = re.findall(r"(?m)^\| `([^`]+)` \| new \|", page.read_text(encoding="utf-8"))
+    assert set(dead_references(page)) <= set(created)
 
 
 def test_code_names_files_that_exist() -> None:

@@ -87,7 +87,7 @@ def check_origin(
         names = {True: "invented data of the sample publisher", False: "data of real publishers", None: "nothing yet"}
         raise OriginMixed(
             f"table {table.name}",
-            f"expected what the schema {schema} holds, {names[known]}; found {described(releases)}, which is "
+            f"expected what the schema {schema} holds, {names[known]}, found {described(releases)}, which is "
             f"{' and '.join(names[origin] for origin in sorted(origins))}.",
             "Use another EDU_SCHEMA or EDU_DATABASE_URL, or empty this one first: `edu-pipeline start-over`.",
         )
