@@ -110,7 +110,7 @@ def test_a_wrong_section_is_refused(line: str, reason: str, tmp_path: Path) -> N
 def workbook() -> Path:
     path = real_file(tables()[TABLE].files[SOURCE])
     if path is None or path.suffix != ".xlsx":
-        pytest.skip("EDU_UPSTREAM has not the workbook of 4 columns")
+        pytest.skip("EDU_UPSTREAM lacks the workbook of 4 columns")
     return path
 
 
