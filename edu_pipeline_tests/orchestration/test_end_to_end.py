@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, LiteralString
 
 import fastexcel
@@ -21,6 +23,8 @@ from edu_pipeline_tests.real_files import upstream
 
 IVAC = "fr-en-indicateurs-valeur-ajoutee-colleges/fr-en-indicateurs-valeur-ajoutee-colleges.csv"
 IVAL = "fr-en-indicateurs-de-resultat-des-lycees-gt_v2/fr-en-indicateurs-de-resultat-des-lycees-gt_v2.csv"
+COG = "insee-cog/v_commune_2025.csv"
+EVENTS = "insee-cog/v_mvt_commune_2026.csv"
 WORKBOOK = "fr-en-indicateurs-de-resultat-des-lycees-gt_v2/ival-2024-154664.xlsx"
 SALES = "dvf-indicateurs-communes/communesdvf2024.csv"
 WITHOUT_FILE = {
@@ -36,12 +40,6 @@ WITHOUT_FILE = {
     "sectorisation_zones",
 }
 """Tables for which the real files include none in the publisher's form, or no addresses."""
-
-UNKNOWN = ("02311", "16238", "42072", "71131", "72287")
-"""Communes of the sales that are not in force, and for which INSEE's files name no successor."""
-
-MERGED = 32
-"""Rows of the sales whose commune has merged, and which were added to the row of its successor."""
 
 EDITORIAL = {"anecdotes_communes", "ips_score"}
 """Tables that are filled from an operator's files."""
@@ -87,6 +85,31 @@ def records(path: str, delimiter: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter=delimiter))
 
 
+def commune_in_force(code: str) -> str | None:
+    """The commune in force that ``code`` is, or has merged into by INSEE's lists of communes and of events; None if
+    neither says so."""
+    in_force, parents = communes()
+    followed = {code}
+    while code not in in_force:
+        if code not in parents or parents[code] in followed:
+            return None
+        code = parents[code]
+        followed.add(code)
+    return code
+
+
+@cache
+def communes() -> tuple[set[str], dict[str, str]]:
+    """The communes in force, and of others the one that each has merged into."""
+    cog = records(COG, ",")
+    in_force = {row["COM"] for row in cog if row["TYPECOM"] in ("COM", "ARM")}
+    events = records(EVENTS, ",") if (upstream() / EVENTS).exists() else []
+    mergers = [row for row in events if row["TYPECOM_AV"] == row["TYPECOM_AP"] == "COM"]
+    parents = {row["COM_AV"]: row["COM_AP"] for row in mergers if row["COM_AV"] not in in_force}
+    parents |= {row["COM"]: row["COMPARENT"] for row in cog if row["TYPECOM"] in ("COMD", "COMA")}
+    return in_force, parents
+
+
 def test_every_figure_of_status_is_true(environment: dict[str, Any]) -> None:
     entries = status()
     assert set(entries) == {*tables(), *views()}
@@ -110,15 +133,18 @@ def test_row_counts_are_those_of_the_files(environment: dict[str, Any]) -> None:
     sales = records(SALES, ",")
     without_code = [row for row in sales if row["INSEE_COM"] in ("", "NA")]
     assert (len(sales), len(without_code)) == (29_832, 1)
-    assert entries["mutations_immo_latest"]["refused"] == 1 + len(UNKNOWN)
+    targets = {row["INSEE_COM"]: commune_in_force(row["INSEE_COM"]) for row in sales if row not in without_code}
+    unknown = [code for code, target in targets.items() if target is None]
+    merged_rows = len(targets) - len(unknown) - len(set(targets.values()) - {None})
+    assert entries["mutations_immo_latest"]["refused"] == 1 + len(unknown)
     merged = query(
         environment,
         "SELECT coalesce(sum(cardinality(codes_anciens) - 1), 0) FROM mutations_immo_latest "
         "WHERE codes_anciens IS NOT NULL",
     )
-    assert merged == [(MERGED,)]
-    assert entries["mutations_immo_latest"]["rows"] == 29_831 - len(UNKNOWN) - MERGED
-    sold = sum(int(row["nb_mutations"]) for row in sales if row["INSEE_COM"] not in ("NA", *UNKNOWN))
+    assert merged == [(merged_rows,)] and merged_rows > 30
+    assert entries["mutations_immo_latest"]["rows"] == 29_831 - len(unknown) - merged_rows
+    sold = sum(int(row["nb_mutations"]) for row in sales if row["INSEE_COM"] not in ("NA", *unknown))
     assert query(environment, "SELECT sum(nb_mutations) FROM mutations_immo_latest") == [(sold,)]
     sheet = fastexcel.read_excel(upstream() / WORKBOOK).load_sheet("LGT", header_row=None)
     assert sheet.total_height - 2 == 2_331
@@ -134,18 +160,22 @@ def test_sales_of_no_commune_or_an_unknown_one_are_refused(environment: dict[str
         "SELECT reasons, row ->> 'nb_mutations' FROM edu_pipeline.refused_rows JOIN edu_pipeline.loads ON id = load_id "
         "WHERE table_name = 'mutations_immo_latest' ORDER BY key",
     )
-    lost = {
-        row["INSEE_COM"]: row["nb_mutations"] for row in records(SALES, ",") if row["INSEE_COM"] in (*UNKNOWN, "NA")
-    }
-    unknown = [([f"code_commune: expected a key of info_communes, found {code}"], lost[code]) for code in UNKNOWN]
-    assert refused == [(["code_commune: expected a value, found nothing"], lost["NA"]), *unknown]
+    sales = {row["INSEE_COM"]: row["nb_mutations"] for row in records(SALES, ",")}
+    unknown = [
+        ([f"code_commune: expected a key of info_communes, found {code}"], number)
+        for code, number in sorted(sales.items())
+        if code != "NA" and commune_in_force(code) is None
+    ]
+    assert refused == [(["code_commune: expected a value, found nothing"], sales["NA"]), *unknown]
 
 
 def test_what_filosofi_hides_is_null(environment: dict[str, Any]) -> None:
     incomes = records(INCOMES, ";")
     table = "SELECT code_commune FROM merged_revenu_commune_bassin_2021 WHERE codes_anciens IS NULL"
     as_published = {code for (code,) in query(environment, table)}
-    assert len(incomes) - len(as_published) < 110
+    merged_into = Counter(commune_in_force(row["CODGEO"]) for row in incomes)
+    in_one_row = {row["CODGEO"] for row in incomes if merged_into[row["CODGEO"]] == 1}
+    assert as_published == {code for code in in_one_row if commune_in_force(code) == code}
     for column, upstream_name in {"mediane_niveau_vie": "MED21", "taux_pauvrete": "TP6021"}.items():
         hidden = [row["CODGEO"] for row in incomes if row[upstream_name] in ("s", "nd")]
         without = sql.SQL(
