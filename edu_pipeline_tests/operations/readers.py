@@ -16,7 +16,10 @@ import psycopg
 from psycopg import sql
 
 from edu_pipeline_tests.operations.generations import LIVE, WHOLE, whole
-from edu_pipeline_tests.operations.waits import wait_until
+from edu_pipeline_tests.operations.waits import HANG, wait_until
+
+TRANSACTION = 4
+"""How many queries a transaction has at most."""
 
 CONTROL = "control"
 """A schema with a copy of the tables and the view that the readers read."""
@@ -60,7 +63,7 @@ class Reader(threading.Thread):
         try:
             while not self.stopped.is_set():
                 with self.connection.transaction():
-                    for _ in range(1 if self.connection.autocommit else 3):
+                    for _ in range(1 if self.connection.autocommit else TRANSACTION - 1):
                         self.answers.add(self._query(WHOLE))
                     self._query("SELECT count(*) FROM commune_context_cache")
                 time.sleep(self.pause)
@@ -76,13 +79,18 @@ class Reader(threading.Thread):
         return row
 
     def wait_for(self, generation: int) -> None:
-        """Return when it has seen a generation."""
-        wait_until(lambda: whole(generation) in self.answers, f"generation {generation}", self.is_alive)
+        """Return when it has seen a generation, or failed."""
+        wait_until(lambda: self.error or whole(generation) in self.answers, f"generation {generation}")
+
+    def wait_for_more(self) -> None:
+        """Return when it has begun and ended another transaction, or failed."""
+        count = self.count + 2 * TRANSACTION
+        wait_until(lambda: self.error or self.count >= count, "another transaction")
 
     def stop(self) -> None:
         """End it."""
         self.stopped.set()
-        self.join()
+        self.join(HANG)
         self.connection.close()
 
 
@@ -93,12 +101,20 @@ class Readers:
         self.readers, self.control = readers, control
 
     def wait_for(self, generation: int) -> None:
-        """Return when every reader has seen a generation."""
+        """Return when every reader has seen a generation, or failed."""
         for reader in self.readers:
             reader.wait_for(generation)
 
+    def wait_for_more(self) -> None:
+        """Return when every reader has begun and ended another transaction, or failed."""
+        for reader in self.readers:
+            reader.wait_for_more()
+
     def check(self, *generations: int) -> None:
-        """No reader failed, saw anything but these generations, or waited longer than a swap may hold it up.
+        """Check that no reader failed, saw anything else, or waited longer than an attempt to swap may last.
+
+        Args:
+            generations: those that there have been so far.
 
         The bound is what an attempt to swap may take, plus what queries of the same kind take on this machine at this
         time when no swap is in their way.
@@ -125,7 +141,7 @@ def reading(url: str, *kinds: str, pause: float = 0.0) -> Iterator[Readers]:
     """Readers of some ``KINDS`` (without any: one of each), and the control.
 
     Args:
-        pause: seconds between two transactions.
+        pause: seconds between two transactions; the control makes longer pauses, to leave the processor to the others.
     """
     with psycopg.connect(url, options=f"-csearch_path={LIVE}") as connection:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(CONTROL)))
@@ -133,7 +149,7 @@ def reading(url: str, *kinds: str, pause: float = 0.0) -> Iterator[Readers]:
             copy = sql.SQL("CREATE TABLE {} AS TABLE {}")
             connection.execute(copy.format(sql.Identifier(CONTROL, name), sql.Identifier(LIVE, name)))
     readers = [Reader(url, pause=pause, **KINDS[kind]) for kind in kinds or KINDS]
-    control = Reader(url, prepare=True, pause=pause, schema=CONTROL)
+    control = Reader(url, prepare=True, pause=max(4 * pause, 0.005), schema=CONTROL)
     for reader in [*readers, control]:
         reader.start()
     try:

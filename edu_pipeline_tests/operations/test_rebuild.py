@@ -103,6 +103,7 @@ def readers(filled: StandIn) -> Iterator[Readers]:
 
 def no_reader_noticed(readers: Readers) -> None:
     """Check that the reader has seen whole generations only, without an error or a long wait, in all tests so far."""
+    readers.wait_for_more()
     readers.check(1, 2, 3, 4)
 
 

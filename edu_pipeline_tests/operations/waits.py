@@ -13,7 +13,7 @@ from typing import LiteralString
 
 import psycopg
 
-HANG = 280.0
+HANG = 900.0
 """Seconds after which a wait counts as endless."""
 
 
