@@ -24,8 +24,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from edu_pipeline.sectors.street_words import TYPES
 from edu_pipeline.sectors.placing import ADDRESS, SEGMENT, addresses_of, place
+from edu_pipeline.sectors.street_words import TYPES
 
 DEPARTEMENTS = 96
 STREETS = [800, *[80] * 10, *[20] * 25]
