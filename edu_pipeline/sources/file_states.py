@@ -102,10 +102,10 @@ class PublisherStates:
         state: SourceState = {}
         for files in _published_together(source, newest):
             for file in files:
-                shown = asking.state_of(file)
-                if shown:
+                file_state = asking.state_of(file)
+                if file_state:
                     break
-            state[file.part] = shown
+            state[file.part] = file_state
         return state
 
     def _ask_portal(self, portal: str, datasets: list[str]) -> dict[str, Any]:

@@ -125,21 +125,21 @@ def _has_changed(
     if known_version is not None:
         return version != known_version
     files = {file.name: file for file in archive.as_last_seen(newest)}
-    return not all(_is_held(shown, files.get(newest.parts.get(part, ""))) for part, shown in state.items())
+    return not all(_is_held(file_state, files.get(newest.parts.get(part, ""))) for part, file_state in state.items())
 
 
-def _is_held(shown: FileState | None, file: ReceivedFile | None) -> bool:
+def _is_held(file_state: FileState | None, file: ReceivedFile | None) -> bool:
     """Whether what is shown of a part is the file that we have of it; neither of them is fine, too."""
-    if shown is None or file is None:
-        return shown is None and file is None
-    return shown.is_held(file)
+    if file_state is None or file is None:
+        return file_state is None and file is None
+    return file_state.is_held(file)
 
 
 def _version(state: SourceState) -> str:
-    descriptions = {part: shown.description if shown else None for part, shown in state.items()}
+    descriptions = {part: file_state.description if file_state else None for part, file_state in state.items()}
     return json.dumps(descriptions, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _published_at(state: SourceState) -> datetime | None:
-    dates = [publication_date(shown.description) for shown in state.values() if shown]
+    dates = [publication_date(file_state.description) for file_state in state.values() if file_state]
     return max(filter(None, dates), default=None)

@@ -74,8 +74,8 @@ def _gzip_ends(path: Path, kind: str, where: str) -> tuple[bytes, bytes]:
                 head += chunk[: ENDS - len(head)]
                 tail = (tail + chunk)[-ENDS:]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        found = f"a gzip file of {_size(path)} that is cut off or damaged ({error})"
-        _refuse(where, f"a {kind} file in a whole gzip file", found, _ends(path)[0])
+        actual = f"a gzip file of {_size(path)} that is cut off or damaged ({error})"
+        _refuse(where, f"a {kind} file in a whole gzip file", actual, _ends(path)[0])
     return head, tail
 
 
@@ -103,23 +103,23 @@ def _check_zip(path: Path, kind: str, where: str) -> None:
 
 def _check_content(head: bytes, tail: bytes, kind: str, expected: str, where: str) -> None:
     start = _text(head)
-    found = ""
+    actual = ""
     if not head:
-        found = "nothing"
+        actual = "nothing"
     elif HTML.match(start):
-        found = "an HTML page"
+        actual = "an HTML page"
     elif kind == "parquet":
         if not (head.startswith(PARQUET) and tail.endswith(PARQUET)):
-            found = f"{_guess(head)}, without PAR1 at both ends"
+            actual = f"{_guess(head)}, without PAR1 at both ends"
     elif kind in ("json", "geojson"):
         if not start.startswith((b"[", b"{")):
-            found = f"{_guess(head)}, which begins with neither [ nor {{"
+            actual = f"{_guess(head)}, which begins with neither [ nor {{"
         elif not tail.rstrip().endswith((b"]", b"}")):
-            found = "one that is cut off (it ends with neither ] nor })"
+            actual = "one that is cut off (it ends with neither ] nor })"
     elif head.startswith(PARQUET) or b"\0" in head or start.startswith((b"<?xml", b"%PDF", b'{"', b"[{")):
-        found = _guess(head)
-    if found:
-        _refuse(where, expected, found, head)
+        actual = _guess(head)
+    if actual:
+        _refuse(where, expected, actual, head)
 
 
 def _text(head: bytes) -> bytes:

@@ -259,7 +259,7 @@ def test_supplied_zones_replace_all_others() -> None:
 
 @pytest.mark.parametrize("at_once", [1, AT_ONCE])
 def test_a_city_is_divided_among_its_arrondissements(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    """The first belongs to one collège, the second is divided; without contours, both are cut together."""
+    """The first leads as a whole to a collège, the second is divided; both are cut from the city's contour."""
     monkeypatch.setattr("edu_pipeline.sectors.addresses.AT_ONCE", at_once)
     addresses = houses("75101", {"RUE A": 2.01}) + houses("75102", {"RUE A": 2.05, "RUE B": 2.09})
     result = zones_of(

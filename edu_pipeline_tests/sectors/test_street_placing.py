@@ -139,7 +139,7 @@ def test_rows_keep_their_order_and_their_other_columns() -> None:
 
 
 def test_a_segment_that_is_not_placed_says_why() -> None:
-    here = addresses(TWO_SIDES)
+    near = addresses(TWO_SIDES)
     lost = pl.concat(
         [
             segments((1, 9999, "tous"), name="RUE DE METZ"),
@@ -148,7 +148,7 @@ def test_a_segment_that_is_not_placed_says_why() -> None:
             segments((1, 9999, "tous")).with_columns(code_commune=pl.lit("35115")),
         ]
     )
-    placed = place(lost, here)
+    placed = place(lost, near)
     assert placed.select("match_method", "placed", "geometry", "reason").rows() == [
         (None, None, None, "no street like RUE DE METZ among the 1 streets of 35238; closest: Rue de Brest"),
         ("exact", None, None, "no number is from 9 to 3"),
@@ -175,10 +175,10 @@ def test_addresses_without_a_position_do_not_count() -> None:
 
 
 def test_nothing_in_nothing_out() -> None:
-    for some, here in ((segments(), addresses(TWO_SIDES)), (segments((1, 9, "tous")), addresses([]))):
-        placed = place(some, here)
-        assert len(placed) == len(some)
-        assert addresses_of(placed, here).is_empty()
+    for rows, near in ((segments(), addresses(TWO_SIDES)), (segments((1, 9, "tous")), addresses([]))):
+        placed = place(rows, near)
+        assert len(placed) == len(rows)
+        assert addresses_of(placed, near).is_empty()
 
 
 def test_an_unknown_side_is_an_error() -> None:
@@ -187,8 +187,8 @@ def test_an_unknown_side_is_an_error() -> None:
 
 
 def test_an_address_of_several_segments_is_the_first_ones() -> None:
-    some = segments((1, 5, "impair"), (1, 9999, "tous"), (3, 3, "impair"))
-    placed = addresses_of(place(some, addresses(TWO_SIDES)), addresses(TWO_SIDES))
+    rows = segments((1, 5, "impair"), (1, 9999, "tous"), (3, 3, "impair"))
+    placed = addresses_of(place(rows, addresses(TWO_SIDES)), addresses(TWO_SIDES))
     assert placed.columns == list(ADDRESS_OF_SEGMENT)
     assert placed.schema["segment"] == pl.UInt32
     assert placed.select("segment", "numero").rows() == [
@@ -198,7 +198,7 @@ def test_an_address_of_several_segments_is_the_first_ones() -> None:
 
 
 def test_spellings_of_a_street_are_one_street_of_its_commune() -> None:
-    here = pl.concat(
+    near = pl.concat(
         [
             addresses([(1, 0, 0)]),
             addresses([(3, 10, 0)], "RUE DE BREST"),
@@ -206,7 +206,7 @@ def test_spellings_of_a_street_are_one_street_of_its_commune() -> None:
             addresses([(7, 900, 0)], "Rue de Brest Prolongée"),
         ]
     )
-    assert metres(place(segments((1, 9999, "tous")), here)["geometry"][0]) == [(0, 0), (10, 0)]
+    assert metres(place(segments((1, 9999, "tous")), near)["geometry"][0]) == [(0, 0), (10, 0)]
 
 
 PLACES = st.tuples(
@@ -264,7 +264,7 @@ def test_every_row_of_the_real_file_is_accounted_for() -> None:
     )
     names = streets.select("code_commune", "libelle_rue").unique(maintain_order=True).with_row_index()
     left_out = pl.col("index") % 20 == 7
-    here = (
+    near = (
         names.filter(~left_out)
         .with_columns(
             nom_voie=pl.col("libelle_rue").map_elements(as_the_ban_writes, pl.String),
@@ -284,7 +284,7 @@ def test_every_row_of_the_real_file_is_accounted_for() -> None:
             "lat",
         )
     )
-    placed = place(streets, here)
+    placed = place(streets, near)
     has_geometry = pl.col("geometry").is_not_null()
     unplaced, on_the_map = placed.filter(~has_geometry), placed.filter(has_geometry)
     missing = streets.join(

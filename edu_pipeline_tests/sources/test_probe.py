@@ -165,7 +165,7 @@ def test_a_new_release_is_noticed_of_its_own_source_only(filled: Publishers, sou
     assert changed(filled.probe()) == []
 
 
-def test_every_source_with_files_has_changed_before_its_first_fetch(publishers: Publishers, archive: Archive) -> None:
+def test_every_source_with_files_is_new_before_its_first_fetch(publishers: Publishers, archive: Archive) -> None:
     published = publishers.server.shelf.sources()
     results = probe(catalogue().values(), archive, publishers.server.url, {})
     assert changed(results) == published
