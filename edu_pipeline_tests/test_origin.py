@@ -25,7 +25,7 @@ def test_real_and_invented_data_do_not_mix(stand_in: StandIn) -> None:
 
     marker.unlink()
     stand_in.put_sales([sale(code, houses=9) for code in codes])
-    with pytest.raises(OriginMixed, match="invented data of the sample publisher; found dvf-indicateurs-communes"):
+    with pytest.raises(OriginMixed, match="invented data of the sample publisher, found dvf-indicateurs-communes"):
         stand_in.load(TABLE)
     assert stand_in.rows("SELECT DISTINCT nb_maisons FROM mutations_immo_latest") == [(4,)]
 
@@ -41,5 +41,5 @@ def test_real_and_invented_data_do_not_mix(stand_in: StandIn) -> None:
 
     marker.write_text("{}")
     stand_in.put_sales([sale(code, houses=7) for code in codes])
-    with pytest.raises(OriginMixed, match="data of real publishers; found"):
+    with pytest.raises(OriginMixed, match="data of real publishers, found"):
         stand_in.load(TABLE)

@@ -29,7 +29,7 @@ INTERIORS_MEET = "T********"
 """The relation of two zones that share more than a border, as a DE-9IM pattern."""
 
 BATCH = 10_000
-"""Zones that are fetched at a time; only their bytes are in memory beside the geometries."""
+"""Zones that are fetched at a time; only their bytes are in memory as well as the geometries."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

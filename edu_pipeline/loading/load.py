@@ -9,10 +9,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 
 import polars as pl
 import psycopg
@@ -22,12 +21,13 @@ from edu_pipeline import checks
 from edu_pipeline.database import ledger, locks
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.copying import copy_out
-from edu_pipeline.database.ledger import REFUSED, Load
-from edu_pipeline.errors import EXAMPLES, EduError
+from edu_pipeline.database.ledger import Load
+from edu_pipeline.errors import EXAMPLES
 from edu_pipeline.loading import acceptance, writing
 from edu_pipeline.loading.conform import Conformed
-from edu_pipeline.loading.difference import Difference, difference
-from edu_pipeline.loading.rows import Inputs, Made, make, take_as_they_are
+from edu_pipeline.loading.difference import difference
+from edu_pipeline.loading.recording import Recording
+from edu_pipeline.loading.rows import Inputs, make, take_as_they_are
 from edu_pipeline.loading.versions import code_version, inputs_version
 from edu_pipeline.sources.archive import Archive, Release
 from edu_pipeline.sources.inputs import releases_of
@@ -90,167 +90,130 @@ def load(
     Raises:
         EduError: see ``errors``; the table is as it was, as it is after any other exception.
     """
-    options = options or Options()
-    newest = releases_of(table, archive)
-    releases = {supplied.source: supplied} if supplied else newest
-    with database.connect() as connection:
-        loaded = ledger.newest(connection, database.schema)
-        if not supplied:
-            acceptance.check_inputs(table, releases, loaded)
-        version = inputs_version(table, newest, ledger.last_change(connection, database.schema))
-        invented = _origin(connection, database, table, releases)
-        readers = _what_readers_have(connection, database, table)
-        previous = loaded.get(table.name)
-        if previous and previous.inputs_version == version and not options.force and not supplied:
-            return _unchanged(connection, database, archive, previous)
-    attempt = Load(
-        target_schema=database.schema,
-        table_name=table.name,
-        state="failed",
-        started_at=datetime.now(UTC),
-        releases={source: release.id for source, release in releases.items()},
-        inputs_version=version,
-        code_version=code_version(table),
-        invented=invented,
-        run_id=run_id,
-    )
-    with (
-        _Recording(database, attempt, releases) as recording,
-        tempfile.TemporaryDirectory(prefix="edu_pipeline-") as folder,
-        database.connect() as connection,
-    ):
-        locks.schema_in_use(connection, database.schema)
-        locks.table_loading(connection, database.schema, table.name)
-        writing.sweep(connection, table)
-        if supplied:
-            made = take_as_they_are(table, supplied, archive, Path(folder))
+    return _TableLoad(table, database, archive, options or Options(), supplied).run(run_id)
+
+
+class _TableLoad:
+    """A load of one table: what it works with, and its steps."""
+
+    def __init__(
+        self, table: Table, database: Database, archive: Archive, options: Options, supplied: Release | None
+    ) -> None:
+        self.table, self.database, self.archive = table, database, archive
+        self.options, self.supplied = options, supplied
+        self.newest = releases_of(table, archive)
+        self.releases: Mapping[str, Release] = {supplied.source: supplied} if supplied else self.newest
+        self.live = database.live or database.schema
+
+    def run(self, run_id: str | None) -> Outcome:
+        """Load, unless the rows are still right."""
+        with self.database.connect() as connection:
+            loaded = ledger.newest(connection, self.database.schema)
+            if not self.supplied:
+                acceptance.check_inputs(self.table, self.releases, loaded)
+            attempt = self._attempt(connection, run_id)
+            previous = loaded.get(self.table.name)
+            if previous and self._is_current(previous, attempt):
+                return self._unchanged(connection, previous)
+            readers = self._readers(connection)
+        with (
+            Recording(self.database, attempt, self.releases) as recording,
+            tempfile.TemporaryDirectory(prefix="edu_pipeline-") as scratch,
+            self.database.connect() as connection,
+        ):
+            locks.schema_in_use(connection, self.database.schema)
+            locks.table_loading(connection, self.database.schema, self.table.name)
+            writing.sweep(connection, self.table)
+            conformed = self._rows(connection, Path(scratch), recording)
+            return self._publish(connection, Path(scratch), conformed, readers, recording)
+
+    def _attempt(self, connection: Connection, run_id: str | None) -> Load:
+        """The ledger's row of this load, as far as it is known before the load."""
+        held = [ledger.is_invented(connection, schema) for schema in (self.live, self.database.schema)]
+        changes = ledger.last_change(connection, self.database.schema)
+        return Load(
+            target_schema=self.database.schema,
+            table_name=self.table.name,
+            state="failed",
+            started_at=datetime.now(UTC),
+            releases={source: release.id for source, release in self.releases.items()},
+            inputs_version=inputs_version(self.table, self.newest, changes),
+            code_version=code_version(self.table),
+            invented=acceptance.check_origin(self.table, self.releases, held, self.live),
+            run_id=run_id,
+        )
+
+    def _is_current(self, previous: Load, attempt: Load) -> bool:
+        """Whether the rows of the previous load are still right, and nobody asked for another one."""
+        is_asked_for = self.options.force or self.supplied is not None
+        return previous.inputs_version == attempt.inputs_version and not is_asked_for
+
+    def _unchanged(self, connection: Connection, previous: Load) -> Outcome:
+        """The outcome of a load that is not necessary; the checks are made all the same."""
+        results = checks.run(connection, self.database, self.archive, self.table.name, between=False)
+        refused = ledger.quarantine(connection, previous, EXAMPLES)
+        return Outcome(previous, skipped=True, refused=refused, checks=results)
+
+    def _readers(self, connection: Connection) -> _Readers:
+        newest = ledger.newest(connection, self.live).get(self.table.name) if self.database.live else None
+        return _Readers(newest.rows or 0 if newest else None, checks.passing_checks(connection, self.live))
+
+    def _rows(self, connection: Connection, scratch: Path, recording: Recording) -> Conformed:
+        """The rows that may be published.
+
+        Raises:
+            EduError: a file cannot be read, or the rows are not accepted.
+        """
+        if self.supplied:
+            made = take_as_they_are(self.table, self.supplied, self.archive, scratch)
         else:
-            made = make(table, Inputs(table, connection, archive, releases, Path(folder)))
-        conformed = _accepted(table, connection, made, recording)
-        published = copy_out(connection, table.name, table.contract, Path(folder))
-        change = difference(conformed.frame, published, table.key)
-        acceptance.check_volume(
-            table,
-            conformed.rows,
-            change.published if readers.rows is None else readers.rows,
-            table.name in options.accept_shrink,
-            recording.where,
-        )
-        written = writing.write(connection, table, conformed.frame, change, unread=bool(database.live))
-        done = recording.publish(connection, written.strategy, conformed, change)
-        results = checks.before_publication(connection, database, archive, table.name, written.rows)
-        if table.name not in options.accept_red:
+            made = make(self.table, Inputs(self.table, connection, self.archive, self.releases, scratch))
+        recording.made(made)
+        if self.releases or not self.table.files:
+            acceptance.check_rows(made.conformed, recording.where)
+        acceptance.check_refused(self.table, made.conformed, recording.where)
+        conformed, unknown = acceptance.check_references(self.table, connection, made.conformed, recording.where)
+        recording.resolved(conformed, unknown)
+        acceptance.check_refused(self.table, conformed, recording.where)
+        return conformed
+
+    def _publish(
+        self, connection: Connection, scratch: Path, conformed: Conformed, readers: _Readers, recording: Recording
+    ) -> Outcome:
+        """Write the difference, check it, record it, and let readers see it."""
+        name = self.table.name
+        published = copy_out(connection, name, self.table.contract, scratch)
+        change = difference(conformed.frame, published, self.table.key)
+        seen = change.published if readers.rows is None else readers.rows
+        acceptance.check_volume(self.table, conformed.rows, seen, name in self.options.accept_shrink, recording.where)
+        written = writing.write(connection, self.table, conformed.frame, change, unread=bool(self.database.live))
+        load = recording.published(connection, written.strategy, conformed, change)
+        results = checks.before_publication(connection, self.database, self.archive, name, written.rows)
+        if name not in self.options.accept_red:
             checks.stop_if_worse(readers.passing, results, recording.where)
-        outcome = Outcome(
-            done,
-            skipped=False,
-            preview=conformed.frame.head(PREVIEW).collect(),
-            refused=ledger.quarantine(connection, done, EXAMPLES),
-            checks=results,
-        )
+        preview = conformed.frame.head(PREVIEW).collect()
+        refused = ledger.quarantine(connection, load, EXAMPLES)
         written.publish()
         connection.commit()
         if change.size:
-            _analyze(connection, table)
-        return outcome
+            _analyze(connection, name)
+        return Outcome(load, skipped=False, preview=preview, refused=refused, checks=results)
 
 
 @dataclass(frozen=True)
 class _Readers:
-    """What readers have of a table: how many rows, if another schema than the one that is loaded; passing checks."""
+    """What readers have of a table.
+
+    Attributes:
+        rows: how many rows, if they read another schema than the one that is loaded.
+        passing: the checks that these rows pass.
+    """
 
     rows: int | None
     passing: set[tuple[str, str]]
 
 
-def _what_readers_have(connection: Connection, database: Database, table: Table) -> _Readers:
-    live = database.live or database.schema
-    newest = ledger.newest(connection, live).get(table.name) if database.live else None
-    return _Readers(newest.rows or 0 if newest else None, checks.passing_checks(connection, live))
-
-
-def _origin(connection: Connection, database: Database, table: Table, releases: Mapping[str, Release]) -> bool | None:
-    """Whether the releases are invented; not mixed with others in the schema, nor in the one that it will replace."""
-    live = database.live or database.schema
-    held = [ledger.is_invented(connection, schema) for schema in (live, database.schema)]
-    return acceptance.check_origin(table, releases, held, live)
-
-
-def _unchanged(connection: Connection, database: Database, archive: Archive, previous: Load) -> Outcome:
-    """The outcome of a load that is not necessary; the checks are made all the same."""
-    results = checks.run(connection, database, archive, previous.table_name, between=False)
-    refused = ledger.quarantine(connection, previous, EXAMPLES)
-    return Outcome(previous, skipped=True, refused=refused, checks=results)
-
-
-def _accepted(table: Table, connection: Connection, made: Made, recording: _Recording) -> Conformed:
-    """The rows that may be published.
-
-    Raises:
-        EduError: see ``acceptance``.
-    """
-    recording.made(made)
-    if recording.releases or not table.files:
-        acceptance.check_rows(made.conformed, recording.where)
-    acceptance.check_refused(table, made.conformed, recording.where)
-    conformed, unknown = acceptance.check_references(table, connection, made.conformed, recording.where)
-    recording.resolved(conformed, unknown)
-    acceptance.check_refused(table, conformed, recording.where)
-    return conformed
-
-
-def _analyze(connection: Connection, table: Table) -> None:
+def _analyze(connection: Connection, name: str) -> None:
     """Renew the statistics; the rows are published by now, and missing statistics do not undo that."""
     with suppress(psycopg.Error):
-        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.name)))
-
-
-class _Recording:
-    """What the ledger will say of a load, collected on its way; if it fails, that is recorded, whatever the error.
-
-    Attributes:
-        releases: source to the release that is read.
-        where: table and releases, for failure texts.
-    """
-
-    def __init__(self, database: Database, attempt: Load, releases: Mapping[str, Release]) -> None:
-        self.database, self.load, self.releases = database, attempt, releases
-        self.where = f"table {attempt.table_name}, {acceptance.described(releases)}"
-        self.refused = pl.DataFrame(schema=REFUSED)
-
-    def __enter__(self) -> _Recording:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            return
-        text = str(error) if isinstance(error, EduError) else f"{type(error).__name__}: {error}"
-        failed = replace(self.load, state="failed", refused=self.refused.height, error=text)
-        with suppress(EduError, psycopg.Error), self.database.connect() as connection:
-            ledger.record(connection, failed, self.refused, self.releases)
-
-    def made(self, made: Made) -> None:
-        """Note what was read, and what the contract refuses."""
-        self.refused = made.conformed.refused
-        self.load = replace(self.load, hidden=made.hidden, corrections=made.corrected)
-
-    def resolved(self, conformed: Conformed, unknown: Mapping[str, int]) -> None:
-        """Note which references are unknown, and what is refused for that."""
-        self.refused = conformed.refused
-        self.load = replace(self.load, unknown=unknown)
-
-    def publish(self, connection: Connection, strategy: str, conformed: Conformed, change: Difference) -> Load:
-        """Record the load as published, in the transaction of its rows."""
-        done = replace(
-            self.load,
-            state="published",
-            strategy=strategy,
-            rows=conformed.rows,
-            added=change.added,
-            changed=change.changed,
-            removed=change.removed,
-            refused=self.refused.height,
-        )
-        return replace(done, id=ledger.record(connection, done, self.refused, self.releases))
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(name)))

@@ -41,7 +41,7 @@ def loaded(stand_in: StandIn) -> StandIn:
 
 
 def refused(stand_in: StandIn, error: type[EduError]) -> str:
-    """The text of the ``error`` that the load ends with; the published rows are those of before."""
+    """The text of the ``error`` that the load ends with; the published rows have not changed."""
     before = stand_in.rows(PUBLISHED)
     with pytest.raises(error) as caught:
         stand_in.load(TABLE)

@@ -1,0 +1,76 @@
+"""What the ledger will say of a load, collected while it runs.
+
+Belongs here: from the steps of a load to its row in the ledger, and recording a load that fails. Does not belong here:
+the steps (``load.py``), statements (``database/ledger.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from types import TracebackType
+
+import polars as pl
+import psycopg
+
+from edu_pipeline.database import ledger
+from edu_pipeline.database.connection import Connection, Database
+from edu_pipeline.database.ledger import REFUSED, Load
+from edu_pipeline.errors import EduError
+from edu_pipeline.loading import acceptance
+from edu_pipeline.loading.conform import Conformed
+from edu_pipeline.loading.difference import Difference
+from edu_pipeline.loading.rows import Made
+from edu_pipeline.sources.archive import Release
+
+
+class Recording:
+    """What the ledger will say of a load, collected on its way; if it fails, that is recorded, whatever the error.
+
+    Attributes:
+        releases: source to the release that is read.
+        where: table and releases, for failure texts.
+    """
+
+    def __init__(self, database: Database, attempt: Load, releases: Mapping[str, Release]) -> None:
+        self.database, self.load, self.releases = database, attempt, releases
+        self.where = f"table {attempt.table_name}, {acceptance.described(releases)}"
+        self.refused = pl.DataFrame(schema=REFUSED)
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        text = str(error) if isinstance(error, EduError) else f"{type(error).__name__}: {error}"
+        failed = replace(self.load, state="failed", refused=self.refused.height, error=text)
+        with suppress(EduError, psycopg.Error), self.database.connect() as connection:
+            ledger.record(connection, failed, self.refused, self.releases)
+
+    def made(self, made: Made) -> None:
+        """Note what was read, and what the contract refuses."""
+        self.refused = made.conformed.refused
+        self.load = replace(self.load, hidden=made.hidden, corrections=made.corrected)
+
+    def resolved(self, conformed: Conformed, unknown: Mapping[str, int]) -> None:
+        """Note which references are unknown, and what is refused for that."""
+        self.refused = conformed.refused
+        self.load = replace(self.load, unknown=unknown)
+
+    def published(self, connection: Connection, strategy: str, conformed: Conformed, change: Difference) -> Load:
+        """Record the load as published, in the transaction of its rows."""
+        done = replace(
+            self.load,
+            state="published",
+            strategy=strategy,
+            rows=conformed.rows,
+            added=change.added,
+            changed=change.changed,
+            removed=change.removed,
+            refused=self.refused.height,
+        )
+        return replace(done, id=ledger.record(connection, done, self.refused, self.releases))
