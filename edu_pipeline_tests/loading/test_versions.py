@@ -64,7 +64,7 @@ def changed(before: Versions) -> set[str]:
         ("sources/readers.py", "infer_schema=False", "infer_schema=True"),
         ("normalise.py", "to_uppercase()", "to_lowercase()"),
         ("contracts.py", "min=1990", "min=1980"),
-        ("database/copying.py", 'value == "t"', 'value == "f"'),
+        ("database/copying.py", 'text == "t"', 'text == "f"'),
     ],
 )
 def test_a_fix_in_shared_code_reloads_every_table(edit: Edit, path: str, old: str, new: str) -> None:
@@ -81,7 +81,7 @@ def test_a_fix_in_shared_code_reloads_every_table(edit: Edit, path: str, old: st
         ("loading/conform.py", "BATCH = 50_000", "BATCH = (\n    50_000\n)"),
         ("assets/educational/ips_lycees.py", '"""', '"""Another docstring, and: '),
         ("errors.py", "EXAMPLES = 20", "EXAMPLES = 10"),
-        ("monitoring/health.py", "GIVEN_UP = 3", "GIVEN_UP = 4"),
+        ("monitoring/health.py", "MOMENTS = 60", "MOMENTS = 50"),
         ("loading/load.py", "PREVIEW = 5", "PREVIEW = 6"),
         ("cli/main.py", "no_args_is_help=True", "no_args_is_help=False"),
     ],
