@@ -36,7 +36,7 @@ class Spec:
         upstream: the publisher's name for the column: one for all inputs of the table, or one per input. A name that
             begins with ``^`` is a regular expression that matches slugs.
         aliases: other names that publishers have used for the column.
-        optional: whether a file may lack the column, which is then NULL.
+        optional: whether it is normal that a file lacks the column, which is then NULL; of others that is reported.
         unit: unit of the values, e.g. ``%`` or ``€``.
         references: tables; the value must be a key of one of them.
         follows_passage: whether it is a commune code that is replaced by the code in force (``loading/passage.py``).

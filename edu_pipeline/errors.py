@@ -9,7 +9,6 @@ class means; a test compares the two.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -137,16 +136,13 @@ class ColumnMissing(EduError):
     Args:
         where: the source and release, or the file.
         column: the upstream name.
-        columns: the names that the file has.
+        closest: names in the file that are close to it.
         contract: the contract's class.
         field: the contract's column.
     """
 
-    def __init__(self, where: str, column: str, columns: Iterable[str], contract: str, field: str) -> None:
-        columns = list(columns)
-        close = difflib.get_close_matches(column.lower(), [name.lower() for name in columns], n=3, cutoff=0.5)
-        closest = [name for name in columns if name.lower() in close] or columns[:EXAMPLES]
-        names = ", ".join(map(repr, closest)) or "none"
+    def __init__(self, where: str, column: str, closest: Iterable[str], contract: str, field: str) -> None:
+        names = ", ".join(map(repr, closest)) or "none is close"
         super().__init__(
             where,
             f"expected column {column!r}, found none of that name (closest: {names}).",

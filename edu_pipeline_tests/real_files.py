@@ -79,7 +79,7 @@ def made_from(name: str, find: Callable[[File], Path | None], of_table: Callable
 
 
 def _taken_in(table: Table, parameter: str, file: File, path: Path, scratch: Path) -> pl.LazyFrame:
-    raw = read(path, file, scratch, file.source)
+    raw = read(path, file, scratch, file.source).frame
     return take_in(table, parameter, raw, file, path.name, file.source).frame
 
 

@@ -42,6 +42,8 @@ class Load:
         hidden: column to the number of its values that the publisher hides.
         unknown: column to the number of rows whose reference is unknown.
         corrections: correction to the number of rows that it changed.
+        missing: source and upstream column that its file lacks, to the names in the file that are close.
+        skipped: source and rule to the number of lines or fields that were left out.
         error: the failure text; None if the load was published.
         id, finished_at: given by the database; None for a load that is not recorded yet.
     """
@@ -64,6 +66,8 @@ class Load:
     hidden: Mapping[str, int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     corrections: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, list[str]] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     id: int | None = None
     finished_at: datetime | None = None

@@ -1,7 +1,7 @@
 """From a publisher's columns to the contract's: the frame that a transform receives.
 
-Belongs here: finding each upstream column under its name or an alias, hidden values, the contract's normalisers, the
-corrections of known upstream errors. Does not belong here: casting to types and refusing rows (``conform.py``).
+Belongs here: selecting columns, hidden values, the contract's normalisers, the corrections of known upstream errors.
+Does not belong here: which columns these are (``columns.py``), casting to types and refusing rows (``conform.py``).
 
 The frame has the contract's own columns (under the contract's names, as text), the columns that the table ``needs``
 (under their slugs), ``vintage`` where the catalogue takes one from the file's name, and where the contract has it the
@@ -11,15 +11,15 @@ flag ``codes_anciens``, unset (``passage.py`` sets it).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from edu_pipeline.catalogue import File
 from edu_pipeline.contracts import CODES_ANCIENS, Spec, specs
-from edu_pipeline.errors import ColumnMissing
+from edu_pipeline.loading.columns import find_columns
 from edu_pipeline.loading.corrections import Applied, correct, corrections_for
-from edu_pipeline.normalise import slug
 from edu_pipeline.table import Table
 
 
@@ -31,12 +31,14 @@ class Intake:
         frame: a column per contract column that comes from this file, then the needed ones; all text.
         hidden: number of cells per column in which the publisher hides the value.
         corrections: the corrections of known upstream errors, and the number of rows that each changed.
+        missing: upstream name of a column that the file lacks, to names in the file that are close.
         file_name: the file's name as received.
     """
 
     frame: pl.LazyFrame
     hidden: dict[str, int]
     corrections: tuple[Applied, ...]
+    missing: Mapping[str, list[str]]
     file_name: str
 
 
@@ -50,31 +52,32 @@ def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_na
         where: source and release, for the failure texts.
 
     Raises:
-        ColumnMissing: a column has none of its names in the file; the text gives the closest.
+        ColumnMissing: the file lacks a column that the table cannot do without.
     """
     schema = raw.collect_schema()
-    upstream = _contract_columns(table, parameter, list(schema), where)
-    needed = _needed_columns(table, parameter, list(schema), where)
-    text = {name: column for name, column in (upstream | needed).items() if column and schema[column] == pl.String}
-    chosen = raw.select(
-        [pl.col(column).alias(name) for name, column in (upstream | needed).items() if column is not None]
-    )
+    columns = find_columns(table, parameter, list(schema), where)
+    named = {name: column for name, column in columns.upstream.items() if column} | {
+        name: name for name in columns.needed
+    }
+    text = [name for name, column in named.items() if schema[column] == pl.String]
+    chosen = raw.select(pl.col(column).alias(name) for name, column in named.items())
     hidden: dict[str, int] = {}
     if file.hidden and text:
-        is_hidden = pl.col(list(text)).is_in(list(file.hidden))
+        is_hidden = pl.col(text).is_in(list(file.hidden))
         counts = chosen.select(is_hidden.sum()).collect(engine="streaming").row(0, named=True)
         hidden = {name: count for name, count in counts.items() if count}
-        chosen = chosen.with_columns(pl.when(~is_hidden).then(pl.col(list(text))).name.keep())
+        chosen = chosen.with_columns(pl.when(~is_hidden).then(pl.col(text)).name.keep())
     contract = specs(table.contract)
+    absent = {name: table.contract.columns()[name].dtype for name in columns.upstream if name not in named}
     chosen = chosen.with_columns(
         [_normalised(name, contract[name], file, table) for name in text if name in contract]
-    ).with_columns([pl.lit(None, pl.String).alias(name) for name, column in upstream.items() if column is None])
-    if CODES_ANCIENS in contract and "code_commune" in upstream:
+    ).with_columns(pl.lit(None, kind if kind.is_nested() else pl.String).alias(name) for name, kind in absent.items())
+    if CODES_ANCIENS in contract and "code_commune" in columns.upstream:
         chosen = chosen.with_columns(pl.lit(None, pl.List(pl.String)).alias(CODES_ANCIENS))
     if file.vintage and (match := re.search(file.vintage, file_name)):
         chosen = chosen.with_columns(vintage=pl.lit(match.group(1)))
     corrected, applied = correct(chosen, corrections_for(table.name, parameter))
-    return Intake(corrected, hidden, applied, file_name)
+    return Intake(corrected, hidden, applied, columns.missing, file_name)
 
 
 def _normalised(name: str, spec: Spec, file: File, table: Table) -> pl.Expr:
@@ -82,32 +85,3 @@ def _normalised(name: str, spec: Spec, file: File, table: Table) -> pl.Expr:
     if file.decimal == "," and table.contract.columns()[name].dtype.is_numeric():
         value = value.str.replace(",", ".", literal=True)
     return spec.normalise(value).alias(name) if spec.normalise else value
-
-
-def _contract_columns(table: Table, parameter: str, columns: list[str], where: str) -> dict[str, str | None]:
-    """Contract column to upstream column; None for an optional one that is not in this file."""
-    chosen: dict[str, str | None] = {}
-    for name, spec in specs(table.contract).items():
-        expected = spec.upstream_in(parameter)
-        if expected is None:
-            continue
-        names = (expected, *spec.aliases)
-        chosen[name] = next((column for wanted in names for column in columns if _is_called(column, wanted)), None)
-        if chosen[name] is None and not spec.optional:
-            raise ColumnMissing(where, expected, columns, table.contract.__name__, name)
-    return chosen
-
-
-def _is_called(column: str, wanted: str) -> bool:
-    """Whether the slug ``column`` is the publisher's column ``wanted``, which may be a pattern of slugs (``^...``)."""
-    return bool(re.fullmatch(wanted, column)) if wanted.startswith("^") else column == slug(wanted)
-
-
-def _needed_columns(table: Table, parameter: str, columns: list[str], where: str) -> dict[str, str | None]:
-    chosen: dict[str, str | None] = {}
-    for need in table.needs.get(parameter, ()):
-        matching = [column for column in columns if _is_called(column, need)]
-        if not matching:
-            raise ColumnMissing(where, need, columns, table.name, f"needs[{parameter!r}]")
-        chosen |= {column: column for column in matching}
-    return chosen

@@ -62,6 +62,7 @@ class Outcome:
         preview: the first rows; None if skipped.
         refused: key and reasons of the first rows that are in quarantine.
         checks: the results of the checks of the rows that need no other table.
+        notes: what the readers did to the files, in sentences for the log.
     """
 
     load: Load
@@ -69,6 +70,7 @@ class Outcome:
     preview: pl.DataFrame | None = None
     refused: Sequence[tuple[str, str]] = ()
     checks: Sequence[checks.CheckResult] = ()
+    notes: Sequence[str] = ()
 
 
 def load(
@@ -197,7 +199,7 @@ class _TableLoad:
         connection.commit()
         if change.size:
             _analyze(connection, name)
-        return Outcome(load, skipped=False, preview=preview, refused=refused, checks=results)
+        return Outcome(load, skipped=False, preview=preview, refused=refused, checks=results, notes=recording.notes)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import polars as pl
 from edu_pipeline.catalogue import File
 from edu_pipeline.contracts import CODES_ANCIENS, specs
 from edu_pipeline.errors import ColumnMissing, FileInvalid
+from edu_pipeline.loading.columns import close_names
 from edu_pipeline.sources.archive import Archive, Incoming, ReceivedFile, Release
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table
@@ -65,11 +66,11 @@ def rows(release: Release, table: Table, archive: Archive, scratch: Path) -> pl.
     assert received is not None
     where = f"table {table.name}, file {received.name}"
     file = File(source=release.source, part="main", format="csv", name=".*", supplied=True)
-    frame = read(archive.local(release, received), file, scratch, where)
+    frame = read(archive.local(release, received), file, scratch, where).frame
     columns = frame.collect_schema().names()
     for name in table.contract.columns():
         if name not in (*columns, CODES_ANCIENS):
-            raise ColumnMissing(where, name, columns, table.contract.__name__, name)
+            raise ColumnMissing(where, name, close_names(name, columns), table.contract.__name__, name)
     if CODES_ANCIENS not in columns:
         frame = frame.with_columns(pl.lit(None, pl.String).alias(CODES_ANCIENS))
     return frame.select(_value(name, table) for name in table.contract.columns())

@@ -6,7 +6,7 @@ the steps (``load.py``), statements (``database/ledger.py``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
@@ -31,12 +31,14 @@ class Recording:
     Attributes:
         releases: source to the release that is read.
         where: table and releases, for failure texts.
+        notes: what the readers did to the files, in sentences.
     """
 
     def __init__(self, database: Database, attempt: Load, releases: Mapping[str, Release]) -> None:
         self.database, self.load, self.releases = database, attempt, releases
         self.where = f"table {attempt.table_name}, {acceptance.described(releases)}"
         self.refused = pl.DataFrame(schema=REFUSED)
+        self.notes: Sequence[str] = ()
 
     def __enter__(self) -> Recording:
         return self
@@ -54,7 +56,10 @@ class Recording:
     def made(self, made: Made) -> None:
         """Note what was read, and what the contract refuses."""
         self.refused = made.conformed.refused
-        self.load = replace(self.load, hidden=made.hidden, corrections=made.corrected)
+        self.load = replace(
+            self.load, hidden=made.hidden, corrections=made.corrected, missing=made.missing, skipped=made.skipped
+        )
+        self.notes = made.notes
 
     def resolved(self, conformed: Conformed, unknown: Mapping[str, int]) -> None:
         """Note which references are unknown, and what is refused for that."""

@@ -8,8 +8,8 @@ Whatever this module imports makes rows: a change of it loads tables again (``ve
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +18,7 @@ from psycopg import sql
 from edu_pipeline.catalogue import File
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.database.copying import copy_out
+from edu_pipeline.database.ledger import REFUSED
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.conform import Conformed, conform
 from edu_pipeline.loading.intake import Intake, take_in
@@ -36,11 +37,17 @@ class Made:
         conformed: the rows, and those that break the contract.
         hidden: number of cells per column in which a publisher hides the value.
         corrected: number of rows per correction of a known upstream error.
+        missing: source and upstream column that its file lacks, to the names in the file that are close.
+        skipped: source and rule to the number of lines or fields that the reader left out.
+        notes: what the readers did to the files, in sentences.
     """
 
     conformed: Conformed
     hidden: Mapping[str, int] = field(default_factory=dict)
     corrected: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, list[str]] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def make(table: Table, inputs: Inputs) -> Made:
@@ -51,7 +58,10 @@ def make(table: Table, inputs: Inputs) -> Made:
     """
     frames = {parameter: inputs.frame(parameter) for parameter in table.parameters}
     conformed = conform(table.transform(**frames), table, inputs.scratch)
-    return Made(conformed, inputs.hidden, inputs.corrected)
+    conformed = replace(conformed, refused=pl.concat([*inputs.refused_lines, conformed.refused]))
+    return Made(
+        conformed, inputs.hidden, inputs.corrected, inputs.missing, inputs.skipped, list(dict.fromkeys(inputs.notes))
+    )
 
 
 def take_as_they_are(table: Table, supplied: Release, archive: Archive, scratch: Path) -> Made:
@@ -72,7 +82,7 @@ class Inputs:
         scratch: folder for files that live as long as the frames are used.
 
     Attributes:
-        hidden, corrected: as in ``Made``, of the frames that were asked for so far.
+        hidden, corrected, missing, skipped, notes: as in ``Made``, of the frames that were asked for so far.
     """
 
     def __init__(
@@ -87,6 +97,10 @@ class Inputs:
         )
         self.hidden: dict[str, int] = {}
         self.corrected: dict[str, int] = {}
+        self.missing: dict[str, list[str]] = {}
+        self.skipped: dict[str, int] = {}
+        self.notes: list[str] = []
+        self._lines: dict[tuple[str, str], pl.DataFrame] = {}
         self._passage = self._read_passage() if table.follows_passage else None
 
     def frame(self, parameter: str) -> pl.LazyFrame | Parts | None:
@@ -96,6 +110,11 @@ class Inputs:
         if parameter in self.table.in_parts:
             return self._parts(parameter)
         return self._file(parameter)
+
+    @property
+    def refused_lines(self) -> list[pl.DataFrame]:
+        """Lines of files that are not rows, in the form of the quarantine."""
+        return list(self._lines.values())
 
     def _other_table(self, name: str) -> pl.LazyFrame:
         """The published rows of another table: the columns and the rows that the transform uses."""
@@ -139,14 +158,31 @@ class Inputs:
         received = release.file(file.part)
         assert received is not None
         where = f"{file.source} {release.label}"
-        raw = copies.read(self.archive, release, received, file, scratch, where)
-        return take_in(self.table, parameter, raw, file, received.name, where)
+        result = copies.read(self.archive, release, received, file, scratch, where)
+        taken = take_in(self.table, parameter, result.frame, file, received.name, where)
+        self.missing |= {f"{file.source}: {column}": names for column, names in taken.missing.items()}
+        if (file.source, file.part) not in self._lines:  # a part may be read several times
+            self._lines[file.source, file.part] = _as_refused(result.refused, received.name)
+            self.notes += [f"{file.source}, file {received.name}: {note}" for note in result.notes]
+            for rule, count in result.skipped.items():
+                name = f"{file.source}: {rule}"
+                self.skipped[name] = self.skipped.get(name, 0) + count
+        return taken
 
     def _read_passage(self) -> Passage:
         """The changes of commune codes and the communes in force, as published."""
         contract = tables()["passage_communes"].contract
         changes = copy_out(self.connection, "passage_communes", contract, self.scratch).collect()
         return Passage(changes, keys(self.connection, "info_communes"))
+
+
+def _as_refused(lines: pl.DataFrame, file_name: str) -> pl.DataFrame:
+    """Refused lines in the form of the quarantine, their number as the key."""
+    return lines.select(
+        key=pl.format("line {}", "line"),
+        reasons=pl.concat_list(pl.format("file {}, line {}: {}", pl.lit(file_name), "line", "reason")),
+        row=pl.struct("text").struct.json_encode(),
+    ).match_to_schema(REFUSED)
 
 
 def keys(connection: Connection, name: str) -> list[str]:

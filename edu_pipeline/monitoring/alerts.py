@@ -7,13 +7,14 @@ Belongs here: what an alert says, when two alerts have the same cause, and which
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from edu_pipeline.database.connection import Connection
+from edu_pipeline.loading.columns import missing_columns
 from edu_pipeline.monitoring.webhook import post
 
 LONGEST_CAUSE = 300
@@ -74,6 +75,20 @@ def from_check(asset: str, check: str, description: str | None, ui_url: str | No
         title=f"{asset}: check {check} is red",
         text=description or "The check gives no description.",
         link=f"{ui_url.rstrip('/')}/{path}" if ui_url else None,
+    )
+
+
+def from_missing_columns(asset: str, missing: Mapping[str, Collection[str]], ui_url: str | None) -> Alert:
+    """The alert of columns that a table's files lack; the cause is the table and the columns.
+
+    Args:
+        missing: source and upstream column to the names in the file that are close.
+    """
+    return Alert(
+        cause=f"{asset}: check columns: {', '.join(sorted(missing))}"[:LONGEST_CAUSE],
+        title=f"{asset}: its files lack {len(missing)} column{'s' if len(missing) > 1 else ''}",
+        text=f"table {asset}: {missing_columns(missing)}",
+        link=f"{ui_url.rstrip('/')}/assets/{quote(asset)}?view=checks&checkDetail=columns" if ui_url else None,
     )
 
 

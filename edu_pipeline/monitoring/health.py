@@ -16,6 +16,7 @@ from edu_pipeline.catalogue import catalogue
 from edu_pipeline.checks import CheckResult
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.probe_memory import Answer
+from edu_pipeline.loading.columns import missing_columns
 from edu_pipeline.monitoring.status import Snapshot, SourceStatus, TableStatus, gather
 from edu_pipeline.sources.archive import Archive
 
@@ -168,6 +169,8 @@ def _state_of_source(status: SourceStatus, answer: Answer | None) -> tuple[State
 def _table(status: TableStatus, results: Sequence[CheckResult], changed_at: datetime | None) -> TableHealth:
     red = [f"{result.name}: {result.description}" for result in results if result.is_error]
     yellow = [f"{result.name}: {result.description}" for result in results if not result.passed and not result.is_error]
+    if status.missing:
+        yellow.append(f"columns: {missing_columns(status.missing)}")
     if status.error:
         red.insert(0, status.error)
     if status.loaded_at is None and not status.error:

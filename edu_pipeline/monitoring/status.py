@@ -41,6 +41,8 @@ class TableStatus:
         added, changed, removed, refused: rows in that load; None if there was no load.
         hidden: hidden values in that load, by column.
         unknown: unknown references in that load, by column.
+        missing: columns that its files lack, each with the names that are close.
+        skipped: lines and fields of its files that were left out, by source and rule.
         error: failure text of the last attempt, if it failed.
     """
 
@@ -57,6 +59,8 @@ class TableStatus:
     refused: int | None
     hidden: dict[str, int]
     unknown: dict[str, int]
+    missing: dict[str, list[str]]
+    skipped: dict[str, int]
     error: str | None
 
 
@@ -189,6 +193,8 @@ def _status(name: str, layer: str | None, contents: _Contents, archive: Archive)
         refused=load.refused if load else None,
         hidden=dict(load.hidden) if load else {},
         unknown=dict(load.unknown) if load else {},
+        missing=dict(load.missing) if load else {},
+        skipped=dict(load.skipped) if load else {},
         error=failure.error if failure else None,
     )
 

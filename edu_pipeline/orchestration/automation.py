@@ -15,6 +15,7 @@ import dagster as dg
 from pydantic import SecretStr
 
 from edu_pipeline.checks import failing_checks
+from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import target
 from edu_pipeline.loading.lineage import downstream_of
 from edu_pipeline.loading.releases import ask_publishers
@@ -143,7 +144,7 @@ def red_checks(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
 
 
 def post_red_checks(steps: Collection[str], job: str, webhook: SecretStr) -> None:
-    """Post the checks that are red, and the causes that are gone.
+    """Post the checks that are red, the columns that files lack, and the causes that are gone.
 
     Args:
         steps: the steps that the run has made; what failed in one of them earlier is fixed.
@@ -152,11 +153,17 @@ def post_red_checks(steps: Collection[str], job: str, webhook: SecretStr) -> Non
     database = target(settings())
     with database.connect() as connection:
         failing = failing_checks(connection, database.schema)
-        red = [alerts.from_check(table, check, text, settings().ui_url) for (table, check), text in failing.items()]
-        for alert in red:
+        ui_url = settings().ui_url
+        current = [alerts.from_check(table, check, text, ui_url) for (table, check), text in failing.items()]
+        current += [
+            alerts.from_missing_columns(table, load.missing, ui_url)
+            for table, load in ledger.newest(connection, database.schema).items()
+            if load.missing
+        ]
+        for alert in current:
             alerts.send(alert, webhook, connection)
         lasting = [cause for cause in alerts.unresolved(connection) if not alerts.is_fixed(cause, steps, job)]
-        alerts.resolve(connection, {*lasting, *(alert.cause for alert in red)}, webhook)
+        alerts.resolve(connection, {*lasting, *(alert.cause for alert in current)}, webhook)
 
 
 def _digest(text: str) -> str:

@@ -13,6 +13,7 @@ import dagster as dg
 
 from edu_pipeline import checks
 from edu_pipeline.errors import CheckRed, NoRows, TableShrank, UnknownReference
+from edu_pipeline.loading.columns import missing_columns
 from edu_pipeline.loading.corrections import as_recorded, corrections_for
 from edu_pipeline.loading.load import Outcome
 from edu_pipeline.orchestration.markdown import markdown_table
@@ -26,6 +27,7 @@ LOAD_CHECKS = {
 """The checks that every load of a table makes."""
 
 CORRECTIONS = "Every correction of a known upstream error still finds the value that it corrects (corrections.toml)."
+COLUMNS = "The files have every column that the table reads; one that is missing is NULL in all rows."
 SUPPLIED = "An operator has supplied the file. Without it the table is empty: no value is invented."
 
 MAX_REASONS = 400
@@ -66,6 +68,8 @@ def loaded_checks(table: Table, outcome: Outcome) -> Iterator[dg.AssetCheckResul
     yield dg.AssetCheckResult(check_name="contract", passed=True, metadata=_quarantine_metadata(outcome))
     yield dg.AssetCheckResult(check_name="references", passed=True, metadata={"unknown": dict(load.unknown)})
     yield dg.AssetCheckResult(check_name="volume", passed=True, metadata={"rows": load.rows or 0})
+    if table.sources:
+        yield columns_check(load.missing)
     if corrections_for(table.name):
         yield _corrections_check(table.name, load.corrections)
     if table.is_supplied:
@@ -114,6 +118,8 @@ def _descriptions(table: Table) -> dict[str, str]:
     descriptions = dict(LOAD_CHECKS)
     if table.is_supplied:
         descriptions["supplied"] = SUPPLIED
+    if table.sources:
+        descriptions["columns"] = COLUMNS
     if corrections_for(table.name):
         descriptions["corrections"] = CORRECTIONS
     descriptions |= {check.name: check.description for check in checks.specs_of(table.name) if not check.between}
@@ -137,6 +143,17 @@ def _quarantine_metadata(outcome: Outcome) -> dict[str, Any]:
     if outcome.refused:
         metadata["quarantine"] = markdown_table(["key", "reasons"], outcome.refused, MAX_REASONS)
     return metadata
+
+
+def columns_check(missing: Mapping[str, list[str]]) -> dg.AssetCheckResult:
+    """Whether the files had every column that the table reads; a warning names those that are missing."""
+    return dg.AssetCheckResult(
+        check_name="columns",
+        passed=not missing,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=missing_columns(missing) if missing else None,
+        metadata={"missing": len(missing)},
+    )
 
 
 def _corrections_check(table: str, corrected_rows: Mapping[str, int]) -> dg.AssetCheckResult:

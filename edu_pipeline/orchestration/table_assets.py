@@ -86,6 +86,8 @@ def load_events(
             return
         yield from failed_checks(failure)
         raise
+    for note in outcome.notes:
+        context.log.warning(note)
     yield from loaded_checks(table, outcome)
     plot = {} if outcome.skipped else plot_metadata(table.name, database, context.log)
     yield dg.MaterializeResult(metadata=load_metadata(outcome) | plot)

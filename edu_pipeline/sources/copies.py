@@ -10,24 +10,30 @@ reads it. If the archive is in a bucket, it is next to the local copy of the fil
 from __future__ import annotations
 
 import hashlib
-import inspect
+import json
 import uuid
 from pathlib import Path
 
 import polars as pl
 
-from edu_pipeline import normalise
 from edu_pipeline.catalogue import File
+from edu_pipeline.code_digest import digest
 from edu_pipeline.sources import readers
 from edu_pipeline.sources.archive import INCOMING, Archive, ReceivedFile, Release
+from edu_pipeline.sources.csv_lines import REFUSED
+from edu_pipeline.sources.readers import Read
+
+METADATA = "edu_pipeline"
+"""The key of the copy's Parquet metadata under which the reader's other results are."""
+
+MAKES_NO_ROWS = frozenset({"edu_pipeline.errors", "edu_pipeline.sources.soundness"})
+"""Modules that the readers import and that change no row."""
 
 LARGE = 256 << 10
 """The size in bytes, as received, from which a file gets a copy."""
 
 
-def read(
-    archive: Archive, release: Release, received: ReceivedFile, file: File, scratch: Path, where: str
-) -> pl.LazyFrame:
+def read(archive: Archive, release: Release, received: ReceivedFile, file: File, scratch: Path, where: str) -> Read:
     """The rows of a file of the archive, as ``readers.read`` returns them; a large CSV file is read from its copy.
 
     Args:
@@ -50,17 +56,29 @@ def read(
     if not copy.exists():
         partial = folder / f"{INCOMING}{uuid.uuid4().hex}"
         try:
-            readers.read(path, file, scratch, where).sink_parquet(partial)
+            result = readers.read(path, file, scratch, where)
+            result.frame.sink_parquet(partial, metadata={METADATA: _described(result)})
             partial.rename(copy)  # replaces a copy that another load may have made meanwhile, and be reading
             for old_copy in folder.glob(f".{file.part}-*.parquet"):
                 if old_copy != copy:
                     old_copy.unlink(missing_ok=True)
         finally:
             partial.unlink(missing_ok=True)
-    return pl.scan_parquet(copy)
+    return _read_copy(copy)
+
+
+def _described(result: Read) -> str:
+    """What the reader says of a file besides its rows, as JSON."""
+    return json.dumps({"refused": result.refused.rows(), "skipped": dict(result.skipped), "notes": result.notes})
+
+
+def _read_copy(copy: Path) -> Read:
+    described = json.loads(pl.read_parquet_metadata(copy)[METADATA])
+    refused = pl.DataFrame(described["refused"], schema=REFUSED, orient="row")
+    return Read(pl.scan_parquet(copy), refused, described["skipped"], tuple(described["notes"]))
 
 
 def _reading(file: File) -> str:
     """Hash of what the rows depend on besides the file: its entry in the catalogue, the code that reads."""
-    parts = (file.model_dump_json(), inspect.getsource(readers), inspect.getsource(normalise), pl.__version__)
+    parts = (file.model_dump_json(), digest([readers.__name__], MAKES_NO_ROWS), pl.__version__)
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]

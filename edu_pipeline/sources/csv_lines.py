@@ -16,7 +16,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, NoReturn
@@ -84,16 +84,22 @@ def prepare(path: Path, encoding: str, delimiter: str | None, scratch: Path, whe
         FileInvalid: the file is empty, cannot be decoded, has a quote that is never closed, or most of its lines are
             not rows.
     """
-    path, notes = _as_utf8(path, encoding, scratch, where)
-    path, line_end_notes = _with_line_feeds(path, scratch)
+    notes: tuple[str, ...] = ()
+    try:
+        return _prepared(path, delimiter, scratch, where)
+    except pl.exceptions.ComputeError:  # polars reads UTF-8 only
+        path, notes = _as_utf8(path, encoding, scratch, where)
+    csv_file = _prepared(path, delimiter, scratch, where)
+    return replace(csv_file, notes=(*notes, *csv_file.notes))
+
+
+def _prepared(path: Path, delimiter: str | None, scratch: Path, where: str) -> CsvFile:
+    path, notes = _with_line_feeds(path, scratch)
     header = _header(path, delimiter, where)
-    lines = _lines(path, header)
-    odd = lines.filter(pl.col("line").str.count_matches('"') % 2 == 1).limit(1).collect(engine="streaming")
-    examine = _examine_records if odd.height else _examine_lines
-    clean, refused, skipped = examine(path, header, scratch, where)
+    clean, refused, skipped = _examine_lines(path, header, scratch, where)
     if header.line > 1:
         skipped = {ABOVE: header.line - 1} | skipped
-    return CsvFile(clean, header.delimiter, refused, skipped, (*notes, *line_end_notes))
+    return CsvFile(clean, header.delimiter, refused, skipped, notes)
 
 
 def _lines(path: Path, header: _Header | None = None) -> pl.LazyFrame:
@@ -112,13 +118,8 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _as_utf8(path: Path, encoding: str, scratch: Path, where: str) -> tuple[Path, tuple[str, ...]]:
-    """The file in UTF-8, and what was done to it."""
-    wrong = _first_wrong_byte(path)
-    if wrong is None:
-        return path, ()
-    line, text = wrong
-    if b"\0" in text:
-        _refuse(where, f"expected text, found a NUL byte in line {line}: {shown(text.decode('latin-1'))}")
+    """A copy of the file in UTF-8, and what was done to it."""
+    line, text = _first_wrong_line(path)
     target = scratch / f"{path.name.removesuffix('.gz')}.utf8"
     try:
         with _open(path) as packed, target.open("w", encoding="utf-8", newline="") as out:
@@ -130,25 +131,13 @@ def _as_utf8(path: Path, encoding: str, scratch: Path, where: str) -> tuple[Path
     return target, expected
 
 
-def _first_wrong_byte(path: Path) -> tuple[int, bytes] | None:
-    """The number and the beginning of the first line that is not UTF-8 text; None if all are."""
-    line = 1
+def _first_wrong_line(path: Path) -> tuple[int, bytes]:
+    """The number and the beginning of the first line that is not UTF-8; of the last line if all are."""
     with _open(path) as stream:
-        while block := stream.readlines(1 << 20):
-            joined = b"".join(block)
-            if b"\0" not in joined:
-                try:
-                    joined.decode("utf-8")
-                except UnicodeDecodeError:
-                    pass
-                else:
-                    line += len(block)
-                    continue
-            for number, raw in enumerate(block, line):
-                if b"\0" in raw or not _is_utf8(raw):
-                    return number, raw[:SAMPLE]
-            line += len(block)
-    return None
+        for number, line in enumerate(stream, 1):  # noqa: B007 - the last one counts too
+            if not _is_utf8(line):
+                break
+        return number, line[:SAMPLE]
 
 
 def _is_utf8(text: bytes) -> bool:
@@ -222,9 +211,8 @@ def _delimiter(lines: list[str]) -> str:
 
 
 def _usual(counts: list[int]) -> int:
-    """The most frequent number; of equally frequent ones the largest."""
-    frequency = Counter(counts)
-    return max(frequency, key=lambda count: (frequency[count], count), default=1)
+    """The most frequent number; of equally frequent ones the first."""
+    return max(Counter(counts).items(), key=lambda item: item[1], default=(1, 0))[0]
 
 
 def _fields(line: str, delimiter: str, quoted: str = "") -> list[str]:
@@ -244,7 +232,7 @@ Examined = tuple[Path, pl.DataFrame, dict[str, int]]
 
 
 def _examine_lines(path: Path, header: _Header, scratch: Path, where: str) -> Examined:
-    """Examine a file each of whose lines is a record, which polars does at the speed of parsing."""
+    """Examine a file line by line, which polars does at the speed of parsing; by record if a quote spans lines."""
     bare = pl.col("line").str.replace_all(QUOTED, "")
     fields = bare.str.count_matches(header.delimiter, literal=True) + 1
     surplus = (fields.cast(pl.Int64) - header.columns).clip(0)
@@ -255,8 +243,13 @@ def _examine_lines(path: Path, header: _Header, scratch: Path, where: str) -> Ex
         & ~pl.col("line").str.contains(ESCAPED, literal=True),
         surplus=pl.when((surplus > 0) & (tail >= surplus)).then(surplus).otherwise(0),
     )
+    strange = (pl.col("line").str.count_matches('"') % 2 == 1) | pl.col("line").str.contains("\0", literal=True)
     wrong = ~pl.col("blank") & (pl.col("fields").cast(pl.Int64) - pl.col("surplus") != header.columns)
-    odd = lines.filter(pl.col("blank") | wrong | (pl.col("surplus") > 0)).collect(engine="streaming")
+    odd = lines.filter(pl.col("blank") | wrong | (pl.col("surplus") > 0) | strange).collect(engine="streaming")
+    for number, line in odd.filter(strange).select("number", "line").iter_rows():
+        if "\0" in line:
+            _refuse(where, f"expected text, found a NUL byte in line {number}: {shown(line)}")
+        return _examine_records(path, header, scratch, where)
     if odd.is_empty() and header.line == 1:
         return path, pl.DataFrame(schema=REFUSED), {}
     refused = odd.filter(wrong).select(
@@ -325,8 +318,8 @@ def _counts(blank: int, surplus: int) -> dict[str, int]:
 
 
 def _check_refused(refused: pl.DataFrame, lines: int, header: _Header, where: str) -> None:
-    """That most lines are rows."""
-    if 2 * refused.height > lines:
+    """That most lines below the header are rows."""
+    if 2 * refused.height > lines - 1:
         line, reason, text = refused.row(0)
         _refuse(
             where,

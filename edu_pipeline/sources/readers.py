@@ -1,7 +1,7 @@
 """Reading a publisher's file into a lazy frame of text, whatever its format.
 
-Belongs here: CSV (any delimiter, BOM, windows-1252, quoted), gzip, a member of a zip found by pattern, Parquet, JSON,
-GeoJSON, xlsx. Does not belong here: what the columns mean (``loading/intake.py``).
+Belongs here: CSV, gzip, a member of a zip, Parquet, JSON, GeoJSON, xlsx. Does not belong here: lines of
+CSV that are not rows (``csv_lines.py``), what the columns mean (``loading/intake.py``).
 
 All readers return the same kind of frame: columns named by the slug of the header, scalar cells as text (NULL where
 empty), nested ones (lists, structs) unchanged, geometries as EWKB in hexadecimal.
@@ -13,7 +13,8 @@ import gzip
 import re
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -21,14 +22,30 @@ import polars as pl
 
 from edu_pipeline import ewkb
 from edu_pipeline.catalogue import File
-from edu_pipeline.errors import EXAMPLES, FileInvalid, MemberMissing
+from edu_pipeline.errors import EXAMPLES, FileInvalid, MemberMissing, shown
 from edu_pipeline.normalise import slug
+from edu_pipeline.sources.csv_lines import REFUSED, prepare
 from edu_pipeline.sources.soundness import GZIP, PARQUET
 
-DELIMITERS = ";,\t|"
+
+@dataclass(frozen=True)
+class Read:
+    """A file as it was read.
+
+    Attributes:
+        frame: the rows, as text.
+        refused: lines that are not rows, as ``csv_lines.REFUSED`` says; only of CSV.
+        skipped: rule to the number of lines or fields that it left out; only of CSV.
+        notes: what was done to the file, in sentences for the log.
+    """
+
+    frame: pl.LazyFrame
+    refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REFUSED))
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def read(path: Path, file: File, scratch: Path, where: str) -> pl.LazyFrame:
+def read(path: Path, file: File, scratch: Path, where: str) -> Read:
     """The rows of the local file ``path``, as the catalogue's ``file`` says to read it.
 
     Args:
@@ -40,11 +57,15 @@ def read(path: Path, file: File, scratch: Path, where: str) -> pl.LazyFrame:
         MemberMissing: the zip archive has no member of the expected name.
     """
     plain = _unpacked(path, file, scratch, where)
+    place = f"{where}, file {path.name}"
     try:
-        return _READERS[_format(plain, file)](plain, file, scratch)
+        kind = _format(plain, file)
+        if kind == "csv":
+            return _csv(plain, file, scratch, place)
+        return Read(_READERS[kind](plain, file))
     except (pl.exceptions.PolarsError, ValueError, OSError, RuntimeError) as error:
         raise FileInvalid(
-            f"{where}, file {path.name}",
+            place,
             f"expected {file.format} ({file.encoding}), found something that does not parse: {_first_line(error)}.",
             "Look at the file in the archive; if the publisher changed its format, change the source's entry in "
             "edu_pipeline/catalogue.toml.",
@@ -52,7 +73,7 @@ def read(path: Path, file: File, scratch: Path, where: str) -> pl.LazyFrame:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+    return shown(str(error).strip().splitlines()[0]) if str(error).strip() else type(error).__name__
 
 
 def _format(path: Path, file: File) -> str:
@@ -124,49 +145,27 @@ def _member(path: Path, file: File, scratch: Path, where: str) -> Path:
     return target
 
 
-def _csv(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
+def _csv(path: Path, file: File, scratch: Path, where: str) -> Read:
     """Read CSV. ``skip_rows`` and ``header_rows`` concern workbooks: a table converted to CSV has one header on top."""
-    if file.encoding != "utf-8":
-        path = _as_utf8(path, file.encoding, scratch)
-    if path.stat().st_size == 0:
-        raise ValueError("the file is empty")
+    csv = prepare(path, file.encoding, file.delimiter, scratch, where)
     frame = pl.scan_csv(
-        path,
-        separator=file.delimiter or sniff_delimiter(path),
-        infer_schema=False,
-        encoding="utf8",
-        with_column_names=_unique_slugs,
+        csv.path, separator=csv.delimiter, infer_schema=False, encoding="utf8", with_column_names=_unique_slugs
     )
-    return _as_text(frame)
+    return Read(_as_text(frame), csv.refused, csv.skipped, csv.notes)
 
 
-def _as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
-    target = scratch / f"{path.name}.utf8"
-    with path.open(encoding=encoding, newline="") as source, target.open("w", encoding="utf-8", newline="") as out:
-        shutil.copyfileobj(source, out, 1 << 20)
-    return target
-
-
-def sniff_delimiter(path: Path) -> str:
-    """The delimiter of a CSV file: whichever of ``; , tab |`` is most frequent in its header, outside quotes."""
-    with gzip.open(path) if _magic(path).startswith(GZIP) else path.open("rb") as stream:
-        header = stream.readline(1 << 20).decode("utf-8-sig", errors="replace")
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(DELIMITERS, key=bare.count)
-
-
-def _parquet(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
+def _parquet(path: Path, file: File) -> pl.LazyFrame:
     frame = pl.scan_parquet(path)
     names = frame.collect_schema().names()
     return _as_text(frame.rename(dict(zip(names, _unique_slugs(names), strict=True))))
 
 
-def _json(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
+def _json(path: Path, file: File) -> pl.LazyFrame:
     frame = pl.read_json(path, infer_schema_length=None)
     return _as_text(frame.rename(dict(zip(frame.columns, _unique_slugs(frame.columns), strict=True))).lazy())
 
 
-def _geojson(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
+def _geojson(path: Path, file: File) -> pl.LazyFrame:
     """Properties as text, ``geometry`` as EWKB (WGS 84) in hexadecimal."""
     import geopandas  # noqa: PLC0415 - with pandas half a second, which most processes need not spend
 
@@ -176,7 +175,7 @@ def _geojson(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
     return _as_text(frame.with_columns(ewkb.encoded(features.geometry.to_numpy())).lazy())
 
 
-def _xlsx(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
+def _xlsx(path: Path, file: File) -> pl.LazyFrame:
     sheet = {"sheet_name": file.sheet} if file.sheet else {"sheet_id": 1}
     cells = pl.read_excel(path, has_header=False, infer_schema_length=0, drop_empty_rows=False, **sheet)
     cells = cells[file.skip_rows :]
@@ -196,8 +195,7 @@ def _header_texts(cells: pl.DataFrame, header_rows: int) -> list[list[str]]:
     return columns
 
 
-_READERS: dict[str, Callable[[Path, File, Path], pl.LazyFrame]] = {
-    "csv": _csv,
+_READERS: dict[str, Callable[[Path, File], pl.LazyFrame]] = {
     "parquet": _parquet,
     "json": _json,
     "geojson": _geojson,

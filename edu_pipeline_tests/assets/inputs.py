@@ -23,7 +23,9 @@ Row = dict[str, str]
 def taken_in(table: str, parameter: str, path: Path, scratch: Path, **changes: str) -> pl.LazyFrame:
     """What the transform of ``table`` receives for ``path``; ``changes`` override the catalogue's entry."""
     file = files_by_parameter()[parameter].model_copy(update=changes)
-    return take_in(tables()[table], parameter, read(path, file, scratch, "a test"), file, path.name, "a test").frame
+    return take_in(
+        tables()[table], parameter, read(path, file, scratch, "a test").frame, file, path.name, "a test"
+    ).frame
 
 
 def from_text(table: str, parameter: str, lines: Sequence[str], folder: Path) -> pl.LazyFrame:

@@ -209,7 +209,7 @@ def test_the_real_file_of_dwellings(tmp_path: Path) -> None:
     table = tables()["logement_2021"]
     parameter = "insee_rp__logement"
     path = upstream() / "insee-rp" / "base-cc-logement-2021-7cols.csv"
-    raw = read(path, table.files[parameter], tmp_path, "a test")
+    raw = read(path, table.files[parameter], tmp_path, "a test").frame
     present = raw.collect_schema().names()
     missing = [slug(name) for name in LOGEMENT.split(";") if slug(name) not in present]
     assert len(missing) == 9

@@ -142,7 +142,7 @@ def test_the_real_sections(tmp_path: Path) -> None:
     header, *rows = cells(workbook())
     assert (header, len(rows)) == (["Rentrée scolaire", "Academie", "UAI", "Section International"], 395)
     file = tables()[TABLE].files[SOURCE]
-    raw = read(workbook(), file, tmp_path, "a test").with_columns(niveau=pl.lit("2nde et BFI"))
+    raw = read(workbook(), file, tmp_path, "a test").frame.with_columns(niveau=pl.lit("2nde et BFI"))
     result = conformed(TABLE, **{SOURCE: take_in(tables()[TABLE], SOURCE, raw, file, file.name, "a test").frame})
     good = [tuple(row) for row in rows if row[2] != "350001SH"]
     columns = ["rentree_scolaire", "academie", "uai", "section"]

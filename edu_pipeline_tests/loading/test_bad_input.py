@@ -73,18 +73,40 @@ def test_html_page_instead_of_csv(loaded: StandIn) -> None:
     assert "HTML page" in refused(loaded, FileInvalid)
 
 
-def test_missing_column(loaded: StandIn) -> None:
-    sales(loaded, {}, header=SALES_HEADER.replace("PrixMoyen", "Autre"))
+def test_a_required_column_is_missing(loaded: StandIn) -> None:
+    sales(loaded, {}, header=SALES_HEADER.replace("INSEE_COM", "Autre"))
     text = refused(loaded, ColumnMissing)
-    assert "expected column 'PrixMoyen', found none" in text
-    assert "aliases of MutationsImmoLatest.prix_moyen" in text
+    assert "expected column 'INSEE_COM', found none of that name (closest: none is close)" in text
+    assert "aliases of MutationsImmoLatest.code_commune" in text
 
 
-def test_renamed_column_names_the_closest(loaded: StandIn) -> None:
-    sales(loaded, {}, header=SALES_HEADER.replace("nb_mutations", "nb_de_mutations"))
+def test_a_renamed_column_names_the_closest(loaded: StandIn) -> None:
+    sales(loaded, {}, header=SALES_HEADER.replace("INSEE_COM", "INSEE_COMMUNE"))
     text = refused(loaded, ColumnMissing)
-    assert "expected column 'nb_mutations', found none of that name (closest: 'nb_de_mutations'" in text
+    assert "expected column 'INSEE_COM', found none of that name (closest: 'insee_commune')" in text
     assert f"{SALES} 2" in text  # source and release
+
+
+def test_another_missing_column_is_null_and_recorded(loaded: StandIn) -> None:
+    sales(loaded, {}, header=SALES_HEADER.replace("PrixMoyen", "PrixMoyens"))
+    load = loaded.load(TABLE).load
+    assert (load.state, load.changed, load.missing) == ("published", 30, {f"{SALES}: PrixMoyen": ["prixmoyens"]})
+    assert loaded.rows("SELECT count(prix_moyen), count(*) FROM mutations_immo_latest") == [(0, 30)]
+    assert loaded.rows("SELECT missing FROM edu_pipeline.loads ORDER BY id DESC LIMIT 1") == [(load.missing,)]
+
+
+def test_lines_that_are_no_rows(loaded: StandIn) -> None:
+    """Blank lines are counted; a line that is cut is refused with its number."""
+    codes = loaded.put_communes(200)
+    loaded.load_communes()
+    width = SALES_HEADER.count(",")
+    loaded.put_sales([*(sale(code) for code in codes), "," * width, "," * width, "01001,20"])
+    outcome = loaded.load(TABLE)
+    assert (outcome.load.rows, outcome.load.refused) == (200, 1)
+    assert outcome.load.skipped == {f"{SALES}: blank lines": 2}
+    assert outcome.refused == [
+        ("line 204", f"file communesdvf2024.csv, line 204: expected {width + 1} fields, found 2")
+    ]
 
 
 def test_empty_file(loaded: StandIn) -> None:

@@ -28,7 +28,7 @@ def rows_of(parameter: str) -> pl.DataFrame:
     path, file = path_of(parameter), files_by_parameter()[parameter]
     check_sound(path, file, "a test")
     with tempfile.TemporaryDirectory() as scratch:
-        return read(path, file, Path(scratch), "a test").collect()
+        return read(path, file, Path(scratch), "a test").frame.collect()
 
 
 def written(parameter: str, world: World, folder: Path) -> Path:

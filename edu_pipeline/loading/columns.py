@@ -1,0 +1,116 @@
+"""Which columns of a file are those of a contract: by name, alias or pattern; and what is missing.
+
+Belongs here: matching names, and whether a table can do without a column. Does not belong here: the columns' values
+(``intake.py``).
+
+Only what a table cannot do without stops its load: keys, columns that must not be NULL, the one that says which row is
+the newest, what its transform ``needs``, and what a table that is made from it needs. Any other column is NULL where a
+file lacks it, which is recorded. Values that were published earlier go too: a row never mixes two releases.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from edu_pipeline.contracts import Spec, specs
+from edu_pipeline.errors import ColumnMissing
+from edu_pipeline.normalise import slug
+from edu_pipeline.table import Table, tables
+
+CLOSE = 0.6
+"""How alike two names must be for one to be suggested in place of the other, between 0 and 1."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a file that a table reads, all by the slug that the reader gives them.
+
+    Attributes:
+        upstream: contract column to the file's column; None if the file has none.
+        needed: the columns that the transform needs and that are no column of the contract.
+        missing: upstream name of a contract column that is not there, to the names in the file that are close.
+    """
+
+    upstream: Mapping[str, str | None]
+    needed: tuple[str, ...]
+    missing: Mapping[str, list[str]]
+
+
+def find_columns(table: Table, parameter: str, columns: Collection[str], where: str) -> Columns:
+    """The columns that ``table`` reads for ``parameter`` from a file with these ``columns``.
+
+    Raises:
+        ColumnMissing: the file lacks a column that the table cannot do without; the text gives the closest.
+    """
+    contract = {name: spec for name, spec in specs(table.contract).items() if spec.upstream_in(parameter)}
+    upstream = {name: _named(spec.upstream_in(parameter), spec, columns) for name, spec in contract.items()}
+    needs = {
+        need: [column for column in columns if _is_called(column, need)] for need in table.needs.get(parameter, ())
+    }
+    claimed = {*upstream.values(), *(column for matching in needs.values() for column in matching)}
+    free = [column for column in columns if column not in claimed]
+    for need, matching in needs.items():
+        if not matching:
+            raise ColumnMissing(where, need, close_names(need, free), table.name, f"needs[{parameter!r}]")
+    missing: dict[str, list[str]] = {}
+    for name, column in upstream.items():
+        if column is None and not contract[name].optional:
+            expected = str(contract[name].upstream_in(parameter))
+            closest = close_names(expected, free)
+            if is_required(table, name):
+                raise ColumnMissing(where, expected, closest, table.contract.__name__, name)
+            missing[expected] = closest
+    return Columns(upstream, tuple(column for matching in needs.values() for column in matching), missing)
+
+
+def missing_columns(missing: Mapping[str, Collection[str]]) -> str:
+    """Which columns are missing, in a sentence.
+
+    Args:
+        missing: source and upstream column to the names in the file that are close.
+    """
+    names = [f"{column} (closest: {', '.join(close)})" if close else column for column, close in missing.items()]
+    return (
+        f"expected every column that the table reads, found none of these, which are NULL now: {'; '.join(names)}. "
+        "If the publisher renamed one, add the new name to the aliases of the contract's column."
+    )
+
+
+def is_required(table: Table, name: str) -> bool:
+    """Whether the table cannot be loaded from a file without this column of its contract."""
+    column = table.contract.columns()[name]
+    return not column.nullable or name == table.newest_by or name in _needed_by_others(table.name)
+
+
+@lru_cache
+def _needed_by_others(name: str) -> frozenset[str]:
+    """The columns of a table that tables made from it cannot do without."""
+    needed: set[str] = set()
+    for other in tables().values():
+        if name in other.input_tables:
+            columns = other.contract.columns()
+            required = [
+                spec.upstream_in(name) for column, spec in specs(other.contract).items() if not columns[column].nullable
+            ]
+            needed |= {*other.needs.get(name, ()), *(column for column in required if column)}
+    return frozenset(needed)
+
+
+def close_names(expected: str, candidates: Collection[str]) -> list[str]:
+    """Up to three names that ``expected`` may have been renamed to, the closest first."""
+    return difflib.get_close_matches(slug(expected), list(candidates), n=3, cutoff=CLOSE)
+
+
+def _named(expected: str | None, spec: Spec, columns: Collection[str]) -> str | None:
+    """The file's column that has the first of a contract column's names that occurs."""
+    names = [name for name in (expected, *spec.aliases) if name]
+    return next((column for name in names for column in columns if _is_called(column, name)), None)
+
+
+def _is_called(column: str, name: str) -> bool:
+    """Whether the slug ``column`` is the publisher's column ``name``, which may be a pattern of slugs (``^...``)."""
+    return bool(re.fullmatch(name, column)) if name.startswith("^") else column == slug(name)
