@@ -115,6 +115,8 @@ def load_metadata(outcome: Outcome) -> dict[str, Any]:
     metadata |= {name: count for name, count in changes.items() if count is not None}
     metadata |= {"rows_refused": load.refused, "strategy": load.strategy, "releases": dict(load.releases)}
     metadata["hidden_cells"] = dict(load.hidden)
+    if load.skipped:
+        metadata["skipped_lines"] = dict(load.skipped)
     if outcome.preview is not None:
         metadata["preview"] = markdown_table(outcome.preview.columns, outcome.preview.rows())
     return metadata
