@@ -113,11 +113,11 @@ class Readers:
     def check(self, *generations: int) -> None:
         """Check that no reader failed, saw anything else, or waited longer than an attempt to swap may last.
 
-        Args:
-            generations: those that there have been so far.
-
         The bound is what an attempt to swap may take, plus what queries of the same kind take on this machine at this
         time when no swap is in their way.
+
+        Args:
+            generations: those that have been live so far.
         """
         bound = HELD_AT_MOST + NOISE * self.control.slowest
         for reader in self.readers:
