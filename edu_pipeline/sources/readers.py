@@ -21,9 +21,12 @@ import polars as pl
 
 from edu_pipeline import ewkb
 from edu_pipeline.catalogue import File
-from edu_pipeline.errors import EXAMPLES, FileInvalid, MemberMissing
+from edu_pipeline.errors import FileInvalid, MemberMissing, shown
 from edu_pipeline.normalise import slug
-from edu_pipeline.sources.soundness import GZIP, PARQUET
+from edu_pipeline.sources.soundness import GZIP, PARQUET, ZIP
+from edu_pipeline.sources.texts import CATALOGUE, listed
+from edu_pipeline.sources.unpacking import gzip_content, member_content, open_zip, write
+from edu_pipeline.sources.workbook import MARKER, check_workbook
 
 DELIMITERS = ";,\t|"
 
@@ -78,50 +81,41 @@ def _is_workbook(path: Path) -> bool:
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
-        return "xl/workbook.xml" in archive.namelist()
+        return MARKER in archive.namelist()
 
 
 def _unpacked(path: Path, file: File, scratch: Path, where: str) -> Path:
-    """The file itself, or the file in it if it is gzip or zip.
+    """The file itself, or the file in it if it is gzip or zip; a workbook is left alone, once its size is known.
 
-    A workbook is left alone, and so is CSV in gzip, which polars unpacks while it reads.
+    Raises:
+        FileInvalid: it is damaged, or unpacks to more than ``max_unpacked_bytes``.
+        MemberMissing: the zip archive has no member of the expected name.
     """
-    magic = _magic(path)
+    where, magic = f"{where}, file {path.name}", _magic(path)
     if magic.startswith(GZIP):
-        if path.name.lower().endswith(".csv.gz") and file.encoding == "utf-8":
-            return path
-        target = scratch / f"{path.name.removesuffix('.gz')}"
-        try:
-            with gzip.open(path) as packed, target.open("wb") as out:
-                shutil.copyfileobj(packed, out, 1 << 20)
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise FileInvalid(
-                f"{where}, file {path.name}",
-                f"expected a whole gzip file, found {path.stat().st_size:,} bytes that are cut off or damaged "
-                f"({error}).",
-                "Fetch the source again.",
-            ) from error
-        return target
-    if magic.startswith(b"PK\x03\x04") and not _is_workbook(path):
-        return _member(path, file, scratch, where)
+        name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
+        path = write(gzip_content(path, file.max_unpacked_bytes, where), scratch / name)
+    elif magic.startswith(ZIP):
+        with open_zip(path, file.max_unpacked_bytes, where) as archive:
+            if MARKER not in archive.namelist():
+                path = _member(archive, path, file, scratch, where)
+    if _magic(path).startswith(ZIP):
+        check_workbook(path, file.max_unpacked_bytes, where)
     return path
 
 
-def _member(path: Path, file: File, scratch: Path, where: str) -> Path:
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        pattern = file.member or ".*"
-        matching = sorted(name for name in names if re.fullmatch(pattern, Path(name).name, re.IGNORECASE))
-        if not matching:
-            raise MemberMissing(
-                f"{where}, file {path.name}",
-                f"expected a member that matches {pattern!r}, found {', '.join(names[:EXAMPLES]) or 'none'}.",
-                f"If the publisher renamed it, change `member` of {file.source} in edu_pipeline/catalogue.toml.",
-            )
-        target = scratch / f"{path.stem}-{Path(matching[-1]).name}"
-        with archive.open(matching[-1]) as packed, target.open("wb") as out:
-            shutil.copyfileobj(packed, out, 1 << 20)
-    return target
+def _member(archive: zipfile.ZipFile, path: Path, file: File, scratch: Path, where: str) -> Path:
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    pattern = file.member or ".*"
+    matching = sorted(name for name in names if re.fullmatch(pattern, Path(name).name, re.IGNORECASE))
+    if not matching:
+        raise MemberMissing(
+            where,
+            f"expected a member that matches {pattern!r}, found {shown(listed(names))}.",
+            f"If the publisher renamed it, change `member` of {file.source} in {CATALOGUE}.",
+        )
+    target = scratch / f"{path.stem}-{Path(matching[-1]).name[-100:]}"
+    return write(member_content(archive, archive.getinfo(matching[-1]), where), target)
 
 
 def _csv(path: Path, file: File, scratch: Path) -> pl.LazyFrame:
