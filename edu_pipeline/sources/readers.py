@@ -25,7 +25,7 @@ from edu_pipeline.errors import FileInvalid, MemberMissing, shown
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.soundness import GZIP, PARQUET, ZIP
 from edu_pipeline.sources.texts import CATALOGUE, listed
-from edu_pipeline.sources.unpacking import gzip_content, member_content, open_zip, write
+from edu_pipeline.sources.unpacking import check_size, gzip_content, member_content, open_zip, write
 from edu_pipeline.sources.workbook import MARKER, check_workbook
 
 DELIMITERS = ";,\t|"
@@ -85,7 +85,10 @@ def _is_workbook(path: Path) -> bool:
 
 
 def _unpacked(path: Path, file: File, scratch: Path, where: str) -> Path:
-    """The file itself, or the file in it if it is gzip or zip; a workbook is left alone, once its size is known.
+    """The file itself, or the file in it if it is gzip or zip.
+
+    A workbook is left alone, and so is CSV in gzip, which polars unpacks while it reads; once it is known how large they
+    are.
 
     Raises:
         FileInvalid: it is damaged, or unpacks to more than ``max_unpacked_bytes``.
@@ -93,8 +96,11 @@ def _unpacked(path: Path, file: File, scratch: Path, where: str) -> Path:
     """
     where, magic = f"{where}, file {path.name}", _magic(path)
     if magic.startswith(GZIP):
-        name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
-        path = write(gzip_content(path, file.max_unpacked_bytes, where), scratch / name)
+        content = gzip_content(path, file.max_unpacked_bytes, where)
+        if path.name.lower().endswith(".csv.gz") and file.encoding == "utf-8":
+            check_size(content)
+        else:
+            path = write(content, scratch / re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE))
     elif magic.startswith(ZIP):
         with open_zip(path, file.max_unpacked_bytes, where) as archive:
             if MARKER not in archive.namelist():

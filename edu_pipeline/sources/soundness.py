@@ -13,7 +13,7 @@ from typing import NoReturn
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import FileInvalid
 from edu_pipeline.sources.texts import CATALOGUE, listed
-from edu_pipeline.sources.unpacking import gzip_content, member_content, open_zip
+from edu_pipeline.sources.unpacking import check_size, gzip_content, member_content, open_zip
 from edu_pipeline.sources.workbook import MARKER, check_workbook
 
 ENDS = 4096
@@ -80,8 +80,7 @@ def _check_zip(path: Path, kind: str, limit: int, where: str) -> None:
     with open_zip(path, limit, where) as archive:
         names = archive.namelist()
         for info in archive.infolist():
-            for _ in member_content(archive, info, where):
-                pass
+            check_size(member_content(archive, info, where))
     if not names:
         _refuse(where, f"a {kind} file", "a zip archive without members", head)
     if kind == "xlsx" and "[Content_Types].xml" not in names:

@@ -17,6 +17,7 @@ import os
 import struct
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +118,11 @@ def member_content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) 
             if chunk is None:
                 return
             yield chunk
+
+
+def check_size(content: Iterable[bytes]) -> None:
+    """Unpack ``content`` and throw it away: damage and limits are noticed on the way."""
+    deque(content, maxlen=0)
 
 
 def write(content: Iterable[bytes], target: Path) -> Path:
