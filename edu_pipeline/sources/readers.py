@@ -62,14 +62,16 @@ def _format(path: Path, file: File) -> str:
     """The format of the content, since publishers' tables also come converted.
 
     A workbook is a zip with a workbook in it, and Parquet has a magic number. A file that is neither where one of them
-    was expected is CSV, and so is a file that is named like CSV.
+    was expected is CSV, and so is a file that is named like CSV. A file that is named like JSON is JSON.
     """
     if _is_workbook(path):
         return "xlsx"
     if _magic(path) == PARQUET:
         return "parquet"
-    is_csv = file.format in ("xlsx", "parquet") or path.name.lower().endswith((".csv", ".csv.gz"))
-    return "csv" if is_csv else file.format
+    name = path.name.lower()
+    if name.endswith((".json", ".geojson")):
+        return "geojson" if "geojson" in (name.rpartition(".")[2], file.format) else "json"
+    return "csv" if file.format in ("xlsx", "parquet") or name.endswith((".csv", ".csv.gz")) else file.format
 
 
 def _magic(path: Path) -> bytes:
@@ -87,8 +89,7 @@ def _is_workbook(path: Path) -> bool:
 def _unpacked(path: Path, file: File, scratch: Path, where: str) -> Path:
     """The file itself, or the file in it if it is gzip or zip.
 
-    A workbook is left alone, and so is CSV in gzip, which polars unpacks while it reads; once it is known how large they
-    are.
+    A workbook is left alone, and so is CSV in gzip, which polars unpacks while it reads, once their size is known.
 
     Raises:
         FileInvalid: it is damaged, or unpacks to more than ``max_unpacked_bytes``.
