@@ -70,6 +70,7 @@ class File(_Entry):
     )
     optional: bool = Field(False, description="whether the tables load without it")
     max_bytes: int = Field(2 << 30, description="a download beyond this size is refused")
+    max_unpacked_bytes: int = Field(1 << 30, description="a gzip file or zip archive that unpacks to more is refused")
 
     @model_validator(mode="after")
     def _one_origin(self) -> File:

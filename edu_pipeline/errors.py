@@ -118,6 +118,10 @@ class FileInvalid(EduError):
     """A file is not what the catalogue says: it is empty, truncated, an HTML page or in another format."""
 
 
+class StillRefused(FileInvalid):
+    """A publisher still has a file that was refused before; it is not tried again."""
+
+
 class MemberMissing(EduError):
     """A zip archive has no member with the expected name."""
 

@@ -87,8 +87,13 @@ def refresh(
     _check_names(names or [], known)
     _check_accepted(options)
     archive = Archive(settings.archive_root)
-    new = fetch_new(sources_to_ask(names), settings, database, archive)
-    chosen = stale(database, archive, names) | (set(names or known) if options.force else set())
+    by_name = names is not None
+    new = fetch_new(sources_to_ask(names), settings, database, archive, by_name=by_name, again=options.force)
+    for note in new.notes:
+        console.print(note, markup=False, style="yellow", soft_wrap=True)
+    chosen = stale(database, archive, names) | options.accept_shrink | options.accept_red
+    if options.force:
+        chosen |= {name for name in names or known if new.unfed.isdisjoint(_sources(name))}
     console.print(f"new releases: {len(new.fetched)}; tables and views to bring up to date: {len(chosen)}")
     if not chosen and not new.fetched:
         return new.failures
@@ -216,6 +221,11 @@ def _outcome(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
     changes = ("added", "changed", "removed", "refused")
     counts = [f"{value[f'rows_{change}']:,} {change}" for change in changes if value.get(f"rows_{change}")]
     return ", ".join([f"{value['dagster/row_count']:,} rows", *counts])
+
+
+def _sources(name: str) -> list[str]:
+    """The sources that a table reads; none for a view."""
+    return tables()[name].sources if name in tables() else []
 
 
 def _check_accepted(options: Options) -> None:

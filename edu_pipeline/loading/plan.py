@@ -12,6 +12,7 @@ from edu_pipeline.catalogue import catalogue
 from edu_pipeline.database import ledger, views
 from edu_pipeline.database.connection import Database
 from edu_pipeline.errors import SourceMissing
+from edu_pipeline.loading.attempts import would_fail_again
 from edu_pipeline.loading.lineage import used_sources
 from edu_pipeline.loading.versions import inputs_version
 from edu_pipeline.sources import inputs
@@ -23,6 +24,9 @@ def stale(database: Database, archive: Archive, names: Iterable[str] | None = No
     """The tables and views that are to be loaded: those of ``names`` whose releases, inputs or code have changed since
     their last load, and those that depend on them and were ever loaded; not those that wait for a file or a table.
 
+    A table whose last load failed for the content of its releases is left out until something has changed, unless it is
+    one of ``names``.
+
     Args:
         names: tables and views; None: all.
 
@@ -32,6 +36,7 @@ def stale(database: Database, archive: Archive, names: Iterable[str] | None = No
     chosen = set(names) if names is not None else {*tables(), *views.views()}
     with database.connect() as connection:
         loaded = ledger.newest(connection, database.schema)
+        failed = ledger.newest(connection, database.schema, "failed")
         changes = ledger.last_change(connection, database.schema)
     stale: set[str] = set()
     for name, table in tables().items():
@@ -40,6 +45,8 @@ def stale(database: Database, archive: Archive, names: Iterable[str] | None = No
             continue
         version = inputs_version(table, releases, changes)
         changed = name not in loaded or loaded[name].inputs_version != version
+        if names is None and would_fail_again(table, version, loaded.get(name), failed.get(name), changes):
+            changed = False
         if (changed and name in chosen) or (name in loaded and not stale.isdisjoint(table.tables)):
             stale.add(name)
     for name, view in views.views().items():

@@ -11,6 +11,7 @@ import dagster as dg
 
 from edu_pipeline.errors import InputMissing
 from edu_pipeline.loading import operator_file
+from edu_pipeline.loading.attempts import PLACES
 from edu_pipeline.loading.lineage import sources_of, upstream_tables
 from edu_pipeline.loading.load import load
 from edu_pipeline.loading.versions import code_version
@@ -29,9 +30,6 @@ from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.sources.archive import Archive, Release
 from edu_pipeline.sources.inputs import awaited, releases_of
 from edu_pipeline.table import Table, tables
-
-PLACES = ("departements", "info_communes")
-"""The tables that the checks of all others look places up in."""
 
 
 def table_asset(table: Table) -> dg.AssetsDefinition:

@@ -32,6 +32,7 @@ from edu_pipeline.errors import ArchiveUnusable, ReleaseDamaged
 from edu_pipeline.sources.release import (
     Incoming,
     ReceivedFile,
+    Refusal,
     Release,
     from_json,
     sha256_by_part,
@@ -39,12 +40,18 @@ from edu_pipeline.sources.release import (
     to_json,
 )
 
-__all__ = ["Archive", "Incoming", "ReceivedFile", "Release"]
+__all__ = ["Archive", "Incoming", "ReceivedFile", "Refusal", "Release"]
 
 log = logging.getLogger(__name__)
 
 RELEASE_JSON = "release.json"
 SEEN_JSON = ".seen.json"
+REFUSED = ".refused"
+"""The folder with what is remembered of refused files, one file per source."""
+
+REFUSALS = 20
+"""How many refused files of a source are remembered."""
+
 INCOMING = ".incoming-"
 RELEASE_ID = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{12}")
 LEFT_OVER = timedelta(days=1)
@@ -243,14 +250,19 @@ class Archive:
         text = json.dumps(
             {"release": release.id, "files": [asdict(file) for file in files]}, ensure_ascii=False, indent=1
         )
-        target = self.root / release.source / SEEN_JSON
         with self._usable(release.source):
-            if self._is_local:
-                partial = Path(target.path).with_name(f"{INCOMING}{uuid.uuid4().hex}")
-                partial.write_text(text, encoding="utf-8")
-                partial.replace(target.path)
-            else:
-                target.fs.pipe_file(target.path, text.encode())
+            self._write(self.root / release.source / SEEN_JSON, text)
+
+    def _write(self, target: UPath, text: str) -> None:
+        """Write a file that is not part of a release, at once or not at all."""
+        if self._is_local:
+            folder = Path(target.path).parent
+            folder.mkdir(parents=True, exist_ok=True)
+            partial = folder / f"{INCOMING}{uuid.uuid4().hex}"
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(target.path)
+        else:
+            target.fs.pipe_file(target.path, text.encode())
 
     def as_last_seen(self, release: Release) -> tuple[ReceivedFile, ...]:
         """The files of ``release``, with the addresses, ETags and dates under which they were last seen."""
@@ -265,6 +277,37 @@ class Archive:
             replace(by_sha256[file.sha256], name=file.name) if file.sha256 in by_sha256 else file
             for file in release.files
         )
+
+    def refusals(self, source: str) -> list[Refusal]:
+        """The files of ``source`` that were refused since its newest release, oldest first."""
+        try:
+            entries = json.loads(self._refused(source).read_text(encoding="utf-8"))
+            return [Refusal(**entry | {"file": ReceivedFile(**entry["file"])}) for entry in entries]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def remember_refusal(self, source: str, refusal: Refusal) -> None:
+        """Note that a file was refused; of the same content only the newest is remembered.
+
+        Raises:
+            ArchiveUnusable: the archive cannot be written.
+        """
+        others = [other for other in self.refusals(source) if other.file.sha256 != refusal.file.sha256]
+        entries = [asdict(each) for each in [*others, refusal][-REFUSALS:]]
+        with self._usable(source):
+            self._write(self._refused(source), json.dumps(entries, ensure_ascii=False, indent=1))
+
+    def forget_refusals(self, source: str) -> None:
+        """Forget which files of ``source`` were refused.
+
+        Raises:
+            ArchiveUnusable: the archive cannot be written.
+        """
+        with self._usable(source), suppress(FileNotFoundError):
+            self._refused(source).unlink()
+
+    def _refused(self, source: str) -> UPath:
+        return self.root / REFUSED / f"{source}.json"
 
     def _copies(self) -> Path:
         """Folder of the local copies of stored files."""

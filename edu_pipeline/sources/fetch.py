@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from edu_pipeline.catalogue import Source
-from edu_pipeline.errors import ArchiveUnusable, NotInStandIn, SourceMissing
+from edu_pipeline.errors import ArchiveUnusable, NotInStandIn, SourceMissing, StillRefused
+from edu_pipeline.sources.admission import Admission
 from edu_pipeline.sources.archive import RELEASE_JSON, Archive
 from edu_pipeline.sources.dates import publication_date
-from edu_pipeline.sources.directory import copy_files, is_directory
+from edu_pipeline.sources.directory import choices, copy_files, is_directory
 from edu_pipeline.sources.policy import LIVE, Policy
 from edu_pipeline.sources.publishers import Publishers
 from edu_pipeline.sources.release import ArrivedFile, Incoming, ReceivedFile, Release
@@ -26,10 +27,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fetched:
-    """What ``fetch`` returns: the source's release, and whether it is a new one."""
+    """What ``fetch`` returns.
+
+    Attributes:
+        release: the source's release.
+        new: whether it is a new one.
+        notes: what an operator should know of the files that were handed in.
+    """
 
     release: Release
     new: bool
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 def fetch(
@@ -39,6 +47,7 @@ def fetch(
     *,
     policy: Policy = LIVE,
     today: date | None = None,
+    again: bool = False,
 ) -> Fetched:
     """Bring the archive up to date with what the publishers of ``source``, or their stand-in, have now.
 
@@ -47,35 +56,43 @@ def fetch(
             is the policy's); None: the publishers themselves.
         policy: how downloads are made.
         today: from whose year backwards ``{year}`` in a URL is tried.
+        again: try even a file that was refused before.
 
     Raises:
         SourceMissing: there is no file for a part that is not optional.
         DownloadFailed, DownloadRefused, PublisherUnavailable: see ``download``.
-        FileInvalid: a file is not what the catalogue says; it does not become a release.
+        FileInvalid, MemberMissing: a file is not what the catalogue says; it does not become a release.
+        StillRefused: the same, and the file was refused before.
         ReleaseDamaged: an unchanged file that is part of the new release is damaged in the archive.
         ArchiveUnusable: the archive, or the folder of the downloads, cannot be read or written.
     """
     archive.sweep(source.id)
-    previous = archive.newest(source.id)
+    previous, admission = archive.newest(source.id), Admission(source, archive, again)
+    notes: tuple[str, ...] = ()
     with archive.workspace(source.id) as folder:
         try:
             if is_directory(upstream):
-                arrived = copy_files(source, Path(upstream), folder)
+                arrived = copy_files(source, Path(upstream), folder, admission)
+                notes = choices(source, Path(upstream) / source.id)
             else:
                 policy, today = replace(policy, mirror=upstream), today or datetime.now(UTC).date()
-                arrived = Publishers(source, archive, previous, folder, policy, today).collect()
-            return _to_release(source, archive, previous, arrived, folder)
+                arrived = Publishers(source, archive, previous, folder, policy, today, admission).collect()
+            fetched = _to_release(source, archive, previous, arrived, folder)
         except OSError as error:
             raise ArchiveUnusable(
                 source.id,
                 f"expected to read the files and to write them to {folder}, found {type(error).__name__}: {error}.",
                 "Fix the cause (disk space, permissions), or set EDU_ARCHIVE to another folder or bucket.",
             ) from error
+    admission.passed()
+    for note in notes:
+        log.info("%s", note)
+    return replace(fetched, notes=notes)
 
 
-def fetch_if_any(source: Source, archive: Archive, upstream: str | None) -> Fetched | None:
+def fetch_if_any(source: Source, archive: Archive, upstream: str | None, *, again: bool = False) -> Fetched | None:
     """As ``fetch``, except where a missing file is no failure: because the tables do without the source, or because the
-    directory that stands in for the publishers has nothing of it.
+    directory that stands in for the publishers has nothing of it. A file that was refused before is as good as none.
 
     Returns:
         What ``fetch`` returns; without a file the archive's newest release, or None if there is none.
@@ -84,9 +101,9 @@ def fetch_if_any(source: Source, archive: Archive, upstream: str | None) -> Fetc
         EduError: see ``fetch``.
     """
     try:
-        return fetch(source, archive, upstream)
-    except SourceMissing as error:
-        if not source.optional and not isinstance(error, NotInStandIn):
+        return fetch(source, archive, upstream, again=again)
+    except (SourceMissing, StillRefused) as error:
+        if not source.optional and not isinstance(error, NotInStandIn | StillRefused):
             raise
         log.info("%s", error)
         return newest_fetched(source, archive)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from edu_pipeline.catalogue import Source
 from edu_pipeline.errors import EduError
+from edu_pipeline.sources.admission import has_lapsed
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.dates import publication_date
 from edu_pipeline.sources.directory import is_directory
@@ -120,7 +121,7 @@ def _has_changed(
 ) -> bool:
     if not any(state.values()):
         return False
-    if newest is None:
+    if newest is None or has_lapsed(source, archive):
         return True
     if known_version is not None:
         return version != known_version

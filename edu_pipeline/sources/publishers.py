@@ -15,13 +15,13 @@ from urllib.parse import unquote
 from edu_pipeline.catalogue import File, Source
 from edu_pipeline.errors import DownloadFailed, EduError, SourceMissing
 from edu_pipeline.sources import arcgis
+from edu_pipeline.sources.admission import Admission, still_refused
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.download import GONE, Downloaded, NotModified, download
 from edu_pipeline.sources.interfaces import Interfaces
 from edu_pipeline.sources.origins import Origin, origin_of
 from edu_pipeline.sources.policy import Policy
 from edu_pipeline.sources.release import ArrivedFile, ReceivedFile, Release
-from edu_pipeline.sources.soundness import check_sound
 from edu_pipeline.sources.texts import file_names, without_secrets
 
 log = logging.getLogger(__name__)
@@ -50,11 +50,20 @@ class Publishers:
         previous: the archive's newest release of the source.
         folder: for what is downloaded.
         today: from whose year backwards ``{year}`` in a URL is tried.
+        admission: decides which files are refused.
     """
 
     def __init__(
-        self, source: Source, archive: Archive, previous: Release | None, folder: Path, policy: Policy, today: date
+        self,
+        source: Source,
+        archive: Archive,
+        previous: Release | None,
+        folder: Path,
+        policy: Policy,
+        today: date,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._source, self._previous, self._folder, self._policy, self._today = source, previous, folder, policy, today
         self._seen = seen_by_url(archive, previous, policy.mirror_name)
         self._interfaces = Interfaces(folder, policy)
@@ -65,7 +74,7 @@ class Publishers:
         Raises:
             SourceMissing, DownloadFailed: there is no file for a part that is not optional, or for any part.
             DownloadRefused, PublisherUnavailable: see ``download``.
-            FileInvalid: a file is not what the catalogue says.
+            FileInvalid, MemberMissing: a file is not what the catalogue says.
         """
         left_out: list[EduError] = []
         handed_in: dict[ReceivedFile, list[str]] = {}
@@ -94,6 +103,10 @@ class Publishers:
         previous = self._seen.get(without_secrets(origin.url))
         if previous and origin.decides and previous.publisher == origin.publisher:
             return ArrivedFile(previous, parts, None)
+        refusal = self._admission.refused_at(without_secrets(origin.url), self._policy.mirror_name)
+        if refusal and origin.decides and refusal.file.publisher == origin.publisher:
+            raise still_refused(refusal)
+        previous = refusal.file if refusal else previous
         where, max_bytes = file_names(*files), max(file.max_bytes for file in files)
         answer: Downloaded | NotModified
         if files[0].arcgis:
@@ -103,10 +116,10 @@ class Publishers:
                 origin.url, into, max_bytes=max_bytes, previous=previous, policy=self._policy, where=where
             )
         if isinstance(answer, NotModified):
+            if refusal:
+                raise still_refused(refusal)
             return ArrivedFile(answer.previous, parts, None)
         name = origin.name or _safe_name(answer.file_name, files[0])
-        for file in {file.format: file for file in files}.values():
-            check_sound(answer.path, file, f"{file_names(file)}, {answer.final_url}", name)
         received = ReceivedFile(
             name=name,
             url=answer.url,
@@ -119,6 +132,7 @@ class Publishers:
             mirror=self._policy.mirror_name,
             invented=answer.invented,
         )
+        self._admission.check(answer.path, files, received, answer.final_url)
         return ArrivedFile(received, parts, answer.path)
 
     def _handed_in(self, file: File) -> ReceivedFile:

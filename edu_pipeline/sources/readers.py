@@ -9,9 +9,7 @@ empty), nested ones (lists, structs) unchanged, geometries as EWKB in hexadecima
 
 from __future__ import annotations
 
-import gzip
 import re
-import shutil
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,10 +20,13 @@ import polars as pl
 
 from edu_pipeline import ewkb
 from edu_pipeline.catalogue import File
-from edu_pipeline.errors import EXAMPLES, FileInvalid, MemberMissing, shown
+from edu_pipeline.errors import FileInvalid, MemberMissing, shown
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.csv_lines import REFUSED, prepare
-from edu_pipeline.sources.soundness import GZIP, PARQUET
+from edu_pipeline.sources.soundness import GZIP, PARQUET, ZIP
+from edu_pipeline.sources.texts import CATALOGUE, listed
+from edu_pipeline.sources.unpacking import check_size, gzip_content, member_content, open_zip, write
+from edu_pipeline.sources.workbook import MARKER, check_workbook
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,16 @@ def _format(path: Path, file: File) -> str:
     """The format of the content, since publishers' tables also come converted.
 
     A workbook is a zip with a workbook in it, and Parquet has a magic number. A file that is neither where one of them
-    was expected is CSV, and so is a file that is named like CSV.
+    was expected is CSV, and so is a file that is named like CSV. A file that is named like JSON is JSON.
     """
     if _is_workbook(path):
         return "xlsx"
     if _magic(path) == PARQUET:
         return "parquet"
-    is_csv = file.format in ("xlsx", "parquet") or path.name.lower().endswith((".csv", ".csv.gz"))
-    return "csv" if is_csv else file.format
+    name = path.name.lower()
+    if name.endswith((".json", ".geojson")):
+        return "geojson" if "geojson" in (name.rpartition(".")[2], file.format) else "json"
+    return "csv" if file.format in ("xlsx", "parquet") or name.endswith((".csv", ".csv.gz")) else file.format
 
 
 def _magic(path: Path) -> bytes:
@@ -99,50 +102,46 @@ def _is_workbook(path: Path) -> bool:
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
-        return "xl/workbook.xml" in archive.namelist()
+        return MARKER in archive.namelist()
 
 
 def _unpacked(path: Path, file: File, scratch: Path, where: str) -> Path:
     """The file itself, or the file in it if it is gzip or zip.
 
-    A workbook is left alone, and so is CSV in gzip, which polars unpacks while it reads.
+    A workbook is left alone, and so is CSV in gzip, which polars unpacks while it reads, once their size is known.
+
+    Raises:
+        FileInvalid: it is damaged, or unpacks to more than ``max_unpacked_bytes``.
+        MemberMissing: the zip archive has no member of the expected name.
     """
-    magic = _magic(path)
+    where, magic = f"{where}, file {path.name}", _magic(path)
     if magic.startswith(GZIP):
+        content = gzip_content(path, file.max_unpacked_bytes, where)
         if path.name.lower().endswith(".csv.gz") and file.encoding == "utf-8":
-            return path
-        target = scratch / f"{path.name.removesuffix('.gz')}"
-        try:
-            with gzip.open(path) as packed, target.open("wb") as out:
-                shutil.copyfileobj(packed, out, 1 << 20)
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise FileInvalid(
-                f"{where}, file {path.name}",
-                f"expected a whole gzip file, found {path.stat().st_size:,} bytes that are cut off or damaged "
-                f"({error}).",
-                "Fetch the source again.",
-            ) from error
-        return target
-    if magic.startswith(b"PK\x03\x04") and not _is_workbook(path):
-        return _member(path, file, scratch, where)
+            check_size(content)
+        else:
+            path = write(content, scratch / re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE))
+    elif magic.startswith(ZIP):
+        with open_zip(path, file.max_unpacked_bytes, where) as archive:
+            if MARKER not in archive.namelist():
+                path = _member(archive, path, file, scratch, where)
+    if _magic(path).startswith(ZIP):
+        check_workbook(path, file.max_unpacked_bytes, where)
     return path
 
 
-def _member(path: Path, file: File, scratch: Path, where: str) -> Path:
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        pattern = file.member or ".*"
-        matching = sorted(name for name in names if re.fullmatch(pattern, Path(name).name, re.IGNORECASE))
-        if not matching:
-            raise MemberMissing(
-                f"{where}, file {path.name}",
-                f"expected a member that matches {pattern!r}, found {', '.join(names[:EXAMPLES]) or 'none'}.",
-                f"If the publisher renamed it, change `member` of {file.source} in edu_pipeline/catalogue.toml.",
-            )
-        target = scratch / f"{path.stem}-{Path(matching[-1]).name}"
-        with archive.open(matching[-1]) as packed, target.open("wb") as out:
-            shutil.copyfileobj(packed, out, 1 << 20)
-    return target
+def _member(archive: zipfile.ZipFile, path: Path, file: File, scratch: Path, where: str) -> Path:
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    pattern = file.member or ".*"
+    matching = sorted(name for name in names if re.fullmatch(pattern, Path(name).name, re.IGNORECASE))
+    if not matching:
+        raise MemberMissing(
+            where,
+            f"expected a member that matches {pattern!r}, found {shown(listed(names))}.",
+            f"If the publisher renamed it, change `member` of {file.source} in {CATALOGUE}.",
+        )
+    target = scratch / f"{path.stem}-{Path(matching[-1]).name[-100:]}"
+    return write(member_content(archive, archive.getinfo(matching[-1]), where), target)
 
 
 def _csv(path: Path, file: File, scratch: Path, where: str) -> Read:

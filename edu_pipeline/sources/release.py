@@ -74,6 +74,24 @@ class Incoming:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A file that did not become a release, and why.
+
+    Attributes:
+        reading: a hash that changes with the code, or the entry of the catalogue, that refused it.
+        refused_at: the time, in UTC and ISO 8601.
+        where, problem, remedy: those of the failure.
+    """
+
+    file: ReceivedFile
+    reading: str
+    refused_at: str
+    where: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Release:
     """One state of a source, as received at one time; it never changes.
 

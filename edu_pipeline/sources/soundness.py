@@ -6,18 +6,16 @@ one. Does not belong here: reading its rows (``readers.py``), which columns it m
 
 from __future__ import annotations
 
-import gzip
 import re
-import zipfile
-import zlib
 from pathlib import Path, PurePath
 from typing import NoReturn
 
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import FileInvalid
-from edu_pipeline.sources.texts import CATALOGUE
+from edu_pipeline.sources.texts import CATALOGUE, listed
+from edu_pipeline.sources.unpacking import check_size, gzip_content, member_content, open_zip
+from edu_pipeline.sources.workbook import MARKER, check_workbook
 
-CHUNK = 1 << 20
 ENDS = 4096
 """How many bytes of the beginning and of the end are inspected."""
 
@@ -33,15 +31,16 @@ def check_sound(path: Path, file: File, where: str, name: str | None = None) -> 
 
     The suffix takes precedence because publishers' tables also come converted (a workbook as CSV), which the readers
     allow. A gzip file is decompressed and every member of a zip archive read, so that truncation is noticed now and not
-    in the middle of a load. The content of a gzip file is checked like a plain file; the content of a zip archive is
-    left to the readers, which know the member.
+    in the middle of a load, and that what unpacks to more than ``max_unpacked_bytes`` is refused. The content of a gzip
+    file is checked like a plain file; the content of a zip archive is left to the readers, which know the member.
 
     Args:
         where: source and part, for the failure text.
         name: the name that the publisher gives the file; the name of ``path`` if unset.
 
     Raises:
-        FileInvalid: it is empty, truncated, an HTML page or of another format; the text shows the first bytes.
+        FileInvalid: it is empty, truncated, too large when unpacked, an HTML page or of another format; the text shows
+            the first bytes.
     """
     suffix = PurePath((name or path.name).lower().removesuffix(".gz")).suffix.removeprefix(".")
     kind = suffix if suffix in KINDS else file.format
@@ -49,11 +48,13 @@ def check_sound(path: Path, file: File, where: str, name: str | None = None) -> 
     if not head:
         _refuse(where, f"a {kind} file", "an empty one (0 bytes)", head)
     if head.startswith(ZIP):
-        _check_zip(path, kind, where)
+        _check_zip(path, kind, file.max_unpacked_bytes, where)
     elif kind in ("zip", "xlsx"):
         _refuse(where, f"a {kind} file that begins with PK", f"{_guess(head)} ({_size(path)})", head)
     elif head.startswith(GZIP):
-        _check_content(*_gzip_ends(path, kind, where), kind, f"a {kind} file in the gzip file", where)
+        _check_content(
+            *_gzip_ends(path, file.max_unpacked_bytes, where), kind, f"a {kind} file in the gzip file", where
+        )
     else:
         _check_content(head, tail, kind, f"a {kind} file", where)
 
@@ -65,40 +66,27 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
         return head, stream.read(ENDS)
 
 
-def _gzip_ends(path: Path, kind: str, where: str) -> tuple[bytes, bytes]:
+def _gzip_ends(path: Path, limit: int, where: str) -> tuple[bytes, bytes]:
     """First and last bytes of the content, all of which is decompressed on the way."""
     head = tail = b""
-    try:
-        with gzip.open(path) as stream:
-            while chunk := stream.read(CHUNK):
-                head += chunk[: ENDS - len(head)]
-                tail = (tail + chunk)[-ENDS:]
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        actual = f"a gzip file of {_size(path)} that is cut off or damaged ({error})"
-        _refuse(where, f"a {kind} file in a whole gzip file", actual, _ends(path)[0])
+    for chunk in gzip_content(path, limit, where):
+        head += chunk[: ENDS - len(head)]
+        tail = (tail + chunk)[-ENDS:]
     return head, tail
 
 
-def _check_zip(path: Path, kind: str, where: str) -> None:
+def _check_zip(path: Path, kind: str, limit: int, where: str) -> None:
     head = _ends(path)[0]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            damaged = archive.testzip()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
-        _refuse(
-            where,
-            f"a whole and readable {kind} file",
-            f"a zip archive of {_size(path)} that is cut off, damaged, encrypted or compressed in an unknown way "
-            f"({error})",
-            head,
-        )
-    if damaged is not None:
-        _refuse(where, f"a {kind} file", f"a zip archive whose member {damaged!r} does not have its checksum", head)
+    with open_zip(path, limit, where) as archive:
+        names = archive.namelist()
+        for info in archive.infolist():
+            check_size(member_content(archive, info, where))
     if not names:
         _refuse(where, f"a {kind} file", "a zip archive without members", head)
     if kind == "xlsx" and "[Content_Types].xml" not in names:
-        _refuse(where, "a workbook", f"a zip archive that is not a workbook, with {', '.join(names[:5])}", head)
+        _refuse(where, "a workbook", f"a zip archive that is not a workbook, with {listed(names)}", head)
+    if MARKER in names:
+        check_workbook(path, limit, where)
 
 
 def _check_content(head: bytes, tail: bytes, kind: str, expected: str, where: str) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import re
+import zipfile
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from edu_pipeline.catalogue import Source, catalogue
-from edu_pipeline.errors import (
-    FileInvalid,
-    SourceMissing,
-)
+from edu_pipeline.errors import FileInvalid, NotInStandIn, SourceMissing
+from edu_pipeline.sample.workbook import write_workbook
+from edu_pipeline.sources import readers
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.fetch import Fetched, fetch
 from edu_pipeline_tests.a_source import a_source
@@ -94,6 +98,66 @@ def test_a_converted_file_stands_in(archive: Archive, directory: Path) -> None:
     (directory / "table.csv").write_bytes(CSV)
     source = a_source(main={"format": "xlsx", "member": r".*\.xlsx", "url": "https://example.org/table.zip"})
     assert fetch(source, archive, str(directory.parent)).new
+
+
+def handed_in(name: str, content: bytes, archive: Archive, directory: Path, **file: str) -> list[tuple[str, ...]]:
+    """The rows of a file that was handed in for a source whose file is ``rows.csv``."""
+    source = a_source(main={"name": r"rows\.csv", "url": "https://example.org/rows.csv", **file})
+    (directory / name).write_bytes(content)
+    release = fetch(source, archive, str(directory.parent)).release
+    received = release.file("main")
+    assert received is not None
+    path = archive.local(release, received)
+    return readers.read(path, source.files["main"], directory, "a test").frame.collect().rows()
+
+
+def in_form(form: str) -> bytes:
+    """The same row as in ``CSV``, in another form."""
+    frame, out = pl.DataFrame({"code": ["01004"], "nom": ["Amberieu"]}), io.BytesIO()
+    if form == ".parquet":
+        frame.write_parquet(out)
+    elif form == ".zip":
+        with zipfile.ZipFile(out, "w") as packed:
+            packed.writestr("export.csv", CSV)
+    elif form == ".json":
+        out.write(frame.write_json().encode())
+    else:
+        out.write({".csv": CSV, ".csv.gz": gzip.compress(CSV), ".CSV": CSV}[form])
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("form", [".csv", ".CSV", ".csv.gz", ".zip", ".parquet", ".json"])
+@pytest.mark.parametrize("stem", ["rows", "a-source"])
+def test_a_file_with_the_ending_of_another_form_is_read(
+    archive: Archive, directory: Path, stem: str, form: str
+) -> None:
+    assert handed_in(stem + form, in_form(form), archive, directory) == [("01004", "Amberieu")]
+
+
+@pytest.mark.parametrize("name", ["rows.xlsx", "a-source.xlsx"])
+def test_a_workbook_in_place_of_csv_is_read(archive: Archive, directory: Path, tmp_path: Path, name: str) -> None:
+    rows = pl.DataFrame({"code": ["01004"], "nom": ["Amberieu"]})
+    write_workbook(tmp_path / "workbook", {"rows": rows}, [])
+    assert handed_in(name, (tmp_path / "workbook").read_bytes(), archive, directory) == [("01004", "Amberieu")]
+
+
+@pytest.mark.parametrize("name", ["rows (1).csv", "a-source (1).csv", "export.csv", "rows.txt", "a-source"])
+def test_other_names_are_not_guessed_at(archive: Archive, directory: Path, name: str) -> None:
+    with pytest.raises(NotInStandIn, match=re.escape(f"in {directory}, found {name}.")):
+        handed_in(name, CSV, archive, directory)
+
+
+def test_the_expected_name_is_used_and_the_others_are_named(archive: Archive, directory: Path) -> None:
+    source = a_source(main={"name": r"rows\d\.csv", "url": "https://example.org/rows.csv"})
+    for name in ("rows1.csv", "rows2.csv", "rows3.csv.gz", "export.csv"):
+        (directory / name).write_bytes(CSV)
+    fetched = fetch(source, archive, str(directory.parent))
+    assert fetched.release.parts == {"main": "rows2.csv"}
+    assert fetched.notes == (
+        f"a-source: export.csv, rows3.csv.gz in {directory} is ignored: "
+        "expected a name that matches 'rows\\\\d\\\\.csv'.",
+        "a-source: rows2.csv is used, not rows1.csv.",
+    )
 
 
 @pytest.mark.parametrize("source", catalogue().values(), ids=lambda source: source.id)

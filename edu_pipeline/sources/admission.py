@@ -1,0 +1,122 @@
+"""Which files become a release, and what is remembered of those that do not.
+
+Belongs here: checking a file before it is stored, and recognising one that was refused. Does not belong here: the
+checks (``soundness.py``, ``readers.py``), where refusals are kept (``archive.py``), which columns a table needs
+(``loading/intake.py``): what one table lacks, another may not need.
+
+A refused file is recognised by its SHA-256, and before it is downloaded by what its publisher shows of it. A refusal
+holds as long as neither the source's entry in the catalogue nor the code that reads files has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from edu_pipeline.catalogue import File, Source
+from edu_pipeline.code_digest import digest
+from edu_pipeline.errors import FileInvalid, MemberMissing, StillRefused
+from edu_pipeline.sources import readers
+from edu_pipeline.sources.archive import Archive
+from edu_pipeline.sources.release import ReceivedFile, Refusal
+from edu_pipeline.sources.soundness import check_sound
+from edu_pipeline.sources.texts import file_names
+
+
+class Admission:
+    """Decides which files of a source may become a release.
+
+    Args:
+        again: check even what was refused before.
+    """
+
+    def __init__(self, source: Source, archive: Archive, again: bool = False) -> None:
+        self._source, self._archive = source, archive
+        self._refusals = [] if again else standing(source, archive)
+
+    def refused_at(self, url: str, mirror: str | None) -> Refusal | None:
+        """The newest refusal of a file at ``url``.
+
+        Args:
+            url: without secrets.
+            mirror: the mirror that is asked, without secrets.
+        """
+        at_url = [refusal for refusal in self._refusals if (refusal.file.url, refusal.file.mirror) == (url, mirror)]
+        return at_url[-1] if at_url else None
+
+    def check(self, path: Path, files: Sequence[File], received: ReceivedFile, address: str) -> None:
+        """Check that the file at ``path`` is whole, and that its reader can read it.
+
+        Args:
+            files: the entries of the parts that it holds.
+            address: where it is from, for the failure text.
+
+        Raises:
+            StillRefused: it was refused before.
+            FileInvalid, MemberMissing: it is refused now, and remembered.
+        """
+        for refusal in self._refusals:
+            if refusal.file.sha256 == received.sha256:
+                self._archive.remember_refusal(self._source.id, replace(refusal, file=received))
+                raise still_refused(refusal)
+        try:
+            for file in {(file.format, file.member): file for file in files}.values():
+                _try(path, file, f"{file_names(file)}, {address}", received.name)
+        except (FileInvalid, MemberMissing) as error:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            refusal = Refusal(received, _reading(self._source), now, error.where, error.problem, error.remedy)
+            self._archive.remember_refusal(self._source.id, refusal)
+            raise
+
+    def passed(self) -> None:
+        """Forget the refusals: everything that the publisher shows has passed."""
+        self._archive.forget_refusals(self._source.id)
+
+
+def standing(source: Source, archive: Archive) -> list[Refusal]:
+    """The refusals of files of ``source`` that still hold, oldest first."""
+    refusals = archive.refusals(source.id)
+    return [refusal for refusal in refusals if refusal.reading == _reading(source)] if refusals else []
+
+
+def has_lapsed(source: Source, archive: Archive) -> bool:
+    """Whether a file of ``source`` was refused that may be read now, by other code or with another entry."""
+    refusals = archive.refusals(source.id)
+    return any(refusal.reading != _reading(source) for refusal in refusals)
+
+
+def still_refused(refusal: Refusal) -> StillRefused:
+    """The failure of a file that was refused before."""
+    day = refusal.refused_at.partition("T")[0]
+    return StillRefused(
+        refusal.where,
+        f"{refusal.problem.rstrip('.')}; this was refused on {day}, and the publisher still has the same file "
+        f"({refusal.file.sha256[:12]}).",
+        f"{refusal.remedy} `edu-pipeline refresh TABLE --force` tries it again.",
+    )
+
+
+def _try(path: Path, file: File, where: str, name: str) -> None:
+    """Check the file at ``path``, and read it under its own ``name``, as a load would."""
+    check_sound(path, file, where, name)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        folder = Path(scratch) / "received"
+        folder.mkdir()
+        (folder / name).symlink_to(path.resolve())
+        readers.read(folder / name, file, Path(scratch), where)
+
+
+def _reading(source: Source) -> str:
+    """Hash of what decides on the files of ``source``: its entry in the catalogue, and the code that reads."""
+    files = "".join(file.model_dump_json() for file in source.files.values())
+    return hashlib.sha256((files + _code()).encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    return digest([readers.__name__, check_sound.__module__], frozenset())
