@@ -101,12 +101,22 @@ def bring_to_current(
             continue
         codes = frame.select(pl.col(name).unique()).collect(engine="streaming")[name].drop_nulls()
         parts = passage.parts(codes, year)
+        if table.contours:
+            parts = _without_divided_contours(parts, codes)
         if name in table.key:
             frame = _merged(frame, table, name, parts)
         else:
             certain = {code: next(iter(shares)) for code, shares in parts.items() if len(shares) == 1}
             frame = frame.with_columns(pl.col(name).replace(certain))
     return frame
+
+
+def _without_divided_contours(parts: Parts, codes: Collection[str]) -> Parts:
+    """Without the codes that went to several communes, all of which the file has with contours of their own.
+
+    Nobody can tell which piece of the contour is whose, and the communes do not need it: the row keeps its code.
+    """
+    return {code: shares for code, shares in parts.items() if len(shares) == 1 or not {*codes}.issuperset(shares)}
 
 
 def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.LazyFrame:
@@ -243,9 +253,9 @@ def _rounded(value: pl.Expr, decimals: int) -> pl.Expr:
 
 
 def _united(contours: pl.Series) -> str | None:
-    """The union as hexadecimal EWKB; a single contour unchanged; None (refused later) if unreadable."""
+    """The union as hexadecimal EWKB; a single contour unchanged; None (refused later) if unreadable or divided."""
     if len(contours) == 1:
-        return str(contours[0])
+        return None if contours[0] is None else str(contours[0])
     shapes = ewkb.decoded(contours)
     if shapely.is_missing(shapes).any():
         return None

@@ -271,6 +271,34 @@ def test_contours_are_united(passage: Passage) -> None:
     assert shapely.from_wkb(contour).equals(shapely.union(west, east))
 
 
+@pytest.mark.parametrize(
+    ("codes", "year", "expected"),
+    [
+        (["01002", "01003"], 2023, {"01002": True, "01003": True}),  # after the split, whatever the catalogue says
+        (["01002", "01003", "01907"], None, {"01002": True, "01003": True, "01907": True}),
+        (["01002"], 2023, {"01002": False, "01003": False}),
+    ],
+)
+def test_a_contour_is_not_divided(codes: list[str], year: int | None, expected: dict[str, bool]) -> None:
+    """01907 went into 01002, which was split later; whether each contour is known afterwards."""
+    changes = [*CHANGES, ("01907", "01002", date(2018, 9, 28), 1.0)]
+    schema = {"code_ancien": pl.String, "code_commune": pl.String, "date_effet": pl.Date, "part": pl.Float64}
+    later_split = Passage(pl.DataFrame(changes, schema=schema, orient="row"), IN_FORCE)
+    frame = pl.LazyFrame(
+        {
+            "code_commune": codes,
+            "nom_commune": codes,
+            "geometry": [
+                shapely.to_wkb(shapely.box(number, 45, number + 1, 46), hex=True) for number in range(len(codes))
+            ],
+            "codes_anciens": [None for _ in codes],
+        },
+        schema_overrides={"codes_anciens": pl.List(pl.String)},
+    )
+    rows = bring_to_current(frame, tables()["commune_boundaries"], "contours_communes", later_split, year).collect()
+    assert {row["code_commune"]: row["geometry"] is not None for row in rows.to_dicts()} == expected
+
+
 def test_the_year_of_a_files_communes() -> None:
     crime, census = files_by_parameter()["ssmsi_communale"], files_by_parameter()["insee_rp__logement"]
     assert year_of(crime, "donnee-data.gouv-2025-geographie2026-produit-le2026-06-25.csv.gz") == 2026
