@@ -8,7 +8,7 @@ files (``sources``), casting and writing rows (``loading``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -28,6 +28,21 @@ REFUSED_BECAUSE = "refused_because"
 
 
 @dataclass(frozen=True)
+class Rate:
+    """What a rate is made of: ``per * count / base``.
+
+    Attributes:
+        count, base: columns of the same table that add up.
+        other_bases: a value of another column to the base that rows with this value have instead.
+    """
+
+    count: str
+    base: str
+    per: int = 100
+    other_bases: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Spec:
     """What a contract says about a column beyond what dataframely checks.
 
@@ -42,6 +57,9 @@ class Spec:
         follows_passage: whether it is a commune code that is replaced by the code in force (``loading/passage.py``).
         adds_up: whether it is a count: summed when communes merge, divided by population when a commune is split. The
             first such column of a contract decides which commune of a merger is the largest.
+        rate_of: the counts that a rate or share follows from when communes merge.
+        mean_over: of a mean, or a share whose numerator is not in the table: the count that weighs it when communes
+            merge.
         computed_from: what the transform computes the column from: columns of the table, or the publisher's codes.
         normalise: turns the publisher's spelling into the one used in this database.
     """
@@ -54,6 +72,8 @@ class Spec:
     references: tuple[str, ...] = ()
     follows_passage: bool = False
     adds_up: bool = False
+    rate_of: Rate | None = None
+    mean_over: str | None = None
     computed_from: tuple[str, ...] = ()
     normalise: Normaliser | None = None
 
@@ -86,7 +106,7 @@ def computed_from(contract: type[Contract]) -> dict[str, tuple[str, ...]]:
     return {name: column.computed_from for name, column in specs(contract).items() if column.computed_from}
 
 
-_SPEC_ARGUMENTS = tuple(field.name for field in fields(Spec) if field.name != "sql")
+_SPEC_ARGUMENTS = tuple(attribute.name for attribute in fields(Spec) if attribute.name != "sql")
 _LISTS = {"aliases", "references", "computed_from"}
 
 
@@ -187,8 +207,9 @@ def codes_anciens() -> Any:
     """The column ``codes_anciens`` of a table whose key is ``code_commune``: which rows are not as published."""
     description = (
         "Codes under which the publisher gives the figures, if the commune has been merged, split or recoded since; "
-        "the largest commune first. Counts are then sums, or a split commune's share by population; rates, medians and "
-        "texts are those of the first code. NULL: as published."
+        "the largest commune first. Counts are then sums, or a split commune's share by population. Of a merger, rates "
+        "and shares follow from the sums, and means are weighted by their count; what cannot be computed from the row "
+        "(medians, texts, a rate of which a part is not published) is that of the first code. NULL: as published."
     )
     return texts(description, length=5, min_length=1)
 

@@ -237,9 +237,9 @@ def _covered(subject: Subject) -> Finding:
             "WITH zones AS ("
             " SELECT coalesce(code_commune_parent, code_commune) AS code_commune, sum({area}(geometry)) AS area"
             " FROM {table} LEFT JOIN info_communes USING (code_commune) GROUP BY 1) "
-            "SELECT code_commune, coalesce(zones.area, 0) / {area}(geometry) FROM commune_boundaries"
+            "SELECT code_commune, coalesce(zones.area, 0) / {area}(geometry) FROM commune_boundaries AS contour"
             " JOIN info_communes USING (code_commune) LEFT JOIN zones USING (code_commune)"
-            " WHERE code_departement IN (SELECT code_departement FROM {table})"
+            " WHERE contour.code_commune_parent IS NULL AND code_departement IN (SELECT code_departement FROM {table})"
             " AND coalesce(zones.area, 0) < {covered} * {area}(geometry) ORDER BY 2, 1",
             covered=sql.Literal(COVERED),
             **subject.postgis(area="st_area"),

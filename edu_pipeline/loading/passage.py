@@ -2,9 +2,10 @@
 before a transform sees them.
 
 Belongs here: following a code through mergers, splits and changes (``passage_communes``), and what becomes of the
-rows: counts are added up on a merger and shared out by population on a split; everything else (rates, medians, texts)
-is never averaged but taken from the largest part, and ``codes_anciens`` flags the row. Does not belong here: refusing
-what is not a commune code at all (``acceptance.py``); such a row stays as it is.
+rows: counts are added up on a merger and shared out by population on a split; a rate is computed again from the counts
+that its contract names (``Spec.rate_of``), a mean is weighted (``Spec.mean_over``); everything else (medians, texts) is
+taken from the largest part, and ``codes_anciens`` flags the row. Does not belong here: refusing what is not a commune
+code at all (``acceptance.py``); such a row stays as it is.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ import shapely
 
 from edu_pipeline import ewkb
 from edu_pipeline.catalogue import File
-from edu_pipeline.contracts import CODES_ANCIENS, specs
+from edu_pipeline.contracts import CODES_ANCIENS, Rate, specs
 from edu_pipeline.table import Table
 
 Parts = Mapping[str, Mapping[str, float]]
 """Published code to the codes in force where it went, with the share of it that went there."""
 
 ROW, PART, CODE, TWICE = "row_number", "part_of_row", "code_as_published", "is_there_twice"
+SEVERAL = "is_made_of_several"
 
 
 class Passage:
@@ -99,12 +101,22 @@ def bring_to_current(
             continue
         codes = frame.select(pl.col(name).unique()).collect(engine="streaming")[name].drop_nulls()
         parts = passage.parts(codes, year)
+        if table.contours:
+            parts = _without_divided_contours(parts, codes)
         if name in table.key:
             frame = _merged(frame, table, name, parts)
         else:
             certain = {code: next(iter(shares)) for code, shares in parts.items() if len(shares) == 1}
             frame = frame.with_columns(pl.col(name).replace(certain))
     return frame
+
+
+def _without_divided_contours(parts: Parts, codes: Collection[str]) -> Parts:
+    """Without the codes that went to several communes, all of which the file has with contours of their own.
+
+    Nobody can tell which piece of the contour is whose, and the communes do not need it: the row keeps its code.
+    """
+    return {code: shares for code, shares in parts.items() if len(shares) == 1 or not {*codes}.issuperset(shares)}
 
 
 def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.LazyFrame:
@@ -118,6 +130,8 @@ def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.La
     concerned = {*parts, *(current for shares in parts.values() for current in shares)}
     rows = frame.filter(pl.col(name).is_in(list(concerned))).collect(engine="streaming")
     counts = [count for count in table.counts if count in schema]
+    rates, means = _rates(table, schema), _means(table, schema)
+    decimals = _decimals(frame, [*rates, *means])
     contours = [other for other in schema if other in table.contours]
     own = [other for other in schema if other not in (*counts, CODES_ANCIENS)]
     keys = [other for other in own if table.needed_counts or other in table.key]
@@ -140,14 +154,17 @@ def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.La
         .agg(
             *(_added_up(count, table, schema[count]) for count in counts),
             *(pl.when(pl.col(PART).min() == 1).then(pl.col(contour)).alias(contour) for contour in contours),
-            pl.exclude(*keys, *counts, *contours, ROW, PART, CODE, TWICE, CODES_ANCIENS).first(),
+            *(_weighted(mean, weight, decimals[mean]).cast(schema[mean]) for mean, weight in means.items()),
+            pl.exclude(*keys, *counts, *contours, *means, ROW, PART, CODE, TWICE, CODES_ANCIENS).first(),
             pl.col(CODE).unique(maintain_order=True).alias(CODES_ANCIENS),
+            (pl.len() > 1).alias(SEVERAL),
             ((pl.len() == 1) & (pl.col(CODE) == pl.col(name)).first() & (pl.col(PART) == 1).first()).alias(PART),
         )
     )
     merged = merged.with_columns(
         pl.when(~pl.col(PART)).then(CODES_ANCIENS).alias(CODES_ANCIENS),
         *(pl.col(contour).map_elements(_united, pl.String) for contour in contours),
+        *(_from_sums(name, rate, decimals[name]).cast(schema[name]) for name, rate in rates.items()),
     )
     unchanged = frame.filter(~pl.col(name).is_in(list(concerned)) | pl.col(name).is_null())
     return pl.concat([unchanged, *(part.select(schema.names()).lazy() for part in (merged, moved.filter(doubtful)))])
@@ -175,10 +192,70 @@ def _added_up(name: str, table: Table, kind: pl.DataType) -> pl.Expr:
     return pl.when(unchanged).then(value.first()).when(wrong.len() > 0).then(wrong.first()).otherwise(total.cast(kind))
 
 
+def _rates(table: Table, columns: Collection[str]) -> dict[str, Rate]:
+    """The rates that can be computed from ``columns``."""
+    rates = {name: spec.rate_of for name, spec in specs(table.contract).items() if spec.rate_of and name in columns}
+    return {
+        name: rate
+        for name, rate in rates.items()
+        if {rate.count, rate.base, *rate.other_bases.values(), *(column for column, _ in rate.other_bases)}
+        <= {*columns}
+    }
+
+
+def _means(table: Table, columns: Collection[str]) -> dict[str, str]:
+    """The means that can be computed from ``columns``, each with the count that weighs it."""
+    return {
+        name: spec.mean_over
+        for name, spec in specs(table.contract).items()
+        if spec.mean_over and {name, spec.mean_over} <= {*columns}
+    }
+
+
+def _decimals(frame: pl.LazyFrame, names: Collection[str]) -> dict[str, int]:
+    """How many decimals the publisher gives at most, by column; trailing zeros do not count."""
+    if not names:
+        return {}
+    decimals = pl.col(names).cast(pl.String).str.extract(r"\.(\d*?)0*$").str.len_chars().max().fill_null(0)
+    return frame.select(decimals).collect(engine="streaming").row(0, named=True)
+
+
+def _from_sums(name: str, rate: Rate, decimals: int) -> pl.Expr:
+    """A rate of merged communes, from the counts in its row; unchanged where these do not tell.
+
+    A value that is not a number stays, for the contract to refuse.
+    """
+    base = pl.col(rate.base)
+    for (column, value), other in rate.other_bases.items():
+        base = pl.when(pl.col(column) == value).then(other).otherwise(base)
+    count, total = (column.cast(pl.Float64, strict=False) for column in (pl.col(rate.count), base))
+    readable = pl.col(name).is_null() | pl.col(name).cast(pl.Float64, strict=False).is_not_null()
+    return (
+        pl.when(pl.col(SEVERAL) & (total > 0) & count.is_not_null() & readable)
+        .then(_rounded(rate.per * count / total, decimals))
+        .otherwise(pl.col(name))
+        .alias(name)
+    )
+
+
+def _weighted(name: str, weight: str, decimals: int) -> pl.Expr:
+    """The mean of the parts, weighted; that of the largest where a value or a weight is NULL or not a number."""
+    values, weights = (pl.col(column).cast(pl.Float64, strict=False) for column in (name, weight))
+    weights = weights * pl.col(PART)
+    is_known = (values.null_count() == 0) & (weights.null_count() == 0) & (weights.sum() > 0) & (pl.len() > 1)
+    mean = _rounded((values * weights).sum() / weights.sum(), decimals)
+    return pl.when(is_known).then(mean).otherwise(pl.col(name).first()).alias(name)
+
+
+def _rounded(value: pl.Expr, decimals: int) -> pl.Expr:
+    """To as many decimals as the publisher gives, half to even as his programs do."""
+    return value.round(decimals, mode="half_to_even")
+
+
 def _united(contours: pl.Series) -> str | None:
-    """The union as hexadecimal EWKB; a single contour unchanged; None (refused later) if unreadable."""
+    """The union as hexadecimal EWKB; a single contour unchanged; None (refused later) if unreadable or divided."""
     if len(contours) == 1:
-        return str(contours[0])
+        return None if contours[0] is None else str(contours[0])
     shapes = ewkb.decoded(contours)
     if shapely.is_missing(shapes).any():
         return None

@@ -114,7 +114,7 @@ def _choropleth(connection: Connection, name: str, column: str) -> Draw | None:
     query = (
         "SELECT geometry, mean FROM commune_boundaries LEFT JOIN "
         "(SELECT code_commune, avg({column})::double precision AS mean FROM {table} GROUP BY code_commune) AS means "
-        "USING (code_commune) WHERE {departement} = %s"
+        "USING (code_commune) WHERE code_commune_parent IS NULL AND {departement} = %s"
     )
     contours, means = zip(*_rows(connection, query, name, column, [departement]), strict=True)
     title = f"{column}, département {departement}"
@@ -137,7 +137,7 @@ def _sectors(connection: Connection, name: str) -> Draw | None:
         "WHERE {departement} = %s AND geometry IS NOT NULL ORDER BY hashint4(id) LIMIT %s"
     )
     names, shapes = zip(*_rows(connection, query, name, parameters=[departement, SAMPLE]), strict=True)
-    contours = "SELECT geometry FROM {table} WHERE {departement} = %s"
+    contours = "SELECT geometry FROM {table} WHERE code_commune_parent IS NULL AND {departement} = %s"
     land = [contour for (contour,) in _rows(connection, contours, "commune_boundaries", parameters=[departement])]
     title = f"First lycée or zone, one of {len(set(names) - {''})}, département {departement}"
     return partial(drawing.coloured_shapes, shapes=shapes, names=names, land=land, title=title)

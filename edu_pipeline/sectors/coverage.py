@@ -5,7 +5,8 @@ belong here: the lines themselves (``rules.py``), cutting a contour into zones (
 
 A commune's zones are of one kind, the first of these that it has: zones that an operator supplied; lines that name
 lycées; collèges from which a rule leads to lycées; collèges only. Within a kind, a line about the whole commune takes
-precedence over segments. Arrondissements have no contour: their city is divided among them by the addresses.
+precedence over segments. An arrondissement's contour is not used, since older files have none: the contour of its city
+is divided by the addresses.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def zones(
         whole: from ``rules.whole_communes``.
         segments: rows of the table sectorisation_segments, at least ``OF_SEGMENTS``; read twice.
         supplied: from ``rules.supplied_zones``, with ``geometry`` as text, NULL for the whole commune.
-        contours: code_commune, geometry.
+        contours: code_commune, geometry; of communes only.
         ban: the addresses by département.
 
     Returns:

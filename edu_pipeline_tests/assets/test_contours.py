@@ -43,6 +43,7 @@ def boundaries(*contours: str | None) -> Conformed:
         {
             "code_commune": [f"01{number:03}" for number in range(1, len(contours) + 1)],
             "nom_commune": ["L'Abergement-Clémenciat"] * len(contours),
+            "code_commune_parent": pl.Series([None] * len(contours), dtype=pl.String),
             "geometry": pl.Series(written, dtype=pl.String),
         }
     )
@@ -96,6 +97,62 @@ def test_neighbours_share_a_border_or_a_corner() -> None:
         ("01003", ["01001", "01002"], 2),
         ("01004", [], 0),
     ]
+
+
+def plm(*rows: tuple[str, str | None, str]) -> pl.LazyFrame:
+    """Boundaries of places: code, city by the file, contour in WKT."""
+    frame = pl.LazyFrame(
+        {
+            "code_commune": [code for code, _, _ in rows],
+            "nom_commune": [code for code, _, _ in rows],
+            "code_commune_parent": pl.Series([city for _, city, _ in rows], dtype=pl.String),
+            "geometry": [shapely.to_wkb(shapely.from_wkt(contour), hex=True) for _, _, contour in rows],
+        }
+    )
+    return commune_boundaries(frame.with_columns(codes_anciens=pl.lit(None, pl.List(pl.String))))
+
+
+CITY = "POLYGON((2 45,2.2 45,2.2 45.1,2 45.1,2 45))"
+
+
+@pytest.mark.parametrize("city", ["75056", None], ids=["named", "known by the code"])
+def test_parent_and_child_are_kept_apart(city: str | None) -> None:
+    """A city of two squares in a row, and its neighbour to the east."""
+    rows = plm(
+        ("75056", None, CITY),
+        ("75101", city, square(0, 0)),
+        ("75102", city, square(1, 0)),
+        ("92044", None, square(2, 0)),
+    )
+    made = conform(rows, tables()["commune_boundaries"])
+    parents = dict(made.frame.select("code_commune", "code_commune_parent").rows())
+    assert parents == {"75056": None, "75101": "75056", "75102": "75056", "92044": None}
+    result = conform(communes_limitrophes(made.frame.lazy()), tables()["communes_limitrophes"])
+    assert result.frame.rows() == [
+        ("75056", ["92044"], 1),
+        ("75101", ["75102"], 1),
+        ("75102", ["75101", "92044"], 2),
+        ("92044", ["75056"], 1),
+    ]
+
+
+def test_arrondissements_of_two_cities_may_touch() -> None:
+    rows = plm(
+        ("75056", None, square(0, 0)),
+        ("75101", "75056", square(0, 0)),
+        ("69123", None, square(1, 0)),
+        ("69381", "69123", square(1, 0)),
+    )
+    result = conform(
+        communes_limitrophes(conform(rows, tables()["commune_boundaries"]).frame.lazy()),
+        tables()["communes_limitrophes"],
+    )
+    assert dict(result.frame.select("insee", "insee_voisins").rows()) == {
+        "75056": ["69123"],
+        "75101": ["69123", "69381"],
+        "69123": ["75056"],
+        "69381": ["75056", "75101"],
+    }
 
 
 @lru_cache(maxsize=1)

@@ -43,3 +43,17 @@ def test_shares_name_columns_of_their_table() -> None:
     assert shares
     for (table_name, name), columns in shares.items():
         assert set(columns) <= set(specs(tables()[table_name].contract)), f"{table_name}.{name}"
+
+
+def test_rates_and_means_name_counts_of_their_table() -> None:
+    named: dict[tuple[str, str], set[str]] = {}
+    for table in tables().values():
+        for name, spec in specs(table.contract).items():
+            if spec.rate_of is not None:
+                rate = spec.rate_of
+                named[table.name, name] = {rate.count, rate.base, *rate.other_bases.values()}
+                assert {column for column, _ in rate.other_bases} <= {*table.key}
+            if spec.mean_over is not None:
+                named[table.name, name] = {spec.mean_over}
+    assert len({table for table, _ in named}) >= 3
+    assert [place for place, counts in named.items() if not counts <= {*tables()[place[0]].counts}] == []

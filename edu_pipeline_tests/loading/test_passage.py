@@ -61,12 +61,46 @@ def brought(frame: pl.LazyFrame, passage: Passage, year: int | None = None) -> l
     return bring_to_current(frame, table, "dvf_indicateurs_communes", passage, year).collect().rows()
 
 
-def test_counts_add_up_and_prices_are_those_of_the_largest_part(passage: Passage) -> None:
+def test_counts_add_up_and_means_are_weighted(passage: Passage) -> None:
     given = sales(("01901", "40", "200000"), ("01001", "30", "100000"), ("01902", "7", "300000"), ("75056", "9", "1"))
     assert brought(given, passage) == [
         ("75056", "9", "1", None),
-        ("01001", "77", "200000", ["01901", "01001", "01902"]),
+        ("01001", "77", "170130.0", ["01901", "01001", "01902"]),
     ]
+
+
+def test_a_mean_has_the_decimals_of_the_file(passage: Passage) -> None:
+    rows = sales(("01901", "1", "100"), ("01001", "2", "100.0"), ("01902", "4", "101"), ("75056", "9", "1.250"))
+    assert ("01001", "7", "100.57", ["01902", "01001", "01901"]) in brought(rows, passage)
+
+
+def test_a_mean_with_an_unknown_part_stays(passage: Passage) -> None:
+    """The largest part's: a value or a weight is missing, or there are no sales at all."""
+    assert brought(sales(("01901", "4", "100"), ("01001", "3", None)), passage)[0][2] == "100"
+    assert brought(sales(("01901", None, "100"), ("01001", "3", "300")), passage)[0][2] == "300"
+    assert brought(sales(("01901", "0", "100"), ("01001", "0", "300")), passage)[0][2] == "300"
+    assert brought(sales(("01901", "4", "viele"), ("01001", "3", "300")), passage)[0][2] == "viele"
+
+
+def test_a_mean_weighs_the_share_of_a_split_commune(passage: Passage) -> None:
+    """01002 is split, and 01904 is recoded into a part of it here."""
+    changes = [*CHANGES[3:5], ("01904", "01003", date(2024, 1, 1), 1.0)]
+    schema = {"code_ancien": pl.String, "code_commune": pl.String, "date_effet": pl.Date, "part": pl.Float64}
+    both = Passage(pl.DataFrame(changes, schema=schema, orient="row"), IN_FORCE)
+    assert brought(sales(("01002", "10", "500"), ("01904", "1", "100")), both, 2023) == [
+        ("01002", "7", "500", ["01002"]),
+        ("01003", "4", "400.0", ["01002", "01904"]),
+    ]
+
+
+def test_shares_follow_their_counts_half_to_even(passage: Passage) -> None:
+    columns = ["code_commune", "nb_mutations", "nb_maisons", "nb_appartements", "prop_maison", "prop_appart"]
+    rows = [("01901", "6", "1", "5", "17", "83"), ("01001", "2", "0", "2", "0", "100")]
+    frame = pl.LazyFrame(rows, schema=columns, orient="row").with_columns(
+        pl.lit(None, pl.List(pl.String)).alias("codes_anciens")
+    )
+    result = bring_to_current(frame, tables()["mutations_immo_latest"], "dvf_indicateurs_communes", passage, None)
+    assert result.collect().rows() == [("01001", "8", "1", "7", "12.0", "88.0", ["01901", "01001"])]
 
 
 def test_a_split_commune_is_shared_out_by_population(passage: Passage) -> None:
@@ -163,21 +197,44 @@ def test_a_school_of_a_split_commune_keeps_its_code(passage: Passage) -> None:
     assert rows["code_commune"].to_list() == ["01002"]
 
 
-def test_the_rate_of_crimes_is_that_of_the_part_with_more_people(passage: Passage) -> None:
-    frame = pl.LazyFrame(
-        {
-            "code_commune": ["01901", "01001"],
-            "annee": ["2024", "2024"],
-            "indicateur": ["a", "a"],
-            "insee_pop": ["900", "4000"],
-            "nombre": ["9", "2"],
-            "taux_pour_mille": ["10", "0.5"],
-            "codes_anciens": [None, None],
-        },
-        schema_overrides={"codes_anciens": pl.List(pl.String)},
-    )
-    rows = bring_to_current(frame, tables()["criminalite_2024"], "ssmsi_communale", passage, None).collect()
-    assert rows.rows() == [("01001", "2024", "a", "4900", "11", "0.5", ["01001", "01901"])]
+def crimes(*rows: tuple[str | None, ...]) -> pl.LazyFrame:
+    """Rows of code, indicator, population, dwellings, number and rate."""
+    columns = ["code_commune", "indicateur", "insee_pop", "insee_log", "nombre", "taux_pour_mille"]
+    frame = pl.LazyFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+    return frame.with_columns(pl.lit("2024").alias("annee"), pl.lit(None, pl.List(pl.String)).alias("codes_anciens"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "merged"),
+    [
+        ([("01901", "a", "900", "300", "9", "10"), ("01001", "a", "4000", "2000", "2", "0.5")], ("11", "2.2")),
+        (
+            [
+                ("01901", "Cambriolages de logement", "900", "300", "9", "30"),
+                ("01001", "Cambriolages de logement", "4000", "2000", "2", "1.0000000"),
+                ("01004", "a", "1", "1", "0", "0.00"),
+                ("01003", "a", "8", "1", "1", "1.1250000"),
+            ],
+            ("11", "4.783"),
+        ),
+        ([("01901", "a", "900", "300", None, None), ("01001", "a", "4000", "2000", "2", "0.5")], (None, "0.5")),
+        ([("01901", "a", "900", "300", "9", "10"), ("01001", "a", "4000", "2000", None, None)], (None, None)),
+        ([("01901", "a", "0", "0", "0", None), ("01001", "a", "0", "0", "0", None)], ("0", None)),
+        ([("01901", "a", "900", "300", "9", "10"), ("01001", "a", "4000", "2000", "2", "viele")], ("11", "viele")),
+    ],
+)
+def test_a_rate_of_crimes_follows_from_the_sums(
+    passage: Passage, rows: list[tuple[str | None, ...]], merged: tuple[str | None, str | None]
+) -> None:
+    table = tables()["criminalite_2024"]
+    result = bring_to_current(crimes(*rows), table, "ssmsi_communale", passage, None).collect()
+    assert result.filter(code_commune="01001").select("nombre", "taux_pour_mille").rows() == [merged]
+
+
+def test_the_rate_of_a_split_commune_is_as_published(passage: Passage) -> None:
+    frame = crimes(("01002", "a", "1001", "300", "9", "8.9910090"))
+    rows = bring_to_current(frame, tables()["criminalite_2024"], "ssmsi_communale", passage, 2023).collect()
+    assert rows["taux_pour_mille"].to_list() == ["8.9910090"] * 2
 
 
 @pytest.mark.parametrize("contour", ["00", "zz"])
@@ -212,6 +269,34 @@ def test_contours_are_united(passage: Passage) -> None:
     ((code, name, contour, former),) = rows.rows()
     assert (code, name, former) == ("01001", "Current", ["01001", "01901"])
     assert shapely.from_wkb(contour).equals(shapely.union(west, east))
+
+
+@pytest.mark.parametrize(
+    ("codes", "year", "expected"),
+    [
+        (["01002", "01003"], 2023, {"01002": True, "01003": True}),  # after the split, whatever the catalogue says
+        (["01002", "01003", "01907"], None, {"01002": True, "01003": True, "01907": True}),
+        (["01002"], 2023, {"01002": False, "01003": False}),
+    ],
+)
+def test_a_contour_is_not_divided(codes: list[str], year: int | None, expected: dict[str, bool]) -> None:
+    """01907 went into 01002, which was split later; whether each contour is known afterwards."""
+    changes = [*CHANGES, ("01907", "01002", date(2018, 9, 28), 1.0)]
+    schema = {"code_ancien": pl.String, "code_commune": pl.String, "date_effet": pl.Date, "part": pl.Float64}
+    later_split = Passage(pl.DataFrame(changes, schema=schema, orient="row"), IN_FORCE)
+    frame = pl.LazyFrame(
+        {
+            "code_commune": codes,
+            "nom_commune": codes,
+            "geometry": [
+                shapely.to_wkb(shapely.box(number, 45, number + 1, 46), hex=True) for number in range(len(codes))
+            ],
+            "codes_anciens": [None for _ in codes],
+        },
+        schema_overrides={"codes_anciens": pl.List(pl.String)},
+    )
+    rows = bring_to_current(frame, tables()["commune_boundaries"], "contours_communes", later_split, year).collect()
+    assert {row["code_commune"]: row["geometry"] is not None for row in rows.to_dicts()} == expected
 
 
 def test_the_year_of_a_files_communes() -> None:

@@ -61,17 +61,37 @@ def test_departements() -> None:
 def test_commune_boundaries() -> None:
     result = produced("commune_boundaries")
     assert result.refused.height == 0
-    assert result.frame["code_commune"].to_list() == sample_world().communes["code"].to_list()
-    assert result.frame["surface_km2"].cast(pl.Float64).is_between(5, 80).all()
+    communes = result.frame.filter(pl.col("code_commune_parent").is_null())
+    assert communes["code_commune"].to_list() == sample_world().communes["code"].to_list()
+    assert communes["surface_km2"].cast(pl.Float64).is_between(5, 80).all()
+
+
+def test_arrondissements_cover_their_cities() -> None:
+    areas = produced("commune_boundaries").frame.select(
+        "code_commune", "code_commune_parent", pl.col("surface_km2").cast(pl.Float64)
+    )
+    parts = (
+        areas.drop_nulls("code_commune_parent")
+        .group_by("code_commune_parent")
+        .agg(pl.len(), pl.col("surface_km2").sum())
+    )
+    both = parts.join(areas, left_on="code_commune_parent", right_on="code_commune").sort("code_commune_parent")
+    assert both.select("code_commune_parent", "len").rows() == [("13055", 16), ("69123", 9), ("75056", 20)]
+    assert both["surface_km2"].to_list() == pytest.approx(both["surface_km2_right"].to_list(), abs=0.1)
 
 
 def test_communes_limitrophes() -> None:
     result = produced("communes_limitrophes")
     assert result.refused.height == 0
-    assert result.frame.height == sample_world().communes.height
+    assert result.frame.height == sample_world().communes.height + 45
+    arrondissements = {*sample_world().arrondissements["code"]}
+    of_communes = result.frame.filter(~pl.col("insee").is_in(list(arrondissements)))
+    assert not arrondissements & {*of_communes["insee_voisins"].explode()}
+    ninth = result.frame.row(by_predicate=pl.col("insee") == "69389", named=True)["insee_voisins"]
+    assert "69123" not in ninth and arrondissements & {*ninth}
     alone = result.frame.filter(nb_voisins=0)["insee"].to_list()
     assert {code[:2] for code in alone} == {"75", "97"}
-    assert result.frame["nb_voisins"].max() == 8
+    assert of_communes["nb_voisins"].max() == 8
 
 
 def test_the_surface_is_that_of_the_contour() -> None:
@@ -139,7 +159,10 @@ def test_contours_are_laid_out_as_the_real_ones() -> None:
     real, ours = (content["features"][0] for content in contents)
     assert [list(content) for content in contents] == [["type", "features"]] * 2
     assert list(ours) == list(real)
-    assert list(ours["properties"]) == list(real["properties"])
+    # The real file is of before 2025, and has no other properties.
+    assert list(ours["properties"])[:2] == list(real["properties"])
+    properties = {name for feature in contents[1]["features"] for name in feature["properties"]}
+    assert properties == {"code", "nom", "departement", "region", "epci", "plm", "commune"}
     assert {feature["geometry"]["type"] for feature in contents[1]["features"]} == {"Polygon", "MultiPolygon"}
 
 

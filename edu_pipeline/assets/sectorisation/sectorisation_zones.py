@@ -23,7 +23,8 @@ class SectorisationZones(c.Contract):
     A commune's zones cover its contour without overlap, unless an operator has supplied them. A commune whose rules are
     by street is divided by its addresses: every point belongs to the zone of the nearest address, so these borders are
     computed, not published. If a commune has rules both for lycées and for collèges, the zones are those of the lycées.
-    `uai_lycees` is NULL if only the collège is known. Contours are generalised to 100 m.
+    `uai_lycees` is NULL if only the collège is known. Contours are generalised to 100 m. Zones are cut from contours
+    under the ODbL, which therefore applies to their shapes.
     """
 
     id = c.integer("Number of the row, the same at every load.", key=True, min=1)
@@ -99,7 +100,7 @@ class SectorisationZones(c.Contract):
         "paris_affectation_lycees": ["reseau", "uai", "secteur"],
         "ban": addresses.COLUMNS,
         "sectorisation_segments": coverage.OF_SEGMENTS,
-        "commune_boundaries": ["code_commune", "geometry"],
+        "commune_boundaries": ["code_commune", "code_commune_parent", "geometry"],
     },
     max_refused=0.05,
     max_unknown=0.05,
@@ -120,4 +121,5 @@ def sectorisation_zones(
     lycees = rules.lycees_of_colleges(paris_affectation_lycees)
     whole = rules.whole_communes(rules.lines(fr_en_carte_scolaire_colleges_publics, occitanie), lycees)
     supplied = rules.supplied_zones(editorial_sectorisation_zones, lycees)
-    return coverage.zones(whole, sectorisation_segments, supplied, commune_boundaries.collect(), ban).lazy()
+    communes = commune_boundaries.filter(pl.col("code_commune_parent").is_null()).collect()
+    return coverage.zones(whole, sectorisation_segments, supplied, communes, ban).lazy()

@@ -6,10 +6,10 @@ Does not belong here: the communes' own rates (criminalite_2024).
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.assets.socio_economic.criminalite_2024 import PER_DWELLING
 from edu_pipeline.table import table
 from edu_pipeline.vocabulary import arrondissements
 
-PER_DWELLING = "Cambriolages de logement"
 READ = ("code_commune", "annee", "indicateur", "unite_de_compte", "taux_pour_mille", "insee_pop", "insee_log")
 
 

@@ -11,6 +11,9 @@ import polars as pl
 from edu_pipeline import contracts as c
 from edu_pipeline.table import table
 
+PER_DWELLING = "Cambriolages de logement"
+"""The indicator whose rate is per 1,000 dwellings."""
+
 
 def _decimal(description: str, **rest: Any) -> Any:
     return c.numeric(description, 12, 7, min=0, **rest)
@@ -63,6 +66,7 @@ class Criminalite2024(c.Contract):
         "Rate per 1,000 inhabitants; for `Cambriolages de logement` per 1,000 dwellings. NULL where not published.",
         unit="‰",
         upstream="taux_pour_mille",
+        rate_of=c.Rate("nombre", "insee_pop", per=1000, other_bases={("indicateur", PER_DWELLING): "insee_log"}),
     )
     est_diffuse = c.text(
         "`diff`: published; `ndiff`: not published, because the number is too small.",

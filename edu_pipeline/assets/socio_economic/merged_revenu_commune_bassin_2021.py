@@ -27,17 +27,17 @@ def _income(meaning: str, source: str, upstream: str) -> Any:
     return c.numeric(description, 10, 2, min=0, unit="€ a year", upstream={source: upstream})
 
 
-def _poverty(source: str) -> Any:
+def _poverty(source: str, **rest: Any) -> Any:
     description = f"Share of people in the {WHERE[source]} below 60 % of the national median."
-    return c.percentage(description, upstream={source: "TP6021"})
+    return c.percentage(description, upstream={source: "TP6021"}, **rest)
 
 
 def _ratio(source: str) -> Any:
     return c.numeric(f"Ninth decile divided by the first in the {WHERE[source]}.", min=1, upstream={source: "RD21"})
 
 
-def _share(description: str, upstream: str) -> Any:
-    return c.numeric(description, unit="%", upstream={COMMUNES: upstream})
+def _share(description: str, upstream: str, **rest: Any) -> Any:
+    return c.numeric(description, unit="%", upstream={COMMUNES: upstream}, **rest)
 
 
 def _poverty_by_age(ages: str, upstream: str) -> Any:
@@ -75,7 +75,7 @@ class MergedRevenuCommuneBassin2021(c.Contract):
     mediane_niveau_vie = _income("Median standard of living", COMMUNES, "MED21")
     d1 = _income("First decile of the standard of living (10 % live on less)", COMMUNES, "D121")
     d9 = _income("Ninth decile of the standard of living (10 % live on more)", COMMUNES, "D921")
-    taux_pauvrete = _poverty(COMMUNES)
+    taux_pauvrete = _poverty(COMMUNES, mean_over="nbpersmenfisc21")
     rapport_interdecile = _ratio(COMMUNES)
     nb_menages_fiscaux_bassin = _households(MEASURES)
     mediane_niveau_vie_bassin = _income("Median standard of living", MEASURES, "MED21")
@@ -86,7 +86,7 @@ class MergedRevenuCommuneBassin2021(c.Contract):
     nbpersmenfisc21 = c.integer(
         "People in the tax households.", min=0, unit="people", upstream={COMMUNES: "NBPERSMENFISC21"}, adds_up=True
     )
-    pimp21 = _share("Share of tax households that pay income tax.", "PIMP21")
+    pimp21 = _share("Share of tax households that pay income tax.", "PIMP21", mean_over="nb_menages_fiscaux")
     tp60age121 = _poverty_by_age("under 30", "TP60AGE121")
     tp60age221 = _poverty_by_age("30 to 39", "TP60AGE221")
     tp60age321 = _poverty_by_age("40 to 49", "TP60AGE321")

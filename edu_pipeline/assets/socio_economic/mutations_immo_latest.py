@@ -3,11 +3,21 @@
 Does not belong here: individual sales (geo-dvf).
 """
 
+from typing import Any
+
 import dataframely as dy
 import polars as pl
 
 from edu_pipeline import contracts as c
 from edu_pipeline.table import table
+
+
+def _share(what: str, count: str, upstream: str) -> Any:
+    return c.percentage(f"Share of {what} among the sales.", upstream=upstream, rate_of=c.Rate(count, "nb_mutations"))
+
+
+def _mean(what: str, precision: int, **rest: Any) -> Any:
+    return c.numeric(f"Average {what}.", precision, 2, min=0, mean_over="nb_mutations", **rest)
 
 
 class MutationsImmoLatest(c.Contract):
@@ -25,11 +35,11 @@ class MutationsImmoLatest(c.Contract):
     nb_mutations = c.integer("Sales.", required=True, min=1, unit="sales", upstream="nb_mutations", adds_up=True)
     nb_maisons = c.integer("Sales of houses.", min=0, unit="sales", upstream="NbMaisons", adds_up=True)
     nb_appartements = c.integer("Sales of flats.", min=0, unit="sales", upstream="NbApparts", adds_up=True)
-    prop_maison = c.percentage("Share of houses among the sales.", upstream="PropMaison")
-    prop_appart = c.percentage("Share of flats among the sales.", upstream="PropAppart")
-    prix_moyen = c.numeric("Average price.", 12, 2, min=0, unit="€", upstream="PrixMoyen")
-    prix_m2_moyen = c.numeric("Average price per square metre.", 10, 2, min=0, unit="€/m²", upstream="Prixm2Moyen")
-    surface_moyenne = c.numeric("Average living area.", 8, 2, min=0, unit="m²", upstream="SurfaceMoy")
+    prop_maison = _share("houses", "nb_maisons", "PropMaison")
+    prop_appart = _share("flats", "nb_appartements", "PropAppart")
+    prix_moyen = _mean("price", 12, unit="€", upstream="PrixMoyen")
+    prix_m2_moyen = _mean("price per square metre", 10, unit="€/m²", upstream="Prixm2Moyen")
+    surface_moyenne = _mean("living area", 8, unit="m²", upstream="SurfaceMoy")
 
     @dy.rule()
     def shares_follow_from_counts(cls) -> pl.Expr:

@@ -32,6 +32,9 @@ COMMUNE_FIELDS = {
 }
 """The API's fields by the world's column, in the API's order; it leaves out a field without a value."""
 
+GRID = 1e-5
+"""Degrees to which the contours' coordinates are rounded."""
+
 HECTARES_PER_SQUARE_DEGREE = 1_235_000
 """At the equator: 111.32 km by 110.95 km."""
 
@@ -95,17 +98,44 @@ def departements(world: World, path: Path) -> None:
 
 @publication("contours-communes", "communes-100m.geojson.gz")
 def contours(world: World, path: Path) -> None:
-    """The contours of communes only, generalised to 100 m, with coordinates to 5 decimals."""
-    geometries = shapely.to_geojson(world.contours.geometry.to_numpy())
+    """The contours of communes and arrondissements, generalised to 100 m, with coordinates to 5 decimals.
+
+    As in the files since 2025: `plm` marks the three cities, and `commune` names an arrondissement's city.
+    """
+    communes = world.communes.select(
+        "code",
+        "nom",
+        departement="code_departement",
+        region="code_region",
+        epci="code_epci",
+        plm=pl.when(pl.col("code").is_in(world.arrondissements["code_commune_parent"].implode())).then(True),
+    )
+    parts = world.arrondissements.select(
+        "code", "nom", departement="code_departement", region="code_region", commune="code_commune_parent"
+    )
+    shapes = [*world.contours.geometry, *_of_arrondissements(world)]
+    rows = pl.concat([communes, parts], how="diagonal").to_dicts()
     with path.open("wb") as packed, gzip.GzipFile("", "wb", compresslevel=1, fileobj=packed, mtime=0) as out:
         out.write(b'{"type":"FeatureCollection","features":[')
         between = ""
-        for geometry, code, name in zip(geometries, world.contours["code"], world.contours["nom"], strict=True):
-            properties = _json({"code": code, "nom": name})
+        for geometry, row in zip(shapely.to_geojson(shapes), rows, strict=True):
+            properties = _json({name: value for name, value in row.items() if value is not None})
             feature = f'{between}{{"type":"Feature","geometry":{geometry},"properties":{properties}}}'
             out.write(feature.encode("utf-8"))
             between = ","
         out.write(b"]}")
+
+
+def _of_arrondissements(world: World) -> list[shapely.Geometry]:
+    """The contours of the arrondissements, in their order: each city divided among their centres."""
+    cities = dict(zip(world.contours["code"], world.contours.geometry, strict=True))
+    shapes: dict[str, shapely.Geometry] = {}
+    for (city,), parts in world.arrondissements.group_by("code_commune_parent", maintain_order=True):
+        outline = cities[str(city)]
+        centres = shapely.multipoints(parts.select("longitude", "latitude").to_numpy())
+        cells = shapely.get_parts(shapely.voronoi_polygons(centres, extend_to=outline, ordered=True))
+        shapes |= zip(parts["code"], shapely.intersection(cells, outline, grid_size=GRID), strict=True)
+    return [shapes[code] for code in world.arrondissements["code"]]
 
 
 @publication("departement-academie", "departement_academie.csv")

@@ -95,7 +95,7 @@ COMMENT ON COLUMN commune_context_cache.nom_region IS 'Name of the region; an ov
 COMMENT ON COLUMN commune_context_cache.codes_postaux IS 'All postal codes, NULL where there is none.';
 COMMENT ON COLUMN commune_context_cache.code_epci IS 'SIREN of its group of communes (EPCI); NULL for arrondissements and the few communes in none.';
 COMMENT ON COLUMN commune_context_cache.population IS 'Municipal population of the latest reference census (unit: inhabitants).';
-COMMENT ON COLUMN commune_context_cache.surface_km2 IS 'Area of the generalised contour (unit: km²); NULL for an arrondissement, which has no contour.';
+COMMENT ON COLUMN commune_context_cache.surface_km2 IS 'Area of the generalised contour (unit: km²); NULL where the contours lack it, as those until 2024 do arrondissements.';
 COMMENT ON COLUMN commune_context_cache.latitude IS 'Latitude of the centre of its area, WGS 84 (unit: °).';
 COMMENT ON COLUMN commune_context_cache.longitude IS 'Longitude of the centre of its area, WGS 84 (unit: °).';
 COMMENT ON COLUMN commune_context_cache.anecdote IS 'A fact about the commune, NULL where none has been written.';
@@ -115,4 +115,4 @@ COMMENT ON COLUMN commune_context_cache.revenu IS 'Incomes of the commune and of
 COMMENT ON COLUMN commune_context_cache.activite_economique IS 'Activity of people of 15 to 64 and jobs, the columns of activite_economique_2022 (units: people, jobs; taux_*, part_*: %).';
 COMMENT ON COLUMN commune_context_cache.logement IS 'Dwellings, the columns of logement_2021 (units: dwellings; taux_*: %).';
 COMMENT ON COLUMN commune_context_cache.neighbours IS
-    'The communes that touch it: a list of {code_commune, nom_commune}, by code; an arrondissement has its city''s. Empty or NULL where none is known.';
+    'The communes that touch it: a list of {code_commune, nom_commune}, by code; an arrondissement has its city''s if its own are unknown. Empty or NULL where none is known.';
