@@ -223,7 +223,7 @@ def _outcome(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
     return ", ".join([f"{value['dagster/row_count']:,} rows", *counts])
 
 
-def _sources(name: str) -> tuple[str, ...]:
+def _sources(name: str) -> Collection[str]:
     """The sources that a table reads; none for a view."""
     return tables()[name].sources if name in tables() else ()
 

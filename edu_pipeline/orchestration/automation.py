@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 import dagster as dg
 from pydantic import SecretStr
 
+from edu_pipeline.catalogue import catalogue
 from edu_pipeline.checks import failing_checks
 from edu_pipeline.database.connection import target
 from edu_pipeline.loading.lineage import downstream_of
@@ -146,16 +147,20 @@ def post_red_checks(steps: Collection[str], job: str, webhook: SecretStr) -> Non
     """Post the checks that are red, and the causes that are gone.
 
     Args:
-        steps: the steps that the run has made; what failed in one of them earlier is fixed.
+        steps: the steps that the run has made; what failed in one of them earlier is fixed, except a source of which a
+            refused file is still published.
         job: the run's job.
     """
-    database = target(settings())
+    database, archive = target(settings()), Archive(settings().archive_root)
+    refused = {f"raw__{source.slug}" for source in catalogue().values() if archive.refusals(source.id)}
     with database.connect() as connection:
         failing = failing_checks(connection, database.schema)
         red = [alerts.from_check(table, check, text, settings().ui_url) for (table, check), text in failing.items()]
         for alert in red:
             alerts.send(alert, webhook, connection)
-        lasting = [cause for cause in alerts.unresolved(connection) if not alerts.is_fixed(cause, steps, job)]
+        lasting = [
+            cause for cause in alerts.unresolved(connection) if not alerts.is_fixed(cause, {*steps} - refused, job)
+        ]
         alerts.resolve(connection, {*lasting, *(alert.cause for alert in red)}, webhook)
 
 

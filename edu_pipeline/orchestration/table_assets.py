@@ -4,13 +4,15 @@ Belongs here: how Dagster declares and runs them, and in which order. Does not b
 (``loading/load.py``), what the UI shows of it (``metadata.py``), its checks (``check_results.py``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
 from edu_pipeline.errors import InputMissing
 from edu_pipeline.loading import operator_file
+from edu_pipeline.loading.attempts import PLACES
 from edu_pipeline.loading.lineage import sources_of, upstream_tables
 from edu_pipeline.loading.load import load
 from edu_pipeline.loading.versions import code_version
@@ -29,9 +31,6 @@ from edu_pipeline.resources import ArchiveResource, PostgresResource, RunOptions
 from edu_pipeline.sources.archive import Archive, Release
 from edu_pipeline.sources.inputs import awaited, releases_of
 from edu_pipeline.table import Table, tables
-
-PLACES = ("departements", "info_communes")
-"""The tables that the checks of all others look places up in."""
 
 
 def table_asset(table: Table) -> dg.AssetsDefinition:
@@ -79,7 +78,8 @@ def load_events(
     supplied = operator_release(table, releases, run_options.from_files)
     try:
         with dagster_failures(context):
-            outcome = load(table, database, releases, run_options.options(), context.run.run_id, supplied)
+            options = replace(run_options.options(), unattended=is_unattended(context.run.tags))
+            outcome = load(table, database, releases, options, context.run.run_id, supplied)
     except dg.Failure as failure:
         if isinstance(failure.__cause__, InputMissing):
             yield from waiting_events(table, failure.__cause__.awaited)
@@ -89,6 +89,11 @@ def load_events(
     yield from loaded_checks(table, outcome)
     plot = {} if outcome.skipped else plot_metadata(table.name, database, context.log)
     yield dg.MaterializeResult(metadata=load_metadata(outcome) | plot)
+
+
+def is_unattended(tags: Mapping[str, str]) -> bool:
+    """Whether a run with these tags was started by a schedule or a sensor."""
+    return not tags.keys().isdisjoint({"dagster/schedule_name", "dagster/sensor_name"})
 
 
 def waiting_events(table: Table, missing: str) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
