@@ -50,6 +50,7 @@ class File(_Entry):
     part: str
     format: Format
     name: str = Field(description="regular expression that matches the file's name in the folder EDU_UPSTREAM")
+    exact_name: bool = Field(False, description="no file with the ending of another form is read in its place")
     url: str | None = None
     opendatasoft: Opendatasoft | None = None
     datagouv: DataGouv | None = None

@@ -6,6 +6,7 @@ belong here: recording a failure (``recording.py``), what is loaded (``plan.py``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import resources
@@ -29,6 +30,12 @@ OF_CONTENT = frozenset(
     )
 )
 """The failures that the same releases and the same code lead to again; any other is tried again."""
+
+TEXT = re.compile(r"(?P<kind>\w+): (?P<where>.+?): (?P<problem>.+)", re.DOTALL)
+"""A failure text."""
+
+CHECK = re.compile(r"(?:, found | \| )(\w+): ")
+"""What precedes and follows the name of a check in the text of CheckRed."""
 
 PLACES = ("departements", "info_communes")
 """The tables that the checks of all others look places up in."""
@@ -55,6 +62,22 @@ def would_fail_again(
         or (failed.finished_at is not None and _expectations_changed_at() > failed.finished_at)
     )
     return is_of_content and not has_changed
+
+
+def recorded(failed: Load) -> errors.EduError:
+    """The failure of a recorded load, of the class that it had; its text begins as it did then."""
+    match = TEXT.fullmatch(failed.error or "")
+    assert match is not None and failed.finished_at is not None
+    kind = getattr(errors, match["kind"])
+    failure: errors.EduError = kind.__new__(kind)
+    failure.where, failure.problem = match["where"], match["problem"]
+    failure.remedy = (
+        f"Nothing has changed since this load failed at {failed.finished_at:%Y-%m-%d %H:%M}, so it was not tried "
+        f"again. `edu-pipeline refresh {failed.table_name}` does."
+    )
+    if isinstance(failure, errors.CheckRed):
+        failure.checks = CHECK.findall(failure.problem)
+    return failure
 
 
 def _expectations_changed_at() -> datetime:

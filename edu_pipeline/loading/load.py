@@ -23,7 +23,7 @@ from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.copying import copy_out
 from edu_pipeline.database.ledger import Load
 from edu_pipeline.errors import EXAMPLES
-from edu_pipeline.loading import acceptance, writing
+from edu_pipeline.loading import acceptance, attempts, writing
 from edu_pipeline.loading.conform import Conformed
 from edu_pipeline.loading.difference import difference
 from edu_pipeline.loading.recording import Recording
@@ -45,11 +45,13 @@ class Options:
         force: load although nothing has changed.
         accept_shrink: tables that may lose more rows than they tolerate, this once.
         accept_red: tables and views whose checks may turn red, this once.
+        unattended: nobody has asked for the load, so one that would fail as it did before is not tried.
     """
 
     force: bool = False
     accept_shrink: frozenset[str] = frozenset()
     accept_red: frozenset[str] = frozenset()
+    unattended: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ class _TableLoad:
             previous = loaded.get(self.table.name)
             if previous and self._is_current(previous, attempt):
                 return self._unchanged(connection, previous)
+            if self.options.unattended and not self.database.live:
+                self._check_failed_before(connection, previous, attempt)
             readers = self._readers(connection)
         with (
             Recording(self.database, attempt, self.releases) as recording,
@@ -149,6 +153,13 @@ class _TableLoad:
         """Whether the rows of the previous load are still right, and nobody asked for another one."""
         is_asked_for = self.options.force or self.supplied is not None
         return previous.inputs_version == attempt.inputs_version and not is_asked_for
+
+    def _check_failed_before(self, connection: Connection, previous: Load | None, attempt: Load) -> None:
+        """Raise the failure of the last attempt, if this one would end with it, too; it is not recorded again."""
+        failed = ledger.newest(connection, self.database.schema, "failed").get(self.table.name)
+        changes = ledger.last_change(connection, self.database.schema)
+        if failed and attempts.would_fail_again(self.table, attempt.inputs_version, previous, failed, changes):
+            raise attempts.recorded(failed)
 
     def _unchanged(self, connection: Connection, previous: Load) -> Outcome:
         """The outcome of a load that is not necessary; the checks are made all the same."""

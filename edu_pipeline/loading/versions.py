@@ -33,10 +33,9 @@ MAKES_NO_ROWS = frozenset(
 )
 """Modules that are imported on the way and whose code is in no row: texts, places, connections, whole files refused."""
 
+NAMES = ("source", "part", "name", "exact_name")
 LIMITS = ("max_bytes", "max_unpacked_bytes")
-ORIGIN = frozenset(
-    ("source", "part", "name", "url", "opendatasoft", "datagouv", "arcgis", "supplied", "optional", *LIMITS)
-)
+ORIGIN = frozenset((*NAMES, "url", "opendatasoft", "datagouv", "arcgis", "supplied", "optional", *LIMITS))
 """What the catalogue says of where a file is from. The rest says how it is read."""
 
 

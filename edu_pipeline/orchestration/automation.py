@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 import dagster as dg
 from pydantic import SecretStr
 
+from edu_pipeline.catalogue import catalogue
 from edu_pipeline.checks import failing_checks
 from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import target
@@ -147,10 +148,12 @@ def post_red_checks(steps: Collection[str], job: str, webhook: SecretStr) -> Non
     """Post the checks that are red, the columns that files lack, and the causes that are gone.
 
     Args:
-        steps: the steps that the run has made; what failed in one of them earlier is fixed.
+        steps: the steps that the run has made; what failed in one of them earlier is fixed, except a source of which a
+            refused file is still published.
         job: the run's job.
     """
-    database = target(settings())
+    database, archive = target(settings()), Archive(settings().archive_root)
+    refused = {f"raw__{source.slug}" for source in catalogue().values() if archive.refusals(source.id)}
     with database.connect() as connection:
         failing = failing_checks(connection, database.schema)
         ui_url = settings().ui_url
@@ -162,7 +165,9 @@ def post_red_checks(steps: Collection[str], job: str, webhook: SecretStr) -> Non
         ]
         for alert in current:
             alerts.send(alert, webhook, connection)
-        lasting = [cause for cause in alerts.unresolved(connection) if not alerts.is_fixed(cause, steps, job)]
+        lasting = [
+            cause for cause in alerts.unresolved(connection) if not alerts.is_fixed(cause, {*steps} - refused, job)
+        ]
         alerts.resolve(connection, {*lasting, *(alert.cause for alert in current)}, webhook)
 
 

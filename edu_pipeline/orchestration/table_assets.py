@@ -4,7 +4,8 @@ Belongs here: how Dagster declares and runs them, and in which order. Does not b
 (``loading/load.py``), what the UI shows of it (``metadata.py``), its checks (``check_results.py``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -77,7 +78,8 @@ def load_events(
     supplied = operator_release(table, releases, run_options.from_files)
     try:
         with dagster_failures(context):
-            outcome = load(table, database, releases, run_options.options(), context.run.run_id, supplied)
+            options = replace(run_options.options(), unattended=is_unattended(context.run.tags))
+            outcome = load(table, database, releases, options, context.run.run_id, supplied)
     except dg.Failure as failure:
         if isinstance(failure.__cause__, InputMissing):
             yield from waiting_events(table, failure.__cause__.awaited)
@@ -89,6 +91,11 @@ def load_events(
     yield from loaded_checks(table, outcome)
     plot = {} if outcome.skipped else plot_metadata(table.name, database, context.log)
     yield dg.MaterializeResult(metadata=load_metadata(outcome) | plot)
+
+
+def is_unattended(tags: Mapping[str, str]) -> bool:
+    """Whether a run with these tags was started by a schedule or a sensor."""
+    return not tags.keys().isdisjoint({"dagster/schedule_name", "dagster/sensor_name"})
 
 
 def waiting_events(table: Table, missing: str) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:

@@ -95,9 +95,9 @@ def still_refused(refusal: Refusal) -> StillRefused:
     day = refusal.refused_at.partition("T")[0]
     return StillRefused(
         refusal.where,
-        f"{refusal.problem.rstrip('.')}; this was refused on {day}, and the publisher still has the same file "
-        f"({refusal.file.sha256[:12]}).",
-        f"{refusal.remedy} `edu-pipeline refresh TABLE --force` tries it again.",
+        refusal.problem,
+        f"{refusal.remedy} The publisher still has the file that was refused on {day} ({refusal.file.sha256[:12]}), so "
+        "it was not tried again; `edu-pipeline refresh TABLE --force` does.",
     )
 
 

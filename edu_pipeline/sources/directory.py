@@ -118,7 +118,7 @@ def _candidates(source: Source, file: File, names: Sequence[str]) -> list[str]:
 def _is_other_form(source: Source, file: File, name: str) -> bool:
     """Whether ``name`` is an expected one, or the source's id, with the ending of another form."""
     ending = ENDING.search(name)
-    if ending is None:
+    if ending is None or file.exact_name:
         return False
     stem = name[: ending.start()]
     is_id = stem == source.id and len(source.files) == 1

@@ -6,15 +6,20 @@ Belongs here: the plan, and fetching for it. Does not belong here: loading (``te
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from edu_pipeline.errors import EduError, FileInvalid, TooManyRefused, UnknownReference
+from edu_pipeline.database.ledger import Load
+from edu_pipeline.errors import CheckRed, EduError, FileInvalid, TooManyRefused, UnknownReference
+from edu_pipeline.loading import attempts
+from edu_pipeline.loading.load import Options, load
 from edu_pipeline.loading.plan import stale
 from edu_pipeline.loading.releases import NewReleases, fetch_new
 from edu_pipeline.settings import Settings
+from edu_pipeline.table import tables
 from edu_pipeline_tests.stand_in import SALES, SALES_HEADER, StandIn, sale
 
 TABLE = "mutations_immo_latest"
@@ -56,6 +61,30 @@ def test_what_failed_for_its_content_waits_for_a_change(loaded: StandIn) -> None
     assert is_stale(loaded)
     loaded.load(TABLE)
     assert not is_stale(loaded)
+
+
+def test_an_unattended_load_that_would_fail_again_is_not_tried(loaded: StandIn) -> None:
+    fail(loaded, sale("01001", price="beaucoup"), TooManyRefused)
+    first, table = loaded.failed(TABLE), tables()[TABLE]
+    assert first is not None and first.error is not None
+    with pytest.raises(TooManyRefused, match="Nothing has changed since this load failed") as again:
+        load(table, loaded.database, loaded.archive, Options(unattended=True))
+    assert str(again.value).startswith(first.error.partition("; then")[0][:200])
+    assert loaded.failed(TABLE) == first, "it was not tried"
+    with pytest.raises(TooManyRefused, match="See edu_pipeline"):
+        load(table, loaded.database, loaded.archive, Options())
+    assert loaded.failed(TABLE) != first
+
+
+def test_a_recorded_failure_has_its_class_and_checks() -> None:
+    problem = "expected the new rows to pass, found rows: expected 5, found 4 | years: expected 2024, found 2023."
+    error = CheckRed("table x, a 2026-01-01 0123", problem, "Accept them.", ["rows", "years"])
+    now = datetime.now(UTC)
+    failed = Load("s", "x", "failed", now, {}, "v", "c", error=str(error), id=1, finished_at=now)
+    again = attempts.recorded(failed)
+    assert isinstance(again, CheckRed)
+    assert (again.where, again.checks) == (error.where, ["rows", "years"])
+    assert str(again).startswith(str(error))
 
 
 def test_changed_code_tries_again(loaded: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:

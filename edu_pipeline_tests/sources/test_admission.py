@@ -53,7 +53,7 @@ def test_a_refused_file_is_not_downloaded_again(
         get(PLAIN)
     assert not isinstance(refused.value, StillRefused)
     for _ in range(2):
-        with pytest.raises(StillRefused, match=r"an HTML page.* and the publisher still has the same file"):
+        with pytest.raises(StillRefused, match=r"an HTML page.* The publisher still has the file that was refused"):
             get(PLAIN)
     assert [response.status_code for _, response in httpserver.log] == [200, 200, 304, 304]
     assert archive.newest("a-source") == first

@@ -100,7 +100,7 @@ def test_a_converted_file_stands_in(archive: Archive, directory: Path) -> None:
     assert fetch(source, archive, str(directory.parent)).new
 
 
-def handed_in(name: str, content: bytes, archive: Archive, directory: Path, **file: str) -> list[tuple[str, ...]]:
+def handed_in(name: str, content: bytes, archive: Archive, directory: Path, **file: bool) -> list[tuple[str, ...]]:
     """The rows of a file that was handed in for a source whose file is ``rows.csv``."""
     source = a_source(main={"name": r"rows\.csv", "url": "https://example.org/rows.csv", **file})
     (directory / name).write_bytes(content)
@@ -145,6 +145,11 @@ def test_a_workbook_in_place_of_csv_is_read(archive: Archive, directory: Path, t
 def test_other_names_are_not_guessed_at(archive: Archive, directory: Path, name: str) -> None:
     with pytest.raises(NotInStandIn, match=re.escape(f"in {directory}, found {name}.")):
         handed_in(name, CSV, archive, directory)
+
+
+def test_a_source_may_insist_on_its_name(archive: Archive, directory: Path) -> None:
+    with pytest.raises(NotInStandIn):
+        handed_in("rows.csv.gz", in_form(".csv.gz"), archive, directory, exact_name=True)
 
 
 def test_the_expected_name_is_used_and_the_others_are_named(archive: Archive, directory: Path) -> None:
