@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from edu_pipeline.cli.publisher import start_if_upstream
 from edu_pipeline.cli.terminal import err, out
 from edu_pipeline.database.connection import target
 from edu_pipeline.settings import settings
@@ -40,6 +41,7 @@ def refresh_command(
     from edu_pipeline.cli import runs
 
     options = _options(accept_shrink, accept_red, force=force)
+    start_if_upstream()
     _end(runs.refresh(settings(), target(settings()), tables or None, options, err))
 
 
@@ -69,6 +71,9 @@ def rebuild_command(
         typer.Option(help="Use the releases that the archive held at this time, e.g. 2026-05-01; no network."),
     ] = None,
     offline: Annotated[bool, typer.Option(help="Use the newest releases in the archive; no network.")] = False,
+    if_empty: Annotated[
+        bool, typer.Option("--if-empty", help="Rebuild only if nothing was ever loaded; otherwise refresh.")
+    ] = False,
     accept_shrink: AcceptShrink = None,
     accept_red: AcceptRed = None,
 ) -> None:
@@ -78,7 +83,14 @@ def rebuild_command(
     """
     from edu_pipeline.cli import runs
 
-    _end(runs.rebuild(settings(), _options(accept_shrink, accept_red), err, as_of=as_of, offline=offline))
+    options = _options(accept_shrink, accept_red)
+    if if_empty and (as_of or offline):
+        raise typer.BadParameter("--if-empty asks the publishers; --as-of and --offline do not")
+    if not (as_of or offline):
+        start_if_upstream()
+    if if_empty and runs.is_filled(target(settings())):
+        _end(runs.refresh(settings(), target(settings()), None, options, err))
+    _end(runs.rebuild(settings(), options, err, as_of=as_of, offline=offline))
 
 
 @app.command("rollback")
@@ -121,7 +133,7 @@ def _options(accept_shrink: list[str] | None, accept_red: list[str] | None, forc
     return Options(force, frozenset(accept_shrink or ()), frozenset(accept_red or ()))
 
 
-def _end(failures: Mapping[str, str]) -> None:
+def _end(failures: Mapping[str, str]) -> NoReturn:
     """Print what failed, and exit."""
     for name, text in failures.items():
         err.print(f"{name}: {text}", markup=False, style="red", soft_wrap=True)

@@ -6,26 +6,28 @@ Belongs here: arguments, and how the reports look on a terminal. Does not belong
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table as Grid
+from rich.markup import escape
 
-from edu_pipeline.cli.terminal import AsJson, figure, grid, out, print_failures, print_json
+from edu_pipeline.cli.terminal import AsJson, Column, Wide, figure, out, print_failures, print_json, print_table
 from edu_pipeline.database.connection import target
 from edu_pipeline.settings import settings
 
 if TYPE_CHECKING:
     from edu_pipeline.monitoring.health import Health, TableHealth
-    from edu_pipeline.monitoring.status import TableStatus
+    from edu_pipeline.monitoring.status import SourceStatus, TableStatus
 
 app = typer.Typer()
 
 
 @app.command("status")
-def status_command(as_json: AsJson = False) -> None:
+def status_command(wide: Wide = False, as_json: AsJson = False) -> None:
     """Show every table and its last load.
 
     Rows, release, load time, and the rows that the last load added, changed, removed and refused.
@@ -41,7 +43,7 @@ def status_command(as_json: AsJson = False) -> None:
     state = health.judge(snapshot)
     if any(table.invented for table in tables):
         out.print("[bold yellow]Invented data of the sample publisher: no school, person or figure here is real.[/]\n")
-    out.print(_status_grid(tables, state))
+    print_table(_status_columns(tables, state), wide=wide)
     print_failures(_errors(state))
 
 
@@ -65,7 +67,7 @@ def health_command(as_json: AsJson = False) -> None:
 
 
 @app.command("sources")
-def sources_command(as_json: AsJson = False) -> None:
+def sources_command(wide: Wide = False, as_json: AsJson = False) -> None:
     """Show every source.
 
     Publisher, cadence, and the newest release in the archive.
@@ -77,18 +79,7 @@ def sources_command(as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(source) for source in sources])
         return
-    table = grid("source", "publisher", "cadence", "newest release", ">age (days)", ">bytes", "tables")
-    for source in sources:
-        table.add_row(
-            source.source,
-            source.publisher,
-            source.cadence,
-            source.release or "",
-            figure(source.age_days),
-            figure(source.bytes),
-            ", ".join(source.tables),
-        )
-    out.print(table)
+    print_table(_source_columns(sources), wide=wide)
 
 
 @app.command("checksum")
@@ -103,10 +94,12 @@ def checksum_command(as_json: AsJson = False) -> None:
     if as_json:
         print_json({name: asdict(digest) for name, digest in digests.items()})
         return
-    table = grid("table", ">rows", "digest")
-    for name, digest in digests.items():
-        table.add_row(name, figure(digest.rows), digest.digest)
-    out.print(table)
+    columns = [
+        Column("table", list(digests), 0),
+        Column("rows", [figure(digest.rows) for digest in digests.values()], 2, right=True),
+        Column("digest", [digest.digest for digest in digests.values()], 1),
+    ]
+    print_table(columns, wide=True)
     out.print(f"all: {checksum.checksum_of_all(digests)}")
 
 
@@ -132,22 +125,51 @@ def compare_command(
         out.print(compare.render(comparison))
 
 
-def _status_grid(tables: list[TableStatus], state: Health) -> Grid:
-    """A row per table, under a heading per layer."""
+def _source_columns(sources: list[SourceStatus]) -> list[Column]:
+    return [
+        Column("source", [source.source for source in sources], 0, wraps_at=44),
+        Column("publisher", [escape(source.publisher) for source in sources], 5, wraps_at=24),
+        Column("cadence", [source.cadence for source in sources], 3),
+        Column("newest release", [source.release or "" for source in sources], 4),
+        Column("age (days)", [figure(source.age_days) for source in sources], 1, right=True),
+        Column("bytes", [figure(source.bytes) for source in sources], 2, right=True),
+        Column("tables", [", ".join(source.tables) for source in sources], 6, wraps_at=36),
+    ]
+
+
+def _status_columns(tables: list[TableStatus], state: Health) -> list[Column]:
+    """A line per table, under a heading per layer."""
     health_of = {entry.table: entry for entry in state.tables}
-    rows = grid("table", ">rows", ">added", ">changed", ">removed", ">refused", "checks", "loaded at", "release")
-    layer = None
-    for table in tables:
-        if table.layer != layer:
-            layer = table.layer
-            rows.add_row(f"[bold]{layer or 'no asset yet'}[/bold]")
-        counts = [table.rows, table.added, table.changed, table.removed, table.refused]
-        loaded_at = f"{table.loaded_at:%Y-%m-%d %H:%M}" if table.loaded_at else table.state
-        failed = " [red]failed since[/red]" if table.error and table.loaded_at else ""
-        releases = "\n".join(f"{source} {release}" for source, release in table.releases.items())
-        checks = _red_and_yellow(health_of[table.table])
-        rows.add_row(f"  {table.table}", *map(figure, counts), checks, loaded_at + failed, releases)
-    return rows
+    lines: list[TableStatus | str] = []
+    for layer, entries in groupby(tables, key=lambda table: table.layer):
+        lines += [layer or "no asset yet", *entries]
+
+    def cells(of: Callable[[TableStatus], str]) -> list[str]:
+        return ["" if isinstance(line, str) else of(line) for line in lines]
+
+    names = [f"[bold]{line}[/bold]" if isinstance(line, str) else f"  {line.table}" for line in lines]
+    return [
+        Column("table", names, 0),
+        Column("rows", cells(lambda table: figure(table.rows)), 1, right=True),
+        Column("added", cells(lambda table: figure(table.added)), 5, right=True),
+        Column("changed", cells(lambda table: figure(table.changed)), 6, right=True),
+        Column("removed", cells(lambda table: figure(table.removed)), 7, right=True),
+        Column("refused", cells(lambda table: figure(table.refused)), 4, right=True),
+        Column("checks", cells(lambda table: _red_and_yellow(health_of[table.table])), 2, wraps_at=9),
+        Column("loaded at", cells(_loaded_at), 3, wraps_at=16),
+        Column("release", cells(_releases), 8),
+    ]
+
+
+def _loaded_at(table: TableStatus) -> str:
+    """When a table was loaded; if never, why not."""
+    if table.loaded_at is None:
+        return table.state
+    return f"{table.loaded_at:%Y-%m-%d %H:%M}{' [red]failed since[/red]' if table.error else ''}"
+
+
+def _releases(table: TableStatus) -> str:
+    return "\n".join(f"{source} {release}" for source, release in table.releases.items())
 
 
 def _red_and_yellow(table: TableHealth) -> str:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from edu_pipeline.database import ledger
-from edu_pipeline.database.connection import Database
+from edu_pipeline.database.connection import Database, check_migrated
 from edu_pipeline.database.views import views
 from edu_pipeline.definitions import defs
 from edu_pipeline.errors import SettingInvalid
@@ -67,6 +67,18 @@ def rebuild(
         return _execute(instance, "full_rebuild", None, resources, console)
 
 
+def is_filled(database: Database) -> bool:
+    """Whether anything was ever loaded into the target schema.
+
+    Raises:
+        SchemaMissing: the database was never migrated.
+        DatabaseUnreachable: the server does not answer.
+    """
+    with database.connect() as connection:
+        check_migrated(connection, database.schema)
+        return bool(ledger.newest(connection, database.schema))
+
+
 def refresh(
     settings: Settings, database: Database, names: Iterable[str] | None, options: Options, console: Console
 ) -> dict[str, str]:
@@ -81,11 +93,14 @@ def refresh(
 
     Raises:
         SettingInvalid: a name is not that of a table or view.
+        SchemaMissing: the database was never migrated.
         DatabaseUnreachable: the server does not answer.
     """
     known = {*tables(), *views()}
     _check_names(names or [], known)
     _check_accepted(options)
+    with database.connect() as connection:
+        check_migrated(connection, database.schema)
     archive = Archive(settings.archive_root)
     by_name = names is not None
     new = fetch_new(sources_to_ask(names), settings, database, archive, by_name=by_name, again=options.force)
@@ -119,11 +134,13 @@ def load_file(
     Raises:
         SettingInvalid: there is no table of that name.
         FileInvalid: the file does not exist or is empty.
+        SchemaMissing: the database was never migrated.
         DatabaseUnreachable: the server does not answer.
     """
     _check_names([name], tables())
     _check_accepted(options)
     with database.connect() as connection:
+        check_migrated(connection, database.schema)
         loaded = ledger.newest(connection, database.schema)
         invented = bool(ledger.is_invented(connection, database.schema))
     operator_file.keep(path, tables()[name], Archive(settings.archive_root), invented=invented)

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from edu_pipeline.cli.publisher import start_if_upstream
 from edu_pipeline.settings import PROJECT, settings
 
 app = typer.Typer()
@@ -25,6 +26,7 @@ def ui_command(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3
     """
     from edu_pipeline.orchestration.instance import home
 
+    start_if_upstream()
     os.environ["DAGSTER_HOME"] = home(settings())
     dagster = str(Path(sys.executable).with_name("dagster"))
     workspace = str(PROJECT / "workspace.yaml")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, relations
+from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, check_migrated, relations
 
 SAME_TEXT = {
     "DateStyle": "ISO, YMD",
@@ -57,6 +57,7 @@ def checksums(database: Database) -> dict[str, Checksum]:
     """
     with database.connect() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        check_migrated(connection, database.schema)
         for name, value in SAME_TEXT.items():
             connection.execute("SELECT set_config(%s, %s, true)", [name, value])
         return {

@@ -139,6 +139,26 @@ def exists(connection: Connection, schema: str) -> bool:
     return connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [schema]).fetchone() is not None
 
 
+def check_migrated(connection: Connection, schema: str) -> None:
+    """Check that the database has the target schema and the ledger.
+
+    Raises:
+        SchemaMissing: it was never migrated; the text says how to do that.
+    """
+    for name in (schema, "edu_pipeline"):
+        _check_exists(connection, name, "Create it: `edu-pipeline migrate`, or `make demo`, which also fills it.")
+
+
+def _check_exists(connection: Connection, schema: str, remedy: str) -> None:
+    if not exists(connection, schema):
+        schemas = ", ".join(str(name) for (name,) in connection.execute(SCHEMAS))
+        raise SchemaMissing(
+            f"schema {schema}",
+            f"expected a schema of this name in the database, found only {schemas or 'none'}.",
+            remedy,
+        )
+
+
 def set_search_path(connection: Connection, schemas: Sequence[str]) -> None:
     """Make ``schemas`` the search_path of the session."""
     path = sql.SQL(", ").join(map(sql.Identifier, schemas))
@@ -165,11 +185,5 @@ def relations(connection: Connection, schema: str, kinds: str) -> list[str]:
     Raises:
         SchemaMissing: the schema does not exist; the text names the existing ones.
     """
-    if not exists(connection, schema):
-        schemas = ", ".join(str(name) for (name,) in connection.execute(SCHEMAS))
-        raise SchemaMissing(
-            f"schema {schema}",
-            f"expected a schema of this name in the database, found only {schemas or 'none'}.",
-            "Name one of these, or connect to another database.",
-        )
+    _check_exists(connection, schema, "Name one of these, or connect to another database.")
     return [str(name) for (name,) in connection.execute(RELATIONS, [schema, list(kinds)])]

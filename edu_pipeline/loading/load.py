@@ -25,7 +25,7 @@ from edu_pipeline.database.ledger import Load
 from edu_pipeline.errors import EXAMPLES
 from edu_pipeline.loading import acceptance, attempts, writing
 from edu_pipeline.loading.conform import Conformed
-from edu_pipeline.loading.difference import difference
+from edu_pipeline.loading.difference import Difference, difference
 from edu_pipeline.loading.recording import Recording
 from edu_pipeline.loading.rows import Inputs, make, take_as_they_are
 from edu_pipeline.loading.versions import code_version, inputs_version
@@ -200,7 +200,7 @@ class _TableLoad:
         seen = change.published if readers.rows is None else readers.rows
         acceptance.check_volume(self.table, conformed.rows, seen, name in self.options.accept_shrink, recording.where)
         written = writing.write(connection, self.table, conformed.frame, change, unread=bool(self.database.live))
-        load = recording.published(connection, written.strategy, conformed, change)
+        load = recording.published(connection, written.strategy, conformed, self._seen(conformed, change, scratch))
         results = checks.before_publication(connection, self.database, self.archive, name, written.rows)
         if name not in self.options.accept_red:
             checks.stop_if_worse(readers.passing, results, recording.where)
@@ -211,6 +211,17 @@ class _TableLoad:
         if change.size:
             _analyze(connection, name)
         return Outcome(load, skipped=False, preview=preview, refused=refused, checks=results, notes=recording.notes)
+
+    def _seen(self, conformed: Conformed, change: Difference, scratch: Path) -> Difference:
+        """What readers will see change: in a rebuild the difference to the live rows, if their columns are the same."""
+        if self.database.live is None:
+            return change
+        folder = Path(tempfile.mkdtemp(dir=scratch))
+        with suppress(psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+            with Database(self.database.url, self.live).connect() as connection:
+                published = copy_out(connection, self.table.name, self.table.contract, folder)
+            return difference(conformed.frame, published, self.table.key)
+        return change
 
 
 @dataclass(frozen=True)

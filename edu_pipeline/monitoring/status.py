@@ -16,7 +16,7 @@ from edu_pipeline import checks
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.checks import CheckResult
 from edu_pipeline.database import ledger, probe_memory
-from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, exists, relations
+from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, check_migrated, exists, relations
 from edu_pipeline.database.ledger import Load
 from edu_pipeline.database.probe_memory import Answer
 from edu_pipeline.database.views import views
@@ -116,6 +116,7 @@ def gather(database: Database, archive: Archive) -> Snapshot:
         ArchiveUnusable: the archive cannot be read.
     """
     with database.connect() as connection:
+        check_migrated(connection, database.schema)
         answers = probe_memory.answers(connection)
         results = checks.results(connection, database.schema)
         changed_at = ledger.last_changed_at(connection, database.schema)

@@ -16,7 +16,7 @@ from edu_pipeline.errors import CheckRed, NoRows, TableShrank, UnknownReference
 from edu_pipeline.loading.columns import missing_columns
 from edu_pipeline.loading.corrections import as_recorded, corrections_for
 from edu_pipeline.loading.load import Outcome
-from edu_pipeline.orchestration.markdown import markdown_table
+from edu_pipeline.orchestration.untrusted import escaped, table
 from edu_pipeline.table import Table
 
 LOAD_CHECKS = {
@@ -29,9 +29,6 @@ LOAD_CHECKS = {
 CORRECTIONS = "Every correction of a known upstream error still finds the value that it corrects (corrections.toml)."
 COLUMNS = "The files have every column that the table reads; one that is missing is NULL in all rows."
 SUPPLIED = "An operator has supplied the file. Without it the table is empty: no value is invented."
-
-MAX_REASONS = 400
-"""Characters of the reasons for refusing a row that the check ``contract`` shows."""
 
 
 def table_check_specs(table: Table) -> list[dg.AssetCheckSpec]:
@@ -81,7 +78,10 @@ def failed_checks(failure: dg.Failure) -> Iterator[dg.AssetCheckResult]:
     """The checks that a failure of a load turns red."""
     for name in failed_check_names(failure.__cause__):
         yield dg.AssetCheckResult(
-            check_name=name, passed=False, description=failure.description, metadata=failure.metadata
+            check_name=name,
+            passed=False,
+            description=escaped(failure.description or ""),
+            metadata=failure.metadata,
         )
 
 
@@ -132,7 +132,7 @@ def _fields(result: checks.CheckResult) -> dict[str, Any]:
         "check_name": result.name,
         "passed": result.passed,
         "severity": dg.AssetCheckSeverity(result.severity.upper()),
-        "description": result.description,
+        "description": escaped(result.description) if result.description else None,
         "metadata": result.metadata,
     }
 
@@ -141,7 +141,7 @@ def _quarantine_metadata(outcome: Outcome) -> dict[str, Any]:
     """How many rows a load refused, and the reasons for the first of them; the ledger has them all."""
     metadata: dict[str, Any] = {"refused": outcome.load.refused}
     if outcome.refused:
-        metadata["quarantine"] = markdown_table(["key", "reasons"], outcome.refused, MAX_REASONS)
+        metadata["quarantine"] = table(["key", "reasons"], outcome.refused)
     return metadata
 
 
@@ -163,7 +163,7 @@ def _corrections_check(table: str, corrected_rows: Mapping[str, int]) -> dg.Asse
         check_name="corrections",
         passed=not unused,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(unused) or None,
+        description=escaped("; ".join(unused)) or None,
         metadata={"rows corrected": dict(corrected_rows)},
     )
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from edu_pipeline.errors import EduError, is_transient
+from edu_pipeline.errors import EduError, cut, is_transient
 
 RETRIES, RETRY_AFTER = 2, 30
 """How often a step is retried after a transient error, and after how many seconds."""
@@ -50,8 +50,8 @@ def failure_or_retry(error: Exception, retry_number: int) -> dg.Failure | dg.Ret
             allow_retries=False,
         )
     return dg.Failure(
-        description=f"{type(error).__name__}: {error}",
-        metadata={"defect": dg.MetadataValue.md(f"```\n{''.join(traceback.format_exception(error))}\n```")},
+        description=cut(f"{type(error).__name__}: {error}"),
+        metadata={"defect": dg.MetadataValue.json("".join(traceback.format_exception(error)).splitlines())},
         allow_retries=False,
     )
 

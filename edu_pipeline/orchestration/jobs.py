@@ -14,20 +14,18 @@ from edu_pipeline.table import LAYERS, tables
 LOADS = {"edu_pipeline/loads": "1"}
 """Tag of the jobs that load; Dagster runs one of them at a time (`dagster.yaml`)."""
 
-EVERYTHING_LOADED = dg.AssetSelection.all() - dg.AssetSelection.assets("data_freshness")
-"""All assets and checks but the dashboard."""
-
 full_rebuild = dg.define_asset_job(
     "full_rebuild",
-    selection=EVERYTHING_LOADED - dg.AssetSelection.checks(agreement),
-    description="Fetch every source, build every table and view in the next schema, swap it with the live one.",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.checks(agreement),
+    description="Fetch every source, build every table and view in the next schema, swap it with the live one, and "
+    "show in data_freshness how fresh and sound it is.",
     config={"resources": {"postgres": {"config": {"rebuild": True}}}},
     tags=LOADS,
 )
 
 daily_refresh = dg.define_asset_job(
     "daily_refresh",
-    selection=EVERYTHING_LOADED - dg.AssetSelection.assets("live_schema"),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("live_schema", "data_freshness"),
     description="Ask every publisher, fetch what is new, load it and whatever depends on it: each table in place, in "
     "its own transaction.",
     tags=LOADS,

@@ -2,7 +2,7 @@
 
 Belongs here: owners, freshness, columns, code and sources of an asset; the release, the counts, the first rows and the
 plot of a materialization. Does not belong here: results of checks (``check_results.py``), how a table is laid out
-(``markdown.py``), drawing plots (``monitoring/plots.py``).
+(``untrusted.py``), drawing plots (``monitoring/plots.py``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import described_columns
 from edu_pipeline.loading.load import Outcome
 from edu_pipeline.monitoring.plots import as_markdown, plot
-from edu_pipeline.orchestration.markdown import markdown_list, markdown_table
+from edu_pipeline.orchestration.untrusted import table as table_of
+from edu_pipeline.orchestration.untrusted import transposed
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.fetch import Fetched
 from edu_pipeline.table import Table
@@ -30,6 +31,9 @@ from edu_pipeline.table import Table
 OWNERS = ["team:data-engineering"]
 
 INVENTED = "INVENTED by the sample publisher: nothing of it is real"
+
+PREVIEWED = 40
+"""Characters of a value in a preview, of which several stand side by side."""
 
 WARN_AFTER = 0.75
 """An asset's freshness is a warning from this share of the age that its source may reach."""
@@ -68,7 +72,7 @@ def table_metadata(table: Table) -> dict[str, Any]:
     links = [f"[{catalogue()[name].title}]({catalogue()[name].landing_page})" for name in table.sources]
     return {
         "dagster/column_schema": column_schema(table),
-        "sources": markdown_list(links) if links else dg.MetadataValue.md("derived from other tables"),
+        "sources": dg.MetadataValue.md(", ".join(links) or "derived from other tables"),
         **relation_metadata(table.name, table.path),
     }
 
@@ -98,7 +102,7 @@ def release_metadata(fetched: Fetched) -> dict[str, Any]:
         "data": INVENTED if release.invented else "the publisher's",
         "sha256": release.sha256,
         "bytes": sum(file.bytes for file in release.files),
-        "files": markdown_list(f"`{file.name}` from {file.url}" for file in release.files),
+        "files": table_of(["name", "bytes", "from"], [(file.name, file.bytes, file.url) for file in release.files]),
         "retrieved_at": dg.MetadataValue.timestamp(release.retrieved_at),
     }
 
@@ -118,7 +122,7 @@ def load_metadata(outcome: Outcome) -> dict[str, Any]:
     if load.skipped:
         metadata["skipped_lines"] = dict(load.skipped)
     if outcome.preview is not None:
-        metadata["preview"] = markdown_table(outcome.preview.columns, outcome.preview.rows())
+        metadata["preview"] = transposed(outcome.preview.columns, outcome.preview.rows(), PREVIEWED)
     return metadata
 
 

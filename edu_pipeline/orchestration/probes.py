@@ -11,8 +11,8 @@ import dagster as dg
 
 from edu_pipeline.loading.releases import ask_publishers
 from edu_pipeline.orchestration.failures import dagster_failures
-from edu_pipeline.orchestration.markdown import markdown_table
 from edu_pipeline.orchestration.metadata import OWNERS
+from edu_pipeline.orchestration.untrusted import table
 from edu_pipeline.resources import ArchiveResource, PostgresResource
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.probe import Probed
@@ -55,5 +55,5 @@ def probes_metadata(answers: Mapping[str, Probed] | None) -> dict[str, Any]:
         "asked": True,
         "new": sum(answer.changed for answer in answers.values()),
         "failed": sum(answer.error is not None for answer in answers.values()),
-        "sources": markdown_table(["source", "new", "published at", "error"], rows),
+        "sources": table(["source", "new", "published at", "error"], rows),
     }

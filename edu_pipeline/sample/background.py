@@ -1,7 +1,8 @@
 """The sample's server as a separate process, which outlives the command that started it.
 
-Belongs here: starting it, finding it, stopping it; `<home>/server.json` describes it. Does not belong here: what it
-serves (`server.py`), making the directory (`shelf.py`). Imports little, to keep the command line fast.
+Belongs here: starting it, finding it, stopping it; `<home>/server.json` describes it, and `addresses.json` remembers
+the address of every folder that was served, since EDU_UPSTREAM may name it. Does not belong here: what it serves
+(`server.py`), making the directory (`shelf.py`). Imports little, to keep the command line fast.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ from edu_pipeline.errors import EduError
 MODULE = "edu_pipeline.sample.server"
 """The module that the server's command line runs."""
 
-STATE, LOG, LOCK = "server.json", "server.log", "server.lock"
+STATE, ADDRESSES, LOG, LOCK = "server.json", "addresses.json", "server.log", "server.lock"
 START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 60.0, 10.0, 10.0
 
 
@@ -51,7 +53,7 @@ def start(home: Path, folder: Path, scale: str, port: int = 0, quota: int | None
 
     Args:
         home: the folder of ``server.json`` and the log.
-        port: 0 for any free one.
+        port: 0 for the one that the folder was last served on, if that is free, else any free one.
 
     Raises:
         SampleServerFailed: it does not start, or a server with other arguments is running.
@@ -61,6 +63,7 @@ def start(home: Path, folder: Path, scale: str, port: int = 0, quota: int | None
         if (server := running(home)) is not None:
             _check_same(server, str(folder.resolve()), port, quota)
             return server
+        port = port or _earlier_port(home, str(folder.resolve()))
         command = [sys.executable, "-m", MODULE, str(folder.resolve()), "--port", str(port)]
         if quota is not None:
             command += ["--quota", str(quota)]
@@ -83,10 +86,25 @@ def start(home: Path, folder: Path, scale: str, port: int = 0, quota: int | None
             process.wait()
             raise
         server = Running(process.pid, url, scale, str(folder.resolve()), quota)
-        partial = home / f"{STATE}.part"
-        partial.write_text(json.dumps(asdict(server), indent=1) + "\n", encoding="utf-8")
-        partial.replace(home / STATE)
+        _write(home / STATE, asdict(server))
+        served = _served(home) | {server.folder: server}
+        _write(home / ADDRESSES, {name: asdict(earlier) for name, earlier in served.items()})
         return server
+
+
+def resume(home: Path, url: str) -> Running | None:
+    """Start the server again whose address ``url`` was.
+
+    Returns:
+        The server; None if something answers at ``url``, or if no server of ``home`` ever had this address.
+
+    Raises:
+        SampleServerFailed: it does not start, for example because another program has its port now.
+    """
+    server = next((server for server in _served(home).values() if server.url == url.rstrip("/")), None)
+    if server is None or _state(server.url) is not None:
+        return None
+    return start(home, Path(server.folder), server.scale, _port(server.url), server.quota)
 
 
 def running(home: Path) -> Running | None:
@@ -142,7 +160,7 @@ def publish(url: str, source: str) -> dict[str, object]:
 
 def _check_same(server: Running, folder: str, port: int, quota: int | None) -> None:
     """Refuse a running server that was started with other arguments."""
-    own_port = int(server.url.rpartition(":")[2])
+    own_port = _port(server.url)
     if (server.folder, server.quota) != (folder, quota) or port not in (0, own_port):
         raise SampleServerFailed(
             "sample serve",
@@ -157,6 +175,40 @@ def _recorded(home: Path) -> Running | None:
         return Running(**json.loads((home / STATE).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def _served(home: Path) -> dict[str, Running]:
+    """The server that every folder was last served by; most of them have ended."""
+    try:
+        records = json.loads((home / ADDRESSES).read_text(encoding="utf-8"))
+        return {folder: Running(**record) for folder, record in records.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _earlier_port(home: Path, folder: str) -> int:
+    """The port that the folder was last served on; 0 if there is none, or if another program has it now."""
+    server = _served(home).get(folder)
+    if server is None:
+        return 0
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", _port(server.url)))
+        except OSError:
+            return 0
+    return _port(server.url)
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def _write(path: Path, record: Mapping[str, object]) -> None:
+    """Write JSON to a file that is never half written."""
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 def _is_ours(server: Running) -> bool:
@@ -206,11 +258,17 @@ def _ends(server: Running) -> bool:
 
 def _answers(url: str, pid: int) -> bool:
     """Whether this process is the one that answers there."""
+    state = _state(url)
+    return state is not None and state.get("pid") == pid
+
+
+def _state(url: str) -> dict[str, object] | None:
+    """What the sample's server at ``url`` says of itself; None if there is none."""
     try:
         state = _session().get(f"{url}/-/", timeout=ANSWER_SECONDS).json()
-        return bool(state["pid"] == pid)
-    except (requests.RequestException, ValueError, TypeError, KeyError):
-        return False
+    except (requests.RequestException, ValueError):
+        return None
+    return state if isinstance(state, dict) else None
 
 
 def _session() -> requests.Session:

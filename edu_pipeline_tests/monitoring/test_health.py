@@ -9,12 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from edu_pipeline.cli.main import app
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, relations
 from edu_pipeline.errors import SchemaMissing
 from edu_pipeline.monitoring import status
 from edu_pipeline.monitoring.health import UNANSWERED, Health, ages_over_time, health
 from edu_pipeline.orchestration.data_freshness import health_metadata
 from edu_pipeline_tests.programs import run
+from edu_pipeline_tests.servers import new_database
 from edu_pipeline_tests.stand_in import SALES, StandIn, sale
 
 TABLE = "mutations_immo_latest"
@@ -116,9 +118,10 @@ def test_dashboard_shows_every_source_and_table(loaded: StandIn) -> None:
     assert metadata["state"] == "🟡 yellow"
     assert metadata["number_red"] == 0
     assert sum(metadata[f"number_{state}"] for state in ("green", "yellow", "red")) == len(state.entries)
-    for entry in state.sources:
-        assert f"| {entry.source} |" in metadata["sources"].value
-    assert f"| 🟢 | {TABLE} | socio_economic | 30 |" in metadata["tables"].value
+    sources = [record.data["source"] for record in metadata["sources"].records]
+    assert sources == [entry.source for entry in state.sources]
+    (row,) = [record.data for record in metadata["tables"].records if record.data["table"] == TABLE]
+    assert (row["state"], row["layer"], row["rows"]) == ("🟢 green", "socio_economic", 30)
 
 
 def test_monitoring_gets_json_and_an_exit_code(loaded: StandIn) -> None:
@@ -155,5 +158,15 @@ def test_status_counts_each_table_once(loaded: StandIn, monkeypatch: pytest.Monk
 def test_missing_schema_has_no_tables_and_no_health(stand_in: StandIn) -> None:
     other = Database(stand_in.database.url, "autre_schema")
     assert status.table_status(other, stand_in.archive) == []
-    with pytest.raises(SchemaMissing, match="schema autre_schema: expected a schema of this name"):
+    with pytest.raises(SchemaMissing, match=r"schema autre_schema: expected a schema of this name.*migrate"):
         health(other, stand_in.archive)
+
+
+@pytest.mark.parametrize("command", ["status", "health", "checksum", "refresh", "rebuild --if-empty"])
+def test_a_new_database_is_to_be_migrated(command: str, cluster: Cluster) -> None:
+    with new_database(cluster, "template1") as name:
+        ended = run("edu-pipeline", *command.split(), EDU_DATABASE_URL=cluster.url(name))
+    assert ended.returncode == 1
+    assert (
+        ended.stderr.startswith("SchemaMissing: schema educational_data: ") and "edu-pipeline migrate" in ended.stderr
+    )

@@ -152,6 +152,33 @@ def test_a_refresh_after_a_rebuild_loads_nothing(live: StandIn, readers: Readers
     no_reader_noticed(readers)
 
 
+def test_a_rebuild_counts_what_differs_from_the_live_rows(live: StandIn, readers: Readers) -> None:
+    assert rebuild_here() == {}
+    with live.database.connect() as connection:
+        first, *others = connection.execute("SELECT code_commune FROM mutations_immo_latest ORDER BY 1").fetchall()
+        connection.execute("DELETE FROM mutations_immo_latest WHERE code_commune = %s", first)
+        connection.execute(
+            "UPDATE mutations_immo_latest SET nb_mutations = nb_mutations + 1 WHERE code_commune = %s", others[0]
+        )
+    assert rebuild_here() == {}
+    status = programs.status()
+    sales, communes = status["mutations_immo_latest"], status["info_communes"]
+    assert [sales[count] for count in ("rows", "added", "changed", "removed")] == [COMMUNES, 1, 1, 0]
+    assert [communes[count] for count in ("added", "changed", "removed")] == [0, 0, 0]
+
+
+def test_only_an_empty_schema_is_rebuilt_on_request(live: StandIn, readers: Readers) -> None:
+    with live.database.connect() as connection:
+        rebuilds = "SELECT count(*) FROM edu_pipeline.rebuilds"
+        before = connection.execute(rebuilds).fetchone()
+    ended = run(*REBUILD, "--if-empty")
+    assert ended.returncode == 0, ended.stderr
+    assert "new releases: " in ended.stderr
+    with live.database.connect() as connection:
+        assert connection.execute(rebuilds).fetchone() == before
+    assert run(*REBUILD, "--if-empty", "--offline").returncode == 2
+
+
 def test_status_shows_what_was_swapped_in(live: StandIn) -> None:
     status = programs.status()["mutations_immo_latest"]
     assert (status["rows"], status["state"]) == (COMMUNES, "loaded")

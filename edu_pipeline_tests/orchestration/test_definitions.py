@@ -65,6 +65,14 @@ def test_there_is_a_job_for_every_layer() -> None:
     assert names == {"full_rebuild", "daily_refresh", "check_all", "freshness", *(f"load_{name}" for name in layers)}
 
 
+def test_a_rebuild_ends_with_the_dashboard() -> None:
+    graph = defs.resolve_job_def("full_rebuild").asset_layer.asset_graph
+    assert graph.get(dg.AssetKey("data_freshness")).parent_keys == {dg.AssetKey("live_schema")}
+    for job, is_part in ("full_rebuild", True), ("freshness", True), ("daily_refresh", False):
+        assets = defs.resolve_job_def(job).asset_layer.executable_asset_keys
+        assert (dg.AssetKey("data_freshness") in assets) is is_part
+
+
 def test_places_are_loaded_before_tables_checked_against_them() -> None:
     assert places_before(tables()["info_communes"]) == []
     assert places_before(tables()["departements"]) == [], "info_communes is made from it"

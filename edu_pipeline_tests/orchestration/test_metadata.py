@@ -1,10 +1,12 @@
-"""What the UI shows: tables in Markdown, tags, counts of a load, results of checks."""
+"""What the UI shows: plain tables, tags, counts of a load, results of checks."""
 
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import dagster as dg
 import polars as pl
@@ -13,6 +15,7 @@ import pytest
 from edu_pipeline.checks import CheckResult
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.ledger import Load
+from edu_pipeline.errors import LONGEST_VALUE
 from edu_pipeline.loading.load import Outcome
 from edu_pipeline.orchestration import metadata
 from edu_pipeline.orchestration.agreement import names_by_table
@@ -24,9 +27,10 @@ from edu_pipeline.orchestration.check_results import (
     table_check_specs,
     waiting_checks,
 )
-from edu_pipeline.orchestration.markdown import markdown_list, markdown_table
 from edu_pipeline.orchestration.metadata import INVENTED, column_schema, load_metadata, plot_metadata, tag_value
 from edu_pipeline.orchestration.probes import probe_errors, probes_metadata
+from edu_pipeline.orchestration.untrusted import escaped, transposed
+from edu_pipeline.orchestration.untrusted import table as table_of
 from edu_pipeline.sources.probe import Probed
 from edu_pipeline.table import tables
 
@@ -47,13 +51,37 @@ LOAD = Load(
 )
 
 
-def test_a_markdown_table_cuts_and_escapes_its_cells() -> None:
-    table = markdown_table(["name", "value"], [["a|b", None], ["two\nlines", "x" * 12]], max_length=10)
-    assert table.value == "| name | value |\n| --- | --- |\n| a\\|b |  |\n| two lines | xxxxxxx... |"
+def records(value: object) -> list[dict[str, object]]:
+    """The lines of a table of the UI."""
+    assert isinstance(value, dg.TableMetadataValue)
+    return [dict(record.data) for record in value.records]
 
 
-def test_a_markdown_list_has_an_item_per_line() -> None:
-    assert markdown_list(["one", "two"]).value == "- one\n- two"
+def test_a_cell_is_a_plain_value_or_a_short_text() -> None:
+    values = [None, True, 3, 2**60, 1.5, math.nan, date(2026, 11, 1), Decimal("2.50"), ["a", "b"], "two\nlines"]
+    shown = [record["value"] for record in records(table_of(["value"], [[value] for value in values]))]
+    assert shown == ["", True, 3, str(2**60), 1.5, "nan", "2026-11-01", "2.50", "['a', 'b']", "two\\nlines"]
+    (long,) = records(table_of(["value"], [["x" * 1000]]))
+    assert len(str(long["value"])) == LONGEST_VALUE
+
+
+def test_a_table_without_rows_has_its_columns() -> None:
+    empty = table_of(["key", "reasons"], [])
+    assert [column.name for column in empty.schema.columns] == ["key", "reasons"]
+    assert records(empty) == []
+
+
+def test_a_wide_table_is_turned_on_its_side() -> None:
+    turned = records(transposed(["uai", "nom"], [("0750001A", "Lycée"), ("0750002B", "x" * 50)], 10))
+    assert turned == [
+        {"column": "uai", "row 1": "0750001A", "row 2": "0750002B"},
+        {"column": "nom", "row 1": "Lycée", "row 2": "xxxxxxx..."},
+    ]
+
+
+def test_a_description_has_no_link_image_or_html() -> None:
+    text = escaped("![x](https://example.org/a.png) <img src=x> `code` code_postal")
+    assert text == "!\\[x\\](https:\\//example.org/a.png) \\<img src=x> \\`code\\` code_postal"
 
 
 def test_a_tag_has_only_characters_that_dagster_allows() -> None:
@@ -68,7 +96,7 @@ def test_a_load_shows_its_counts_release_and_first_rows() -> None:
     assert "rows_removed" not in shown and "data" not in shown
     assert (shown["rows_refused"], shown["strategy"], shown["skipped"]) == (1, "delta", False)
     assert shown["releases"] == {"fr-en-ips-lycees-ap2023": "2026-10-01"}
-    assert "0750001A" in shown["preview"].value
+    assert records(shown["preview"]) == [{"column": "uai", "row 1": "0750001A"}]
 
 
 def test_a_skipped_load_shows_only_what_is_still_true() -> None:
@@ -116,7 +144,8 @@ def test_a_load_says_why_it_refused_rows() -> None:
     outcome = Outcome(LOAD, skipped=False, refused=[("0750001A", "uai: expected one row, found several")])
     contract = next(iter(loaded_checks(tables()["ips_lycees"], outcome)))
     assert contract.check_name == "contract" and contract.metadata["refused"].value == 1
-    assert "| 0750001A | uai: expected one row, found several |" in str(contract.metadata["quarantine"].value)
+    quarantine = records(contract.metadata["quarantine"])
+    assert quarantine == [{"key": "0750001A", "reasons": "uai: expected one row, found several"}]
 
 
 def test_a_supplied_table_without_a_file_says_so() -> None:
@@ -146,12 +175,12 @@ def test_selected_checks_are_grouped_by_table() -> None:
 def test_probes_show_what_is_new_and_what_failed() -> None:
     moment = datetime(2026, 11, 1, tzinfo=UTC)
     answers = {
-        "new": Probed("new", "2", True, moment),
+        "new": Probed("new", "2", True, moment, published_at=moment),
         "old": Probed("old", "1", False, moment),
         "broken": Probed("broken", "1", False, moment, error="no answer"),
     }
     shown = probes_metadata(answers)
     assert (shown["asked"], shown["new"], shown["failed"]) == (True, 1, 1)
-    assert "| new | new |  |  |" in shown["sources"].value
+    assert records(shown["sources"])[0] == {"source": "new", "new": "new", "published at": str(moment), "error": ""}
     assert probe_errors(answers) == ["broken: no answer"]
     assert probes_metadata(None) == {"asked": False}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +15,14 @@ import requests
 from typer.testing import CliRunner
 
 from edu_pipeline.cli.sample import app as sample
+from edu_pipeline.database.connection import Database
 from edu_pipeline.errors import EduError
 from edu_pipeline.sample import background
 from edu_pipeline.sample.directory import MANIFEST
 from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline.settings import settings
+from edu_pipeline_tests import programs
 from edu_pipeline_tests.sample.small_sample import (
     COMMUNES,
     TIMEOUT,
@@ -66,6 +69,35 @@ def test_the_server_outlives_its_command_and_is_found_again(home: Path) -> None:
     assert run("stop") == "no server was running"
     with pytest.raises(background.SampleServerFailed, match="found none running"):
         run("url")
+
+
+def test_the_address_is_kept_and_served_again_on_request(home: Path) -> None:
+    url = run("serve", "--background")
+    assert background.resume(home, url) is None, "it is running"
+    run("stop")
+    assert background.resume(home, "http://127.0.0.1:9") is None, "another server's address"
+    server = background.resume(home, f"{url}/")
+    assert server is not None and server.url == url == run("url")
+    run("stop")
+    assert run("serve", "--background") == url
+
+
+def test_a_port_that_was_taken_meanwhile_is_not_waited_for(home: Path) -> None:
+    url = run("serve", "--background")
+    run("stop")
+    with socket.create_server(("127.0.0.1", int(url.rpartition(":")[2]))):
+        with pytest.raises(background.SampleServerFailed, match="Address already in use"):
+            background.resume(home, url)
+        assert run("serve", "--background") != url
+
+
+def test_refresh_serves_the_sample_again(database: Database, home: Path) -> None:
+    url = run("serve", "--background")
+    run("stop")
+    settings = {"EDU_DATABASE_URL": database.url, "EDU_UPSTREAM": url}
+    ended = programs.run("edu-pipeline", "refresh", "pcs_libelle", **settings)
+    assert ended.returncode == 0, ended.stderr
+    assert f"started the sample publisher on {url}" in ended.stderr and run("url") == url
 
 
 def test_another_program_with_the_same_pid_is_not_ended(home: Path) -> None:
