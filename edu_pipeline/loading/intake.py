@@ -92,13 +92,13 @@ def _contract_columns(table: Table, parameter: str, columns: list[str], where: s
         if expected is None:
             continue
         names = (expected, *spec.aliases)
-        chosen[name] = next((column for wanted in names for column in columns if _is_called(column, wanted)), None)
+        chosen[name] = next((column for wanted in names for column in columns if is_called(column, wanted)), None)
         if chosen[name] is None and not spec.optional:
             raise ColumnMissing(where, expected, columns, table.contract.__name__, name)
     return chosen
 
 
-def _is_called(column: str, wanted: str) -> bool:
+def is_called(column: str, wanted: str) -> bool:
     """Whether the slug ``column`` is the publisher's column ``wanted``, which may be a pattern of slugs (``^...``)."""
     return bool(re.fullmatch(wanted, column)) if wanted.startswith("^") else column == slug(wanted)
 
@@ -106,7 +106,7 @@ def _is_called(column: str, wanted: str) -> bool:
 def _needed_columns(table: Table, parameter: str, columns: list[str], where: str) -> dict[str, str | None]:
     chosen: dict[str, str | None] = {}
     for need in table.needs.get(parameter, ()):
-        matching = [column for column in columns if _is_called(column, need)]
+        matching = [column for column in columns if is_called(column, need)]
         if not matching:
             raise ColumnMissing(where, need, columns, table.name, f"needs[{parameter!r}]")
         chosen |= {column: column for column in matching}

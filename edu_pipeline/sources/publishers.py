@@ -104,7 +104,7 @@ class Publishers:
             )
         if isinstance(answer, NotModified):
             return ArrivedFile(answer.previous, parts, None)
-        name = origin.name or _safe_name(answer.file_name, files[0])
+        name = origin.name or safe_name(answer.file_name, files[0])
         for file in {file.format: file for file in files}.values():
             check_sound(answer.path, file, f"{file_names(file)}, {answer.final_url}", name)
         received = ReceivedFile(
@@ -143,7 +143,7 @@ def _left_out(files: list[File], error: EduError) -> EduError:
     return error
 
 
-def _safe_name(sent: str, file: File) -> str:
+def safe_name(sent: str, file: File) -> str:
     """The name that a publisher sent, safe as a file's name, with a suffix."""
     name = re.split(r"[/\\]", unquote(sent))[-1]
     name = re.sub(r"[^\w.() +-]", "_", name).strip(" .")[-150:].lstrip(" .") or file.part
