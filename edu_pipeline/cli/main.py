@@ -1,7 +1,7 @@
 """The command line ``edu-pipeline``: thin, because Dagster can do everything that it does.
 
 Belongs here: putting the groups of commands together, and exit codes. Does not belong here: the commands
-(``database.py``, ``loads.py``, ``reports.py``, ``ui.py``, ``sample.py``, ``switchover.py``).
+(``database.py``, ``loads.py``, ``reports.py``, ``ui.py``, ``sample.py``, ``source_check.py``, ``switchover.py``).
 
 Commands import what they need when they run, so that `edu-pipeline db url` does not wait for polars, nor
 `edu-pipeline status` for Dagster.
@@ -13,13 +13,14 @@ import sys
 
 import typer
 
-from edu_pipeline.cli import database, loads, reports, sample, switchover, ui
+from edu_pipeline.cli import database, loads, reports, sample, source_check, switchover, ui
 from edu_pipeline.cli.terminal import err
 from edu_pipeline.errors import EduError
 
 HELP = (
     "French open data about schools, in PostgreSQL.\n\n"
-    "Exit codes: 0 success; 1 a failure, or something is red (health, switchover verify); 2 wrong usage; "
+    "Exit codes: 0 success; 1 a failure, or something is red (health, switchover verify) or would stop a load "
+    "(sources check); 2 wrong usage; "
     "3 the private cluster is not running (db status). docs/operating.md explains every failure text."
 )
 
@@ -27,6 +28,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 for group in (loads.app, reports.app, database.app, ui.app):
     app.add_typer(group)
 app.add_typer(database.db, name="db")
+reports.sources.command("check")(source_check.check_command)
+app.add_typer(reports.sources, name="sources")
 app.add_typer(sample.app, name="sample")
 app.add_typer(switchover.app, name="switchover")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edu_pipeline.monitoring.health import Health, TableHealth
     from edu_pipeline.monitoring.status import SourceStatus, TableStatus
 
-app = typer.Typer()
+app, sources = typer.Typer(), typer.Typer(invoke_without_command=True)
 
 
 @app.command("status")
@@ -66,20 +66,22 @@ def health_command(as_json: AsJson = False) -> None:
     raise typer.Exit(1 if state.state == "red" else 0)
 
 
-@app.command("sources")
-def sources_command(wide: Wide = False, as_json: AsJson = False) -> None:
+@sources.callback()
+def sources_command(context: typer.Context, wide: Wide = False, as_json: AsJson = False) -> None:
     """Show every source.
 
     Publisher, cadence, and the newest release in the archive.
     """
+    if context.invoked_subcommand:
+        return
     from edu_pipeline.monitoring import status
     from edu_pipeline.sources.archive import Archive
 
-    sources = status.source_status(Archive(settings().archive_root))
+    statuses = status.source_status(Archive(settings().archive_root))
     if as_json:
-        print_json([asdict(source) for source in sources])
+        print_json([asdict(source) for source in statuses])
         return
-    print_table(_source_columns(sources), wide=wide)
+    print_table(_source_columns(statuses), wide=wide)
 
 
 @app.command("checksum")

@@ -84,13 +84,26 @@ def serve_command(
 def publish_command(
     source: Annotated[str, typer.Argument(help="Id of a source in the catalogue.")],
     url: Annotated[str | None, typer.Option(help="URL of the server; unset: the one in the background.")] = None,
+    rename: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="Rename a column.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave a column out.")] = None,
+    truncate: Annotated[bool, typer.Option("--truncate", help="End its files in the middle.")] = False,
+    html: Annotated[bool, typer.Option("--html", help="Send an HTML page in place of its files.")] = False,
+    status: Annotated[int | None, typer.Option(help="Answer everything about it with this HTTP status.")] = None,
+    delay: Annotated[float, typer.Option(help="Seconds before every answer about it.")] = 0.0,
+    licence: Annotated[str | None, typer.Option(help="Name this licence in its metadata.")] = None,
 ) -> None:
     """Publish a new release of a source.
 
-    A running server does it, as the publisher would.
+    A running server does it, as the publisher would. With an option, something is wrong with the release: watch what
+    `sources check`, `refresh` and the UI make of it. A plain `sample publish SOURCE` ends that.
     """
-    release = background.publish(url or _running().url, source)
-    print(f"{release['source']}: release {release['release']} of {release['published_at']}")
+    from edu_pipeline.sample.misbehaviour import AS_EXPECTED, Misbehaviour
+
+    renamed = dict(_pair(text) for text in rename or ())
+    misbehaviour = Misbehaviour(renamed, tuple(drop or ()), truncate, html, status, delay, licence)
+    release = background.publish(url or _running().url, source, misbehaviour.as_text)
+    what = "" if misbehaviour == AS_EXPECTED else ", with which something is wrong"
+    print(f"{release['source']}: release {release['release']} of {release['published_at']}{what}")
 
 
 @app.command("stop")
@@ -104,6 +117,14 @@ def stop_command() -> None:
 def url_command() -> None:
     """Print the URL of the server in the background."""
     print(_running().url)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """The old and the new name in ``OLD=NEW``."""
+    old, _, new = text.partition("=")
+    if not (old and new):
+        raise typer.BadParameter(f"expected OLD=NEW, found {text!r}", param_hint="--rename")
+    return old, new
 
 
 def _home() -> Path:

@@ -48,9 +48,7 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
     """
     contract = {name: spec for name, spec in specs(table.contract).items() if spec.upstream_in(parameter)}
     upstream = {name: _named(spec.upstream_in(parameter), spec, columns) for name, spec in contract.items()}
-    needs = {
-        need: [column for column in columns if _is_called(column, need)] for need in table.needs.get(parameter, ())
-    }
+    needs = {need: [column for column in columns if is_called(column, need)] for need in table.needs.get(parameter, ())}
     claimed = {*upstream.values(), *(column for matching in needs.values() for column in matching)}
     free = [column for column in columns if column not in claimed]
     for need, matching in needs.items():
@@ -58,12 +56,11 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
             raise ColumnMissing(where, need, close_names(need, free), table.name, f"needs[{parameter!r}]")
     missing: dict[str, list[str]] = {}
     for name, column in upstream.items():
+        expected = str(contract[name].upstream_in(parameter))
+        if column is None and is_required(table, name):
+            raise ColumnMissing(where, expected, close_names(expected, free), table.contract.__name__, name)
         if column is None and not contract[name].optional:
-            expected = str(contract[name].upstream_in(parameter))
-            closest = close_names(expected, free)
-            if is_required(table, name):
-                raise ColumnMissing(where, expected, closest, table.contract.__name__, name)
-            missing[expected] = closest
+            missing[expected] = close_names(expected, free)
     return Columns(upstream, tuple(column for matching in needs.values() for column in matching), missing)
 
 
@@ -82,8 +79,9 @@ def missing_columns(missing: Mapping[str, Collection[str]]) -> str:
 
 def is_required(table: Table, name: str) -> bool:
     """Whether the table cannot be loaded from a file without this column of its contract."""
-    column = table.contract.columns()[name]
-    return not column.nullable or name == table.newest_by or name in _needed_by_others(table.name)
+    column, spec = table.contract.columns()[name], specs(table.contract)[name]
+    is_needed = not column.nullable or name == table.newest_by or name in _needed_by_others(table.name)
+    return is_needed and not spec.optional
 
 
 @lru_cache
@@ -108,9 +106,9 @@ def close_names(expected: str, candidates: Collection[str]) -> list[str]:
 def _named(expected: str | None, spec: Spec, columns: Collection[str]) -> str | None:
     """The file's column that has the first of a contract column's names that occurs."""
     names = [name for name in (expected, *spec.aliases) if name]
-    return next((column for name in names for column in columns if _is_called(column, name)), None)
+    return next((column for name in names for column in columns if is_called(column, name)), None)
 
 
-def _is_called(column: str, name: str) -> bool:
+def is_called(column: str, name: str) -> bool:
     """Whether the slug ``column`` is the publisher's column ``name``, which may be a pattern of slugs (``^...``)."""
     return bool(re.fullmatch(name, column)) if name.startswith("^") else column == slug(name)

@@ -18,8 +18,10 @@ from edu_pipeline.catalogue import catalogue
 from edu_pipeline.checks import failing_checks
 from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import target
+from edu_pipeline.errors import PublisherUnavailable
 from edu_pipeline.loading.lineage import downstream_of
 from edu_pipeline.loading.releases import ask_publishers
+from edu_pipeline.loading.source_check import check_sources
 from edu_pipeline.monitoring import alerts
 from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
 from edu_pipeline.orchestration.jobs import daily_refresh, freshness
@@ -34,6 +36,12 @@ PARIS = "Europe/Paris"
 ALERT_SECONDS = min(30, settings().probe_seconds)
 """How often the sensors look for runs that have ended: as often as Dagster does by default, or as often as publishers
 are asked, if that is more often."""
+
+CHECK_SECONDS = 20.0
+"""How long the sensor's check of a new release may take; Dagster ends a tick after 60 s."""
+
+NOTHING_REQUESTED = '{"runs": 0, "versions": {}}'
+"""The cursor before the first run."""
 
 NO_WEBHOOK = "EDU_ALERT_WEBHOOK is not set: nobody is alerted"
 
@@ -62,14 +70,47 @@ hourly = dg.ScheduleDefinition(
     job=daily_refresh,
     minimum_interval_seconds=settings().probe_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks every publisher by one small request whether there is a new release.",
+    description="Asks every publisher by one small request whether there is a new release, and checks the beginning of "
+    "a new one: if a load would stop, it is not requested.",
 )
 def release_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Request one run for all new releases: of their sources, and of whatever depends on them."""
-    answers = ask_publishers(settings(), target(settings()), Archive(settings().archive_root))
-    for text in probe_errors(answers):
+    archive = Archive(settings().archive_root)
+    answers = ask_publishers(settings(), target(settings()), archive)
+    refused = would_stop(new_versions(answers, context.cursor), archive)
+    for text in [*probe_errors(answers), *refused.values()]:
         context.log.warning(text)
-    return release_request(answers, context.cursor)
+    alert_of_checks(refused)
+    return release_request(
+        {source: answer for source, answer in answers.items() if source not in refused}, context.cursor
+    )
+
+
+def would_stop(sources: Iterable[str], archive: Archive) -> dict[str, str]:
+    """Source to why a load of its new release would stop; such a source is not requested, and checked again."""
+    checks = check_sources(
+        [catalogue()[source] for source in sources], archive, settings().upstream, seconds=CHECK_SECONDS
+    )
+    return {check.source: "\n".join(check.stops) for check in checks if check.stops}
+
+
+def alert_of_checks(refused: Mapping[str, str]) -> None:
+    """Post why new releases are not requested; a publisher that does not answer may do so at the next tick."""
+    webhook, ui = settings().alert_webhook, settings().ui_url
+    causes = [
+        alerts.from_check(raw_key(source).to_user_string(), "source", text, ui)
+        for source, text in refused.items()
+        if not text.startswith(PublisherUnavailable.__name__)
+    ]
+    if webhook is not None and causes:
+        post_alerts(causes, webhook)
+
+
+def new_versions(answers: Mapping[str, Probed], cursor: str | None) -> dict[str, str]:
+    """The sources with a new release that no run was requested for yet, each with its version."""
+    requested = json.loads(cursor or NOTHING_REQUESTED)["versions"]
+    versions = {source: _digest(answer.version) for source, answer in answers.items() if answer.changed}
+    return {source: version for source, version in versions.items() if requested.get(source) != version}
 
 
 def release_request(answers: Mapping[str, Probed], cursor: str | None) -> dg.SensorResult | dg.SkipReason:
@@ -79,9 +120,7 @@ def release_request(answers: Mapping[str, Probed], cursor: str | None) -> dg.Sen
         answers: source to what its publisher shows.
         cursor: what earlier ticks requested: the number of runs, and the version of each source.
     """
-    requested = json.loads(cursor or '{"runs": 0, "versions": {}}')
-    versions = {source: _digest(answer.version) for source, answer in answers.items() if answer.changed}
-    new = {source: version for source, version in versions.items() if requested["versions"].get(source) != version}
+    requested, new = json.loads(cursor or NOTHING_REQUESTED), new_versions(answers, cursor)
     if not new:
         return dg.SkipReason(f"{len(answers)} sources asked: no new release")
     # The number makes the key of every run different: a version may be withdrawn, published again, and needs a new run.

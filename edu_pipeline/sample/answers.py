@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -92,13 +93,33 @@ def as_file(path: Path, published_at: datetime, request: Request, tagged: bool =
     """
     stream = path.open("rb")
     status = os.fstat(stream.fileno())
-    headers = {"Last-Modified": http_date(published_at)}
+    headers = {"Last-Modified": http_date(published_at), "Accept-Ranges": "bytes"}
     if tagged:
         headers["ETag"] = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
     if _has_file(request, headers.get("ETag"), published_at):
         stream.close()
         return Answer(304, headers)
     return Answer(200, headers | {"Content-Type": TYPES.get(path.suffix, "application/octet-stream")}, stream)
+
+
+def ranged(answer: Answer, request: Request) -> Answer:
+    """The part of a file that the request names (``bytes=0-99``, ``bytes=-100``), if it is a file of a web server."""
+    match = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("range", ""))
+    body = answer.body
+    if not match or answer.status != 200 or "Accept-Ranges" not in answer.headers:
+        return answer
+    if not isinstance(body, bytes | io.BufferedReader):
+        return answer
+    stream = io.BytesIO(body) if isinstance(body, bytes) else body
+    size = stream.seek(0, os.SEEK_END)
+    first = int(match[1]) if match[1] else max(0, size - int(match[2] or 0))
+    last = min(size - 1, int(match[2])) if match[1] and match[2] else size - 1
+    with stream:
+        if first > last:
+            return Answer(416, {**answer.headers, "Content-Range": f"bytes */{size}"})
+        stream.seek(first)
+        part = stream.read(last - first + 1)
+    return Answer(206, {**answer.headers, "Content-Range": f"bytes {first}-{last}/{size}"}, part)
 
 
 def tagged_by_content(answer: Answer, request: Request) -> Answer:

@@ -131,8 +131,11 @@ def stop(home: Path) -> Running | None:
         return server
 
 
-def publish(url: str, source: str) -> dict[str, object]:
+def publish(url: str, source: str, misbehaviour: str = "{}") -> dict[str, object]:
     """Make the server publish a new release of a source.
+
+    Args:
+        misbehaviour: what is wrong with it, as ``Misbehaviour.as_text``.
 
     Returns:
         The server's description of the release.
@@ -141,7 +144,11 @@ def publish(url: str, source: str) -> dict[str, object]:
         SampleServerFailed: it does not answer, or has no such source.
     """
     try:
-        answer = _session().post(f"{url.rstrip('/')}/-/publish/{source}", timeout=(ANSWER_SECONDS, None))
+        answer = _session().post(
+            f"{url.rstrip('/')}/-/publish/{source}",
+            params={"misbehaviour": misbehaviour},
+            timeout=(ANSWER_SECONDS, None),
+        )
         release = answer.json()
     except (requests.RequestException, ValueError) as error:
         raise SampleServerFailed(
@@ -153,7 +160,7 @@ def publish(url: str, source: str) -> dict[str, object]:
         raise SampleServerFailed(
             "sample publish",
             f"expected a new release of {source}, found the answer {answer.status_code}: {release.get('message')}",
-            f"Choose one of the sources at {url}/-/.",
+            f"Do what the answer says; the sources are at {url}/-/.",
         )
     return dict(release)
 

@@ -30,6 +30,10 @@ TITLES = {
 """Titles of resources; ``{year}`` is the last year in the file's name."""
 
 
+LICENCES = {"Licence Ouverte 2.0": "lov2", "ODbL 1.0": "odc-odbl"}
+"""The ids of licences."""
+
+
 @dataclass(frozen=True)
 class Resource:
     """A file on data.gouv.fr."""
@@ -39,6 +43,7 @@ class Resource:
     file: File
     path: Path
     last_modified: datetime
+    licence: str | None = None
 
     @property
     def id(self) -> str:
@@ -93,6 +98,14 @@ class DataGouv:
                 return as_file(resource.path, resource.last_modified, request)
         return not_found(f"No file of the sample is at https://{request.host}{request.path}.")
 
+    def source_of(self, request: Request) -> str | None:
+        """The source whose dataset or file a request is for."""
+        last = request.path.rstrip("/").rpartition("/")[2]
+        for resource in self._resources():
+            if last in (resource.id, resource.dataset, resource.slug) or resource.static_path == request.path:
+                return resource.file.source
+        return None
+
     def _resources(self, dataset: str | None = None) -> Iterator[Resource]:
         """The resources of all datasets, or of the one with this id or slug.
 
@@ -106,7 +119,8 @@ class DataGouv:
                 continue
             fitting = [path for name, path in holding.files.items() if re.fullmatch(file.name, name)]
             for age, path in enumerate(sorted(fitting, reverse=True)):
-                yield Resource(file.datagouv.dataset, slug, file, path, holding.published_at - timedelta(days=age))
+                moment = holding.published_at - timedelta(days=age)
+                yield Resource(file.datagouv.dataset, slug, file, path, moment, holding.misbehaviour.licence)
 
     def _described(self, resources: list[Resource]) -> dict[str, Any]:
         first = resources[0]
@@ -117,7 +131,7 @@ class DataGouv:
             "title": source.title,
             "description": f"{source.title} : données inventées.",
             "page": source.landing_page,
-            "license": source.licence,
+            "license": first.licence or LICENCES.get(source.licence, source.licence),
             "organization": {"name": source.publisher},
             "last_modified": max(resource.last_modified for resource in resources).isoformat(),
             "resources": [self._resource(resource) for resource in resources],

@@ -13,9 +13,10 @@ from urllib.parse import unquote, urlsplit
 
 from edu_pipeline.catalogue import File, catalogue
 from edu_pipeline.sample import data_gouv, geo_api, layer
-from edu_pipeline.sample.answers import Answer, Request, as_file, as_json, http_date, not_found
+from edu_pipeline.sample.answers import Answer, Request, as_file, as_json, http_date, not_found, ranged
 from edu_pipeline.sample.data_gouv import DataGouv
-from edu_pipeline.sample.portal import Portal
+from edu_pipeline.sample.misbehaviour import misbehave
+from edu_pipeline.sample.portal import BASE, Portal
 from edu_pipeline.sample.portal_data import Dataset
 from edu_pipeline.sample.shelf import Shelf
 
@@ -58,6 +59,33 @@ class Hosts:
 
     def answer(self, request: Request) -> Answer:
         """The answer of the host that the request is for; 404 for a host that is not in the catalogue."""
+        source, is_file = self._requested(request)
+        holding = self._shelf.holding(source) if source else None
+        answer = self._undisturbed(request)
+        if holding:
+            answer = misbehave(answer, holding.misbehaviour, is_file)
+        return ranged(answer, request)
+
+    def _requested(self, request: Request) -> tuple[str | None, bool]:
+        """The source that a request is about, and whether it is for a file and not for metadata."""
+        host, path = request.host, request.path
+        if host in self.portals and (match := re.match(rf"{BASE}/([^/]+)(/exports/.)?", path)):
+            file = self._datasets.get((host, match[1]))
+            return (file.source if file else None), bool(match[2])
+        if host in (data_gouv.API, data_gouv.STATIC):
+            return self._data_gouv.source_of(request), host == data_gouv.STATIC
+        if host == SUPPLIED:
+            source, _, name = path.strip("/").partition("/")
+            return source, bool(name)
+        layer_file = self._layers.get((host, path.removesuffix(layer.QUERY)))
+        if layer_file:
+            return layer_file.source, path.endswith(layer.QUERY)
+        file = next((file for file in self._by_query if geo_api.is_for(request, file)), None)
+        file = file or self._plain_file(request)[0]
+        return (file.source if file else None), True
+
+    def _undisturbed(self, request: Request) -> Answer:
+        """The answer of a publisher that does not misbehave."""
         if request.host in BROWSERS_ONLY and "mozilla" not in request.headers.get("user-agent", "").lower():
             return Answer(403, {"Content-Type": "text/html; charset=utf-8"}, b"<html><body>403 Forbidden</body></html>")
         if request.host in self.portals:
@@ -103,12 +131,7 @@ class Hosts:
 
     def _file(self, request: Request) -> Answer:
         """A file that the publisher overwrites in place, or keeps in a folder per year."""
-        file = self._plain.get((request.host, request.path))
-        year = None
-        for host, pattern, yearly in self._yearly:
-            match = pattern.fullmatch(request.path)
-            if host == request.host and match:
-                file, year = yearly, int(match[1])
+        file, year = self._plain_file(request)
         holding = self._shelf.holding(file.source) if file else None
         name = request.path.rpartition("/")[2]
         if file is None or holding is None or name not in holding.files:
@@ -116,6 +139,14 @@ class Hosts:
         if year is not None and year != holding.published_at.year:
             return not_found(f"The newest year is {holding.published_at.year}, and the sample has no other.")
         return as_file(holding.files[name], holding.published_at, request, tagged=request.host not in UNTAGGED)
+
+    def _plain_file(self, request: Request) -> tuple[File | None, int | None]:
+        """The file at a plain URL, and the year in it, if there is one."""
+        for host, pattern, file in self._yearly:
+            match = pattern.fullmatch(request.path)
+            if host == request.host and match:
+                return file, int(match[1])
+        return self._plain.get((request.host, request.path)), None
 
     def _supplied(self, request: Request) -> Answer:
         """A file that an operator hands in, or the list of such files with the date of the newest; 404 if none."""

@@ -22,6 +22,9 @@ from edu_pipeline.sample.answers import TYPES, Answer, Request, as_file, as_json
 from edu_pipeline.sample.portal_data import Content, Dataset
 from edu_pipeline.sample.portal_query import FORMATS, Query
 
+LICENCES = {"Licence Ouverte 2.0": "Licence Ouverte v2.0 (Etalab)", "ODbL 1.0": "Open Database License (ODbL)"}
+"""Licences in the words of the portals."""
+
 BASE = "/api/explore/v2.1/catalog/datasets"
 
 
@@ -112,12 +115,13 @@ class Portal:
 
     def _metadata(self, dataset: Dataset) -> dict[str, Any]:
         content, moment = self._content(dataset), dataset.holding.published_at
+        licence = dataset.source.licence
         # `modified` follows edits of the metadata, not the data: a client that compares it misses new releases.
         metas = {
             "title": dataset.source.title,
             "description": f"<p>{dataset.source.title} : données inventées.</p>",
             "publisher": dataset.source.publisher,
-            "license": dataset.source.licence,
+            "license": dataset.holding.misbehaviour.licence or LICENCES.get(licence, licence),
             "language": "fr",
             "modified": moment.replace(day=1, hour=0, minute=0, second=0).isoformat(),
             "data_processed": moment.isoformat(),

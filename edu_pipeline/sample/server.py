@@ -3,7 +3,8 @@
 Belongs here: sockets, sending a body, the server's own paths (`/-/`). Does not belong here: the publishers' answers
 (`hosts.py`), starting and stopping the server in the background (`background.py`).
 
-- ``GET /-/`` shows what is served; ``POST /-/publish/<source>`` publishes a new release of a source;
+- ``GET /-/`` shows what is served; ``POST /-/publish/<source>`` publishes a new release of a source, with
+  ``?misbehaviour=<JSON>`` one with which something is wrong;
 - ``POST /-/fail?count=3&status=429&retry_after=1`` makes the next requests to publishers fail, for tests.
 """
 
@@ -25,9 +26,10 @@ from pathlib import Path
 from socketserver import TCPServer
 from typing import Any
 
-from edu_pipeline.errors import EduError, SourceMissing
+from edu_pipeline.errors import EduError, SettingInvalid, SourceMissing
 from edu_pipeline.sample.answers import Answer, Request, as_json, not_found
 from edu_pipeline.sample.hosts import Hosts
+from edu_pipeline.sample.misbehaviour import Misbehaviour
 from edu_pipeline.sample.portal import exceeded, used_up
 from edu_pipeline.sample.shelf import Holding, Shelf
 
@@ -112,9 +114,12 @@ class SampleServer(ThreadingHTTPServer):
         command, _, source = request.path.strip("/").partition("/")
         if command == "publish" and source:
             try:
-                return as_json(_described(self.shelf.publish(source)))
+                misbehaviour = Misbehaviour.parsed(request.query.get("misbehaviour", "{}"))
+                return as_json(_described(self.shelf.publish(source, misbehaviour)))
             except SourceMissing as error:
                 return not_found(str(error))
+            except SettingInvalid as error:
+                return as_json({"message": str(error)}, 400)
         if command == "fail" and not source:
             try:
                 count, status = int(request.query["count"]), HTTPStatus(int(request.query["status"]))

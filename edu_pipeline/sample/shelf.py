@@ -24,6 +24,7 @@ from edu_pipeline.errors import SourceMissing
 from edu_pipeline.sample import directory
 from edu_pipeline.sample.directory import MANIFEST, FolderNotASample
 from edu_pipeline.sample.edition import Scale
+from edu_pipeline.sample.misbehaviour import AS_EXPECTED, Misbehaviour, altered
 from edu_pipeline.sample.world import World
 
 Write = Callable[[World, Path, str], None]
@@ -42,13 +43,15 @@ class Holding:
     Attributes:
         release: 0 at first, one more with each new release.
         published_at: when the release was published, to the second.
-        files: the files by name.
+        files: the files by name; with other columns if that is how the source misbehaves.
+        misbehaviour: what else is wrong with the source.
     """
 
     source: str
     release: int
     published_at: datetime
     files: Mapping[str, Path]
+    misbehaviour: Misbehaviour = AS_EXPECTED
 
 
 class Shelf:
@@ -67,6 +70,8 @@ class Shelf:
         self.labels = labels or _labels
         self._write = write
         self._publishing = threading.Lock()
+        self._misbehaving: dict[str, tuple[Misbehaviour, dict[str, Path]]] = {}
+        self._altered = tempfile.TemporaryDirectory(prefix="edu-pipeline-sample-")
         self._read: tuple[tuple[int, int], dict[str, Any]] | None = None
         self._manifest()
 
@@ -92,13 +97,19 @@ class Shelf:
             return None
         manifest = self._manifest()
         release = int(manifest.get("releases", {}).get(source, 0))
-        return Holding(source, release, _published_at(manifest, manifest.get("published", {}), source, files), files)
+        published_at = _published_at(manifest, manifest.get("published", {}), source, files)
+        misbehaviour, altered_files = self._misbehaving.get(source, (AS_EXPECTED, {}))
+        return Holding(source, release, published_at, {**files, **altered_files}, misbehaviour)
 
-    def publish(self, source: str) -> Holding:
+    def publish(self, source: str, misbehaviour: Misbehaviour | None = None) -> Holding:
         """Publish a new release of a source: its files are rewritten, with a later date.
+
+        Args:
+            misbehaviour: what is wrong with the release, until the next one; never written into the directory.
 
         Raises:
             SourceMissing: the directory has no files of the source.
+            SettingInvalid: the files have no such column; then the new release is as it should be.
         """
         with self._publishing:
             previous = self.holding(source)
@@ -111,12 +122,26 @@ class Shelf:
             manifest = self._manifest()
             releases = {**manifest.get("releases", {}), source: previous.release + 1}
             recorded = manifest.get("published", {})
+            self._misbehaving.pop(source, None)
             self._write(World(self.scale, self.seed, releases), self.folder, source)
             now = datetime.now(UTC).replace(microsecond=0)
             self._record(recorded, {source: max(now, previous.published_at + timedelta(seconds=1))}, releases)
+            if misbehaviour:
+                self._misbehaving[source] = misbehaviour, self._with_other_columns(source, misbehaviour)
             current = self.holding(source)
             assert current is not None
             return current
+
+    def _with_other_columns(self, source: str, misbehaviour: Misbehaviour) -> dict[str, Path]:
+        """Copies of the files of a source with the columns renamed and dropped; none if the columns stay."""
+        if not misbehaviour.alters_columns:
+            return {}
+        folder = Path(tempfile.mkdtemp(prefix=f"{source}-", dir=self._altered.name))
+        copies = {}
+        for name, path in self._files(source).items():
+            copies[name] = folder / name
+            copies[name].write_bytes(altered(path.read_bytes(), name, misbehaviour))
+        return copies
 
     def record_dates(self, before: Mapping[str, Any]) -> None:
         """Record the dates of all sources, so that a copy of the directory keeps them.

@@ -23,6 +23,10 @@ from edu_pipeline.sources.texts import CATALOGUE, without_secrets
 
 CONNECT_SECONDS = 10
 CHUNK = 1 << 20
+EXCERPT_CHUNK = 8 << 10
+EMPTY_RANGE = 416
+"""The status that a server answers if a file is too short for the part that is requested, such as an empty one."""
+
 REDIRECTS = {301, 302, 303, 307, 308}
 GONE = {404, 410}
 """The statuses of a file that does not exist, or no longer does."""
@@ -74,6 +78,26 @@ class Head:
     etag: str | None
     last_modified: str | None
     bytes: int | None
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A part of a file: its first bytes, or its last.
+
+    Attributes:
+        content: what was received of the file, at most as many bytes as were requested.
+        size: of the whole file; None if the server does not give it.
+        is_whole: whether ``content`` is the whole file.
+        is_ranged: whether the server sends the part of a file that is requested, and could send another.
+        file_name: the name in Content-Disposition, else the last segment of the URL; as sent.
+    """
+
+    content: bytes
+    size: int | None
+    is_whole: bool
+    is_ranged: bool
+    file_name: str
+    last_modified: str | None
 
 
 def download(
@@ -151,6 +175,41 @@ def head(url: str, *, policy: Policy = LIVE, where: str | None = None) -> Head:
         return answer
 
     return with_retries(ask, url, policy, where)
+
+
+def excerpt(
+    url: str, count: int, *, from_end: bool = False, policy: Policy = LIVE, where: str | None = None
+) -> Excerpt:
+    """The first ``count`` bytes of the file at ``url``, or the last; always the first from a server without ranges.
+
+    Raises:
+        DownloadFailed, DownloadRefused, PublisherUnavailable: see ``download``.
+    """
+    where = where or without_secrets(url)
+    headers = {"Range": f"bytes=-{count}" if from_end else f"bytes=0-{count - 1}", "Accept-Encoding": "identity"}
+
+    def receive(session: requests.Session) -> Excerpt:
+        with _request(session, "GET", url, headers, policy, where) as response:
+            if response.status_code not in (200, 206, EMPTY_RANGE):
+                raise _no_file(response, url, where)
+            content, is_ended = b"", response.status_code == EMPTY_RANGE
+            pieces = response.iter_content(EXCERPT_CHUNK) if not is_ended else iter(())
+            while len(content) < count and not is_ended:
+                piece = next(pieces, b"")
+                content, is_ended = content + piece, not piece
+            is_ranged = response.status_code == 206
+            total = response.headers.get("Content-Range", "").rpartition("/")[2] if is_ranged else ""
+            size = int(total) if total.isdigit() else None if is_ranged else _announced_size(response)
+            return Excerpt(
+                content=content[:count],
+                size=size,
+                is_whole=size <= len(content) if size is not None else is_ended and not is_ranged,
+                is_ranged=is_ranged,
+                file_name=_file_name(response),
+                last_modified=response.headers.get("Last-Modified"),
+            )
+
+    return with_retries(receive, url, policy, where)
 
 
 def no_file_status(url: str, status: int, where: str, details: str = "") -> DownloadFailed:

@@ -100,7 +100,7 @@ class PublisherStates:
             today=self._today,
         )
         state: SourceState = {}
-        for files in _published_together(source, newest):
+        for files in published_together(source, newest):
             for file in files:
                 file_state = asking.state_of(file)
                 if file_state:
@@ -250,7 +250,7 @@ def _datasets_by_portal(sources: Iterable[Source]) -> dict[str, list[str]]:
     return datasets
 
 
-def _published_together(source: Source, newest: Release | None) -> list[list[File]]:
+def published_together(source: Source, newest: Release | None) -> list[list[File]]:
     """The files of a source, grouped so that one file speaks for its group; in a group those that we have come first.
 
     A group is the parts in one file, or files whose URLs differ only by the name of the part (BAN: a file per

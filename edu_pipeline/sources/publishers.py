@@ -119,7 +119,7 @@ class Publishers:
             if refusal:
                 raise still_refused(refusal)
             return ArrivedFile(answer.previous, parts, None)
-        name = origin.name or _safe_name(answer.file_name, files[0])
+        name = origin.name or safe_name(answer.file_name, files[0])
         received = ReceivedFile(
             name=name,
             url=answer.url,
@@ -157,7 +157,7 @@ def _left_out(files: list[File], error: EduError) -> EduError:
     return error
 
 
-def _safe_name(sent: str, file: File) -> str:
+def safe_name(sent: str, file: File) -> str:
     """The name that a publisher sent, safe as a file's name, with a suffix."""
     name = re.split(r"[/\\]", unquote(sent))[-1]
     name = re.sub(r"[^\w.() +-]", "_", name).strip(" .")[-150:].lstrip(" .") or file.part

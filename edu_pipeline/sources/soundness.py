@@ -7,6 +7,7 @@ one. Does not belong here: reading its rows (``readers.py``), which columns it m
 from __future__ import annotations
 
 import re
+import zlib
 from pathlib import Path, PurePath
 from typing import NoReturn
 
@@ -22,7 +23,14 @@ ENDS = 4096
 KINDS = {"csv", "parquet", "json", "geojson", "xlsx", "zip"}
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+ZIP_END = b"PK\x05\x06"
+GZIP_BITS = 31
+"""What zlib calls a gzip file."""
+
 PARQUET = b"PAR1"
+SOUND_END = {"parquet": PARQUET, "json": b"]", "geojson": b"}", "csv": b"", "zip": ZIP_END, "xlsx": ZIP_END}
+"""How a whole file ends: taken for the end where that is not known."""
+
 HTML = re.compile(rb"(<\?xml[^>]*>\s*)?<(!doctype\s+html|html)\b", re.IGNORECASE)
 
 
@@ -42,8 +50,7 @@ def check_sound(path: Path, file: File, where: str, name: str | None = None) -> 
         FileInvalid: it is empty, truncated, too large when unpacked, an HTML page or of another format; the text shows
             the first bytes.
     """
-    suffix = PurePath((name or path.name).lower().removesuffix(".gz")).suffix.removeprefix(".")
-    kind = suffix if suffix in KINDS else file.format
+    kind = kind_of(name or path.name, file)
     head, tail = _ends(path)
     if not head:
         _refuse(where, f"a {kind} file", "an empty one (0 bytes)", head)
@@ -57,6 +64,41 @@ def check_sound(path: Path, file: File, where: str, name: str | None = None) -> 
         )
     else:
         _check_content(head, tail, kind, f"a {kind} file", where)
+
+
+def check_ends(head: bytes, tail: bytes | None, file: File, where: str, name: str) -> None:
+    """Check the kind of a file of which only the ends are known, as far as these allow; see ``check_sound``.
+
+    Args:
+        head: the first bytes.
+        tail: the last bytes; None if they are not known.
+
+    Raises:
+        FileInvalid: as ``check_sound``.
+    """
+    kind = kind_of(name, file)
+    if not head:
+        _refuse(where, f"a {kind} file", "an empty one (0 bytes)", head)
+    if head.startswith(ZIP):
+        if tail is not None and ZIP_END not in tail:
+            _refuse(where, f"a whole {kind} file", "a zip archive that is cut off (it has no list of members)", head)
+    elif kind in ("zip", "xlsx"):
+        _refuse(where, f"a {kind} file that begins with PK", _guess(head), head)
+    elif head.startswith(GZIP):
+        try:
+            content = zlib.decompressobj(GZIP_BITS).decompress(head, ENDS)
+        except zlib.error as error:
+            _refuse(where, f"a {kind} file in a whole gzip file", f"a damaged gzip file ({error})", head)
+        if content:
+            _check_content(content, SOUND_END[kind], kind, f"a {kind} file in the gzip file", where)
+    else:
+        _check_content(head[:ENDS], SOUND_END[kind] if tail is None else tail, kind, f"a {kind} file", where)
+
+
+def kind_of(name: str, file: File) -> str:
+    """The kind that a file of this name should be: that of its suffix, else of the catalogue's format."""
+    suffix = PurePath(name.lower().removesuffix(".gz")).suffix.removeprefix(".")
+    return suffix if suffix in KINDS else file.format
 
 
 def _ends(path: Path) -> tuple[bytes, bytes]:

@@ -14,11 +14,13 @@ from edu_pipeline.database.views import views
 from edu_pipeline.definitions import defs
 from edu_pipeline.loading.lineage import downstream_of, used_sources
 from edu_pipeline.loading.releases import ask_publishers, fetch_if_new
+from edu_pipeline.monitoring import alerts
+from edu_pipeline.orchestration import automation
 from edu_pipeline.orchestration.automation import release_sensor
 from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
-from edu_pipeline_tests.stand_in import SALES, StandIn, sale
+from edu_pipeline_tests.stand_in import SALES, SALES_HEADER, StandIn, sale
 
 COMMUNES = {"geo-api-communes", "geo-api-departements", "departement-academie", "insee-table-passage"}
 
@@ -82,6 +84,27 @@ def test_a_withdrawn_release_has_its_own_run(here: Settings, stand_in: StandIn) 
         assert isinstance(answer, dg.SensorResult) and answer.run_requests
         cursor, keys = answer.cursor, [*keys, answer.run_requests[0].run_key]
     assert len(set(keys)) == 3, "Dagster starts no second run with the key of the first"
+
+
+def test_a_release_whose_load_would_stop_is_not_requested(
+    here: Settings, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDU_ALERT_WEBHOOK", "https://example.org/hook")
+    settings.cache_clear()
+    posted: list[alerts.Alert] = []
+    monkeypatch.setattr(automation, "post_alerts", lambda causes, webhook: posted.extend(causes))
+    first = tick(None)
+    assert isinstance(first, dg.SensorResult)
+    cursor = first.cursor
+    stand_in.put_sales([sale("01001")], SALES_HEADER.replace("INSEE_COM", "COMMUNE"))
+    for _ in range(2):
+        assert isinstance(tick(cursor), dg.SkipReason)
+    assert len(posted) == 2, "alerts.send posts a cause once"
+    assert {alert.cause for alert in posted} == {
+        f"raw/{catalogue()[SALES].slug}: ColumnMissing: {SALES}, communesdvf2024.csv"
+    }
+    stand_in.put_sales([sale("01001")])
+    assert {name for name in selected(tick(cursor)) if name.startswith("raw/")} == raw({SALES})
 
 
 def test_what_was_fetched_is_no_longer_new(here: Settings, stand_in: StandIn) -> None:
