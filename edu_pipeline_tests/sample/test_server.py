@@ -13,6 +13,7 @@ import requests
 
 from edu_pipeline.errors import SourceMissing
 from edu_pipeline.sample.directory import MANIFEST, FolderNotASample
+from edu_pipeline.sample.misbehaviour import AS_EXPECTED
 from edu_pipeline.sample.server import SampleServer
 from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline_tests.sample.small_sample import (
@@ -20,6 +21,7 @@ from edu_pipeline_tests.sample.small_sample import (
     BPE,
     BROWSER,
     EQUIPMENT,
+    OPTIONS_URL,
     SALES,
     SCHOOLS,
     TIMEOUT,
@@ -120,3 +122,32 @@ def test_requests_share_a_connection(server: SampleServer) -> None:
         ):
             assert session.get(f"{server.url}/{path}", timeout=TIMEOUT).headers.get("Connection") != "close"
         assert len(session.adapters["http://"].poolmanager.pools) == 1  # type: ignore[attr-defined]
+
+
+def test_a_part_of_a_file_is_sent_on_request(get: Get) -> None:
+    whole = get(OPTIONS_URL).content
+    for requested, expected in {"0-3": whole[:4], "5-": whole[5:], "-4": whole[-4:], "0-999": whole}.items():
+        answer = get(OPTIONS_URL, headers={**BROWSER, "Range": f"bytes={requested}"})
+        assert (answer.status_code, answer.content) == (206, expected)
+        assert answer.headers["Content-Range"].endswith(f"/{len(whole)}")
+    assert get(OPTIONS_URL, headers={**BROWSER, "Range": "bytes=999-"}).status_code == 416
+    assert get(SCHOOLS, headers={**BROWSER, "Range": "bytes=0-3"}).status_code == 200, "an interface sends no parts"
+
+
+def test_a_source_misbehaves_until_its_next_release(server: SampleServer, get: Get, folder: Path) -> None:
+    def publish_with(**what: object) -> int:
+        query = {"misbehaviour": json.dumps(what)}
+        return requests.post(f"{server.url}/-/publish/{SALES}", params=query, timeout=TIMEOUT).status_code
+
+    stored = folder / SALES / "communesdvf2024.csv"
+    assert publish_with(rename={"annee": "an"}, drop=["INSEE_COM"]) == 200
+    holding = server.shelf.holding(SALES)
+    assert holding and holding.files[stored.name].read_text().startswith("an,")
+    assert stored.read_text().startswith("INSEE_COM,annee"), "the directory has the release as it should be"
+    assert publish_with(rename={"no such column": "an"}) == 400
+    assert publish_with(status=99) == 400
+    assert publish_with(frobnicate=True) == 400
+    assert publish_with(html=True) == 200
+    publish(server, SALES)
+    holding = server.shelf.holding(SALES)
+    assert holding and holding.misbehaviour == AS_EXPECTED and holding.files[stored.name] == stored
