@@ -136,6 +136,8 @@ def text(description: str, *, length: int | None = None, key: bool = False, requ
     ``rest`` takes a ``pattern`` (regular expression) and any attribute of ``Spec``.
     """
     checks: dict[str, Normaliser] = dict(rest.pop("check", {}))
+    if "pattern" not in rest:
+        checks["no_error_of_a_spreadsheet"] = lambda value: ~value.str.contains(normalise.SPREADSHEET_ERROR)
     if length is not None:
         checks |= _at_most(length)
     sql = "text" if length is None else f"character varying({length})"
@@ -172,6 +174,7 @@ def boolean(description: str, *, required: bool = False, **rest: Any) -> Any:
 
 def date(description: str, *, key: bool = False, required: bool = False, **rest: Any) -> Any:
     """A date, ``DATE``; publishers write ``2024-11-26`` (possibly with a time) or ``26/11/2024``."""
+    rest.setdefault("normalise", normalise.day)
     return _column(dy.Date, description, "date", key=key, required=required, **rest)
 
 
@@ -193,14 +196,14 @@ def uai(description: str = "Establishment code: 7 digits and a check letter.", *
     rest.setdefault("upstream", "uai")
     rest.setdefault("required", True)
     check = {"check_letter": normalise.has_uai_check_letter}
-    return text(description, length=8, pattern=r"^\d{7}[A-Z]$", check=check, normalise=normalise.upper, **rest)
+    return text(description, length=8, pattern="^[0-9]{7}[A-Z]$", check=check, normalise=normalise.upper, **rest)
 
 
 def code_commune(description: str = "INSEE code of the commune or municipal arrondissement.", **rest: Any) -> Any:
     """The 5-character INSEE code; by default a former code is replaced by the code in force."""
     rest.setdefault("references", ("info_communes",))
     rest.setdefault("follows_passage", "info_communes" in rest["references"])
-    return text(description, length=5, pattern=r"^(\d{2}|2[AB])\d{3}$", normalise=normalise.code_commune, **rest)
+    return text(description, length=5, pattern="^([0-9]{2}|2[AB])[0-9]{3}$", normalise=normalise.code_commune, **rest)
 
 
 def codes_anciens() -> Any:
@@ -218,12 +221,42 @@ def code_departement(
     description: str = "Code of the département or collectivity, e.g. 01, 2A, 971.", **rest: Any
 ) -> Any:
     """The code of a département in one spelling, however the source writes it (``001``, ``02A``)."""
-    return text(description, length=5, pattern=r"^(\d{2}|2[AB]|9[78]\d)$", normalise=normalise.code_departement, **rest)
+    pattern = "^([0-9]{2}|2[AB]|9[78][0-9])$"
+    return text(description, length=5, pattern=pattern, normalise=normalise.code_departement, **rest)
+
+
+def code(description: str, digits: int, *, zeros: int = 1, **rest: Any) -> Any:
+    """A code of a number of digits, with the leading zeros that a spreadsheet drops: at most ``zeros``.
+
+    ``rest`` as for ``text``; by default the pattern allows these digits only.
+    """
+    rest.setdefault("pattern", f"^[0-9]{{{digits}}}$")
+    return text(description, normalise=normalise.digits(digits, zeros), **rest)
 
 
 def code_academie(description: str = "Code of the académie, two digits.", **rest: Any) -> Any:
     """The code of an académie, two digits."""
-    return text(description, length=2, pattern=r"^\d{2}$", normalise=normalise.two_digits, **rest)
+    return code(description, 2, length=2, **rest)
+
+
+def code_region(description: str = "INSEE code of the region.", **rest: Any) -> Any:
+    """The code of a region or région académique: two digits, or three of an overseas collectivity."""
+    return code(description, 2, pattern="^([0-9]{2}|9[78][0-9])$", **rest)
+
+
+def code_postal(description: str, **rest: Any) -> Any:
+    """A postal code: five digits, or Andorra's (AD500)."""
+    return code(description, 5, length=10, pattern="^([0-9]{5}|AD[0-9]{3})$", **rest)
+
+
+def siren(description: str, **rest: Any) -> Any:
+    """A SIREN number: nine digits."""
+    return code(description, 9, zeros=3, length=9, **rest)
+
+
+def siren_or_siret(description: str, **rest: Any) -> Any:
+    """A SIRET number (14 digits), or the SIREN number it begins with (9)."""
+    return text(description, pattern="^[0-9]{9}([0-9]{5})?$", normalise=normalise.siren_or_siret, **rest)
 
 
 def secteur(

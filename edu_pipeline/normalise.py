@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 import polars as pl
 
@@ -41,7 +42,24 @@ SECTEURS = {
     "prive hors contrat": "privé hors contrat",
 }
 
-FLAGS = dict.fromkeys(("1", "true", "oui", "o"), True) | dict.fromkeys(("0", "false", "non", "n"), False)
+TRUE, FALSE = ("1", "true", "vrai", "oui", "o"), ("0", "false", "faux", "non", "n")
+FLAGS = dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False)
+
+ISO_DAY = "^([12][0-9]{3}-[0-9]{2}-[0-9]{2})([T ].*)?$"
+FRENCH_DAY = "^([0-9]{2})/([0-9]{2})/([12][0-9]{3})$"
+"""The two forms of a date that are read."""
+
+SWAPPED = {
+    "^[0-9]{1,2}/(1[3-9]|2[0-9]|3[01])/": "^(0[0-9]|1[0-2])/",
+    "^[0-9]{4}-(1[3-9]|2[0-9]|3[01])-": "^[0-9]{4}-[0-9]{2}-(0[0-9]|1[0-2])",
+}
+"""Dates with day and month in the wrong order, and the dates of the same form that may be in either order."""
+
+SCIENTIFIC = r"^[0-9]([.,][0-9]+)?[eE][+]?[0-9]+$"
+"""A long number as a spreadsheet shortens it: ``2,17003E+13``. Its last digits are lost."""
+
+SPREADSHEET_ERROR = r"#(REF|VALUE|VALEUR|DIV/0|NUM|NOMBRE|NULL|NUL|SPILL|CALC)!|#N/A|#(NAME|NOM)\?|^#{3,}$"
+"""What a spreadsheet writes into a cell that it cannot compute or show, in English or French."""
 
 
 def slug(label: str) -> str:
@@ -72,20 +90,54 @@ def upper(value: pl.Expr) -> pl.Expr:
     return value.str.to_uppercase()
 
 
-def two_digits(value: pl.Expr) -> pl.Expr:
-    """A numeric code with its leading zero: ``1`` and ``01.0`` become ``01``."""
-    return value.str.replace(r"\.0$", "").str.zfill(2)
+def digits(length: int, zeros: int = 1) -> Callable[[pl.Expr], pl.Expr]:
+    """A normaliser of codes of ``length`` digits, which a spreadsheet takes for numbers.
+
+    With 5 digits, ``9200`` and ``9200.0`` become ``09200``. What lacks more than ``zeros`` digits, or is not a whole
+    number, stays, and the contract refuses it.
+    """
+
+    def filled(value: pl.Expr) -> pl.Expr:
+        whole = value.str.replace(r"^([0-9]+)[.,]0+$", "${1}")
+        return (
+            pl.when(whole.str.contains(f"^[0-9]{{{length - zeros},{length}}}$"))
+            .then(whole.str.zfill(length))
+            .otherwise(whole)
+        )
+
+    return filled
 
 
 def code_departement(value: pl.Expr) -> pl.Expr:
     """``001`` and ``1`` become ``01``, ``02A`` becomes ``2A``, ``971`` stays."""
-    return value.str.to_uppercase().str.replace(r"^0(\d\d|2[AB])$", "${1}").str.zfill(2)
+    return digits(2)(value.str.to_uppercase()).str.replace("^0([0-9]{2}|2[AB])$", "${1}")
 
 
 def code_commune(value: pl.Expr) -> pl.Expr:
-    """``1004`` becomes ``01004`` (spreadsheets drop the leading zero), ``2a004`` becomes ``2A004``."""
-    code = value.str.to_uppercase()
-    return pl.when(code.str.contains(r"^\d{4}$")).then("0" + code).otherwise(code)
+    """``1004`` becomes ``01004``, ``2a004`` becomes ``2A004``."""
+    return digits(5)(value.str.to_uppercase())
+
+
+def siren_or_siret(value: pl.Expr) -> pl.Expr:
+    """A SIREN (9 digits) or SIRET number (14) without blanks and with its leading zeros."""
+    return digits(14, 3)(digits(9, 3)(value.str.replace_all(r"\s", "")))
+
+
+def telephone(value: pl.Expr) -> pl.Expr:
+    """A French telephone number with the leading zero that it may lack: ``385000000`` becomes ``0385000000``."""
+    return value.str.replace("^([1-9][0-9]{8})([.,]0+)?$", "0${1}")
+
+
+def day(value: pl.Expr) -> pl.Expr:
+    """``26/11/2024`` becomes ``2024-11-26``; the contract refuses what is neither.
+
+    If a column has a date in another order (``11/26/2024``), those that may be in either order are refused too.
+    """
+    doubtful = pl.any_horizontal(
+        value.str.contains(wrong_order).any() & value.str.contains(either) for wrong_order, either in SWAPPED.items()
+    )
+    iso = value.str.replace(FRENCH_DAY, "${3}-${2}-${1}")
+    return pl.when(doubtful).then(value + ", day and month may be swapped").otherwise(iso)
 
 
 def secteur(value: pl.Expr) -> pl.Expr:
@@ -95,7 +147,7 @@ def secteur(value: pl.Expr) -> pl.Expr:
 
 def year(value: pl.Expr) -> pl.Expr:
     """The year in ``2024``, ``2024.0`` or ``2024-01-01T00:00:00+00:00``; the contract refuses anything else."""
-    return pl.when(value.str.contains(r"^\d{4}(\.0|-\d\d-\d\d.*)$")).then(value.str.head(4)).otherwise(value)
+    return pl.when(value.str.contains(r"^[0-9]{4}(\.0|-[0-9]{2}-[0-9]{2}.*)$")).then(value.str.head(4)).otherwise(value)
 
 
 def has_uai_check_letter(value: pl.Expr) -> pl.Expr:

@@ -22,7 +22,7 @@ import polars as pl
 
 from edu_pipeline.contracts import REFUSED_BECAUSE, Contract, spec
 from edu_pipeline.database.ledger import REFUSED
-from edu_pipeline.normalise import FLAGS
+from edu_pipeline.normalise import FLAGS, FRENCH_DAY, ISO_DAY
 from edu_pipeline.table import Table
 
 ROW = "row_number"
@@ -153,10 +153,8 @@ def _cast(name: str, column: dy.Column, given: pl.DataType) -> pl.Expr:
     elif wanted == pl.Boolean and given == pl.String:
         value = value.str.to_lowercase().replace_strict(FLAGS, default=None, return_dtype=pl.Boolean)
     elif wanted == pl.Date and given == pl.String:
-        value = pl.coalesce(
-            value.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False),
-            value.str.to_date("%d/%m/%Y", strict=False),
-        )
+        iso = value.str.replace(FRENCH_DAY, "${3}-${2}-${1}").str.extract(ISO_DAY)
+        value = iso.str.to_date("%Y-%m-%d", strict=False)
     else:
         value = value.cast(wanted, strict=False)
     return value.alias(name)
@@ -169,13 +167,20 @@ def _refused_by_transform(given: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 def _not_castable(given: pl.DataFrame, cast: pl.DataFrame, columns: Mapping[str, dy.Column]) -> Iterator[pl.DataFrame]:
-    """Rows with a value that could not be cast."""
+    """Rows with a value that could not be cast.
+
+    Here and below frames are in one chunk before texts are composed: polars 2.1 can panic on several.
+    """
     for name, column in columns.items():
         lost = given[name].is_not_null() & cast[name].is_null()
         if lost.any():
-            yield given.filter(lost).select(
-                ROW,
-                reason=pl.format(f"{name}: expected {_kind(column)}, found '{{}}'", _shown(name, given.schema)),
+            yield (
+                given.filter(lost)
+                .rechunk()
+                .select(
+                    ROW,
+                    reason=pl.format(f"{name}: expected {_kind(column)}, found '{{}}'", _shown(name, given.schema)),
+                )
             )
 
 
@@ -207,7 +212,7 @@ def _broken_rules(details: pl.DataFrame, table: Table) -> Iterator[pl.DataFrame]
                 concerned = list(dict.fromkeys(declared.make(table.contract).expr.meta.root_names()))
                 expected = inspect.cleandoc(declared.validation_fn.__doc__).rstrip(".")
                 complaint = _complaint(concerned, expected, details.schema)
-            yield broken.select(ROW, reason=complaint)
+            yield broken.rechunk().select(ROW, reason=complaint)
 
 
 def _complaint(concerned: list[str], expected: str, schema: pl.Schema) -> pl.Expr:

@@ -11,7 +11,7 @@ flag ``codes_anciens``, unset (``passage.py`` sets it).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -20,6 +20,7 @@ from edu_pipeline.catalogue import File
 from edu_pipeline.contracts import CODES_ANCIENS, Spec, specs
 from edu_pipeline.loading.columns import find_columns
 from edu_pipeline.loading.corrections import Applied, correct, corrections_for
+from edu_pipeline.normalise import SCIENTIFIC
 from edu_pipeline.table import Table
 
 
@@ -29,7 +30,7 @@ class Intake:
 
     Attributes:
         frame: a column per contract column that comes from this file, then the needed ones; all text.
-        hidden: number of cells per column in which the publisher hides the value.
+        hidden: number of cells per column in which the publisher hides the value, or a spreadsheet has lost its digits.
         corrections: the corrections of known upstream errors, and the number of rows that each changed.
         missing: upstream name of a column that the file lacks, to names in the file that are close.
         file_name: the file's name as received.
@@ -62,11 +63,11 @@ def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_na
     text = [name for name, column in named.items() if schema[column] == pl.String]
     chosen = raw.select(pl.col(column).alias(name) for name, column in named.items())
     hidden: dict[str, int] = {}
-    if file.hidden and text:
-        is_hidden = pl.col(text).is_in(list(file.hidden))
-        counts = chosen.select(is_hidden.sum()).collect(engine="streaming").row(0, named=True)
-        hidden = {name: count for name, count in counts.items() if count}
-        chosen = chosen.with_columns(pl.when(~is_hidden).then(pl.col(text)).name.keep())
+    if unusable := _unusable(text, file, table):
+        counts = chosen.select(**{name: cells.sum() for name, cells in unusable.items()})
+        row = counts.collect(engine="streaming").row(0, named=True)
+        hidden = {name: count for name, count in row.items() if count}
+        chosen = chosen.with_columns(pl.when(~unusable[name]).then(name).alias(name) for name in hidden)
     contract = specs(table.contract)
     absent = {name: table.contract.columns()[name].dtype for name in columns.upstream if name not in named}
     chosen = chosen.with_columns(
@@ -78,6 +79,20 @@ def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_na
         chosen = chosen.with_columns(vintage=pl.lit(match.group(1)))
     corrected, applied = correct(chosen, corrections_for(table.name, parameter))
     return Intake(corrected, hidden, applied, columns.missing, file_name)
+
+
+def _unusable(text: Collection[str], file: File, table: Table) -> dict[str, pl.Expr]:
+    """The columns with cells that count as NULL, and which cells these are.
+
+    They are the values that the publisher hides, and in texts that may be NULL the numbers whose digits a spreadsheet
+    has lost; where there must be a value, the contract refuses such a number.
+    """
+    cells = {name: pl.col(name).is_in(list(file.hidden)).fill_null(False) for name in text} if file.hidden else {}
+    for name, column in table.contract.columns().items():
+        if name in text and column.dtype == pl.String and column.nullable:
+            lossy = pl.col(name).str.contains(SCIENTIFIC).fill_null(False)
+            cells[name] = cells[name] | lossy if name in cells else lossy
+    return cells
 
 
 def _normalised(name: str, spec: Spec, file: File, table: Table) -> pl.Expr:

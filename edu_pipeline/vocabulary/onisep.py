@@ -1,4 +1,4 @@
-"""What ONISEP's files have in common: lists in a single text, dates, postal codes, several sites of one school.
+"""What ONISEP's files have in common: lists in a single text, several sites of one school.
 
 Does not belong here: the names of the courses (`specialites.py` for the specialties of première).
 """
@@ -12,16 +12,6 @@ SEPARATOR = " / "
 
 SITE = "Identifiant action de formation"
 """Column that identifies the rows, which are one per course and site."""
-
-
-def five_digits(code: pl.Expr) -> pl.Expr:
-    """The postal code with the leading zero that ONISEP omits: `1210` becomes `01210`."""
-    return code.str.zfill(5)
-
-
-def iso_date(day: pl.Expr) -> pl.Expr:
-    """`31/01/2023` becomes `2023-01-31`, so that the greatest is the latest; the contract refuses anything else."""
-    return day.str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "${3}-${2}-${1}")
 
 
 def filled(items: pl.Expr) -> pl.Expr:

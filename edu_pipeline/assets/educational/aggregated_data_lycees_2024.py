@@ -132,7 +132,7 @@ class AggregatedDataLycees2024(c.Contract):
     code_commune = c.code_commune(upstream=_in_both("code_commune", "Informations établissement - Code commune"))
     ville = _identity("Name of the commune.", "libelle_commune", "Ville", "Commune")
     academie = _identity("Name of the académie.", "libelle_academie", "Académie", "Académie")
-    code_region = c.text("INSEE code of the region.", upstream={EXPORT: "code_region"})
+    code_region = c.code_region(upstream={EXPORT: "code_region"})
     region = c.text("Name of the region.", upstream={EXPORT: "libelle_region"}, aliases=["Region"])
     secteur = c.secteur(upstream=_in_both("secteur", "Informations établissement - Secteur"))
     presents_toutes_series = _candidates("total")

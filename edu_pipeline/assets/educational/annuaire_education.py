@@ -9,7 +9,10 @@ from typing import Any
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline import normalise
 from edu_pipeline.table import table
+
+LETTERS_OR_DIGITS = "^[0-9A-Za-z]+$"
 
 
 def _flag(what: str, upstream: str) -> Any:
@@ -36,22 +39,25 @@ class AnnuaireEducation(c.Located):
     type_contrat_prive = c.text(
         "Contract of a private school with the State, SANS OBJET for a public one.", upstream="Type_contrat_prive"
     )
-    code_type_contrat_prive = c.text(
-        "Code of the contract, 99 for a public school.", upstream="Code_type_contrat_prive"
+    code_type_contrat_prive = c.code(
+        "Code of the contract, 99 for a public school, !! where the publisher has none.",
+        2,
+        pattern="^([0-9]{2}|!!)$",
+        upstream="Code_type_contrat_prive",
     )
     etat = c.text("State of the establishment: OUVERT.", upstream="etat")
     ministere_tutelle = c.text("Ministry in charge.", upstream="ministere_tutelle")
-    code_nature = c.text("Code of the type of establishment, e.g. 340 for a collège.", upstream="code_nature")
+    code_nature = c.code("Code of the type of establishment, e.g. 340 for a collège.", 3, upstream="code_nature")
     libelle_nature = c.text("The type of establishment in words.", upstream="libelle_nature")
     address = c.text("Postal address on one line: Adresse_1 to Adresse_3, each once, and postal code and commune.")
-    code_postal = c.text("Postal code, possibly a CEDEX.", length=10, upstream="Code_postal")
+    code_postal = c.code_postal("Postal code, possibly a CEDEX.", upstream="Code_postal")
     code_commune = c.code_commune(upstream="Code_commune")
     nom_commune = c.text("Name of the commune.", upstream="Nom_commune")
     code_departement = c.code_departement(upstream="Code_departement")
     libelle_departement = c.text("Name of the département.", upstream="Libelle_departement")
     code_academie = c.code_academie(upstream="Code_academie")
     libelle_academie = c.text("Name of the académie.", upstream="Libelle_academie")
-    code_region = c.text("INSEE code of the region.", upstream="Code_region")
+    code_region = c.code_region(upstream="Code_region")
     libelle_region = c.text("Name of the region.", upstream="Libelle_region")
     latitude = c.latitude("Latitude, WGS 84; NULL where the school could not be located.", upstream="latitude")
     longitude = c.longitude("Longitude, WGS 84; NULL where the school could not be located.", upstream="longitude")
@@ -66,12 +72,12 @@ class AnnuaireEducation(c.Located):
         "Y in the projection of epsg_origine.", unit="m", upstream="coordY_origine", aliases=["coordonnee_Y"]
     )
     epsg_origine = c.text("Projection of the original coordinates.", upstream="epsg_origine", aliases=["epsg"])
-    telephone = c.text("Telephone number as published.", upstream="Telephone")
-    fax = c.text("Fax number as published.", upstream="Fax")
+    telephone = c.text("Telephone number as published.", upstream="Telephone", normalise=normalise.telephone)
+    fax = c.text("Fax number as published.", upstream="Fax", normalise=normalise.telephone)
     mail = c.text("E-mail address.", upstream="Mail")
     web = c.text("Web site.", upstream="Web")
     fiche_onisep = c.text("ONISEP's page about the establishment.", upstream="Fiche_onisep")
-    siren_siret = c.text("SIRET (14 digits) or SIREN number.", upstream="SIREN_SIRET")
+    siren_siret = c.siren_or_siret("SIRET (14 digits) or SIREN number (9).", upstream="SIREN_SIRET")
     nombre_d_eleves = c.integer(
         "Pupils; given for first-degree schools only, NULL elsewhere.", unit="pupils", min=0, upstream="Nombre_d_eleves"
     )
@@ -99,8 +105,12 @@ class AnnuaireEducation(c.Located):
     rpi_concentre = _flag(
         "the pupils of several communes that run their schools in one place (RPI concentré)", "rpi_concentre"
     )
-    rpi_disperse = c.text(
-        "Code of the group of communes that share out their schools (RPI dispersé).", upstream="rpi_disperse"
+    rpi_disperse = c.code(
+        "Code of the group of communes that share out their schools (RPI dispersé).",
+        6,
+        zeros=2,
+        pattern=LETTERS_OR_DIGITS,
+        upstream="rpi_disperse",
     )
     appartenance_education_prioritaire = c.text(
         "REP or REP+, NULL outside priority education.", upstream="Appartenance_Education_Prioritaire"
@@ -110,24 +120,36 @@ class AnnuaireEducation(c.Located):
         upstream="multi_uai",
         aliases=["etablissement_multi_lignes"],
     )
-    etablissement_mere = c.text("Code (UAI) of the establishment that it belongs to.", upstream="etablissement_mere")
+    etablissement_mere = c.text(
+        "Code (UAI) of the establishment that it belongs to.", pattern=LETTERS_OR_DIGITS, upstream="etablissement_mere"
+    )
     type_rattachement_etablissement_mere = c.text(
         "How it belongs to it.", upstream="type_rattachement_etablissement_mere"
     )
-    pial = c.text("Code (UAI) of the head of its inclusive support group (PIAL).", upstream="PIAL")
+    pial = c.text(
+        "Code (UAI) of the head of its inclusive support group (PIAL).", pattern=LETTERS_OR_DIGITS, upstream="PIAL"
+    )
     nom_circonscription = c.text("First-degree inspection district.", upstream="nom_circonscription")
     code_circonscription = c.text(
-        "Code (UAI) of that district; not in files of 2023.", optional=True, upstream="code_circonscription"
-    )
-    code_zone_animation_pedagogique = c.text(
-        "Code of the teaching support area; not in files of 2023.",
+        "Code (UAI) of that district; not in files of 2023.",
         optional=True,
+        pattern=LETTERS_OR_DIGITS,
+        upstream="code_circonscription",
+    )
+    code_zone_animation_pedagogique = c.code(
+        "Code of the teaching support area; not in files of 2023.",
+        6,
+        zeros=2,
+        optional=True,
+        pattern=LETTERS_OR_DIGITS,
         upstream="code_zone_animation_pedagogique",
     )
     libelle_zone_animation_pedagogique = c.text(
         "Name of that area; not in files of 2023.", optional=True, upstream="libelle_zone_animation_pedagogique"
     )
-    code_bassin_formation = c.text("Code of the training area.", upstream="code_bassin_formation")
+    code_bassin_formation = c.code(
+        "Code of the training area.", 5, pattern=LETTERS_OR_DIGITS, upstream="code_bassin_formation"
+    )
     libelle_bassin_formation = c.text("Name of the training area.", upstream="libelle_bassin_formation")
     date_ouverture = c.date("Day of opening.", upstream="date_ouverture")
     date_maj_ligne = c.date("Day of the row's last update by the publisher.", upstream="date_maj_ligne")
@@ -140,10 +162,16 @@ class AnnuaireEducation(c.Located):
 )
 def annuaire_education(fr_en_annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
     """Put the address on one line; its third line is often already postal code and commune."""
-    lines = [pl.col(f"adresse_{number}").str.replace_all(r"\s+", " ") for number in (1, 2, 3)]
+    lines = [_with_zero(pl.col(f"adresse_{number}").str.replace_all(r"\s+", " ")) for number in (1, 2, 3)]
     has_postal_line = pl.any_horizontal(line.str.starts_with(pl.col("code_postal")) for line in lines)
     postal_line = pl.concat_str("code_postal", "nom_commune", separator=" ", ignore_nulls=True)
     address = pl.concat_list(*lines, pl.when(has_postal_line).then(None).otherwise(postal_line))
     return fr_en_annuaire_education.with_columns(
         address=address.list.drop_nulls().list.unique(maintain_order=True).list.join(", ").replace("", None)
     )
+
+
+def _with_zero(line: pl.Expr) -> pl.Expr:
+    """``9200 MOULIS`` with the zero of the postal code ``09200``, if a spreadsheet has taken it."""
+    filled = "0" + line
+    return pl.when(filled.str.starts_with(pl.col("code_postal"))).then(filled).otherwise(line)

@@ -33,7 +33,7 @@ class IpsColleges(c.Contract):
     rentree_scolaire = c.text(
         "School year of the figures, e.g. 2024-2025.",
         length=9,
-        pattern=r"^\d{4}-\d{4}$",
+        pattern="^[0-9]{4}-[0-9]{4}$",
         required=True,
         upstream="rentree_scolaire",
         aliases=["Année scolaire"],
@@ -46,10 +46,10 @@ class IpsColleges(c.Contract):
     departement = c.text("Name of the département.", upstream="departement", aliases=["Libellé département"])
     code_academie = c.code_academie(upstream="code_academie", optional=True)
     academie = c.text("Name of the académie.", upstream="academie", aliases=["Libellé académie"])
-    code_region = c.text(
+    code_region = c.code_region(
         "Code of the région académique, which is not INSEE's code of the region.", optional=True, upstream="code_region"
     )
-    code_region_insee = c.text(
+    code_region_insee = c.code_region(
         "INSEE code of the region; in files since 2026.", optional=True, upstream="code_region_insee"
     )
     region_academique = c.text(

@@ -60,7 +60,7 @@ class MetricsColleges(c.Contract):
         upstream={IVAC: "code_academie", "annuaire_education": "code_academie"},
     )
     academie = c.text("Name of the académie.", upstream="academie", aliases=["acad"], normalise=_with_blanks)
-    code_region_academique = c.text(
+    code_region_academique = c.code_region(
         "Code of the région académique, which is not INSEE's code of the region; not in files of 2024.",
         optional=True,
         upstream="code_region_academique",

@@ -25,14 +25,13 @@ class InfoCommunes(c.Located):
     code_commune = c.code_commune(key=True, upstream="code", references=())
     nom_commune = c.text("Name, with its article.", length=255, required=True, upstream="nom")
     code_departement = c.code_departement(required=True, upstream="codeDepartement", references=("departements",))
-    code_region = c.text(
+    code_region = c.code_region(
         "INSEE code of the region; an overseas collectivity's own code.",
         length=3,
         required=True,
-        pattern=r"^(\d{2}|9[78]\d)$",
         upstream="codeRegion",
     )
-    code_postal = c.text("The first of the postal codes, NULL where there is none.", length=10, pattern=r"^\d{5}$")
+    code_postal = c.code_postal("The first of the postal codes, NULL where there is none.")
     codes_postaux = c.texts("All postal codes, NULL where there is none.", length=10, upstream="codesPostaux")
     population = c.integer(
         "Municipal population in the latest reference census; NULL in uninhabited territories.",
@@ -42,16 +41,12 @@ class InfoCommunes(c.Located):
     )
     latitude = c.latitude("Latitude of the centre of the commune's area, WGS 84.")
     longitude = c.longitude("Longitude of the centre of the commune's area, WGS 84.")
-    code_epci = c.text(
+    code_epci = c.siren(
         "SIREN of the group of communes (EPCI) that it belongs to; NULL for the few in none and for arrondissements.",
-        length=9,
-        pattern=r"^\d{9}$",
         upstream={PARTS[0]: "codeEpci"},
     )
-    siren = c.text(
+    siren = c.siren(
         "SIREN of the municipality; NULL for overseas collectivities and arrondissements.",
-        length=9,
-        pattern=r"^\d{9}$",
         upstream={PARTS[0]: "siren"},
     )
     type_commune = c.text(

@@ -21,11 +21,10 @@ class Departements(c.Contract):
         key=True, upstream={"geo_api_departements": "code", "departement_academie": "code_departement"}
     )
     nom_departement = c.text("Name, e.g. Côte-d'Or.", required=True, upstream={"geo_api_departements": "nom"})
-    code_region = c.text(
+    code_region = c.code_region(
         "INSEE code of the region, e.g. 84; an overseas collectivity's own code.",
         length=3,
         required=True,
-        pattern=r"^(\d{2}|9[78]\d)$",
         upstream={"geo_api_departements": "codeRegion"},
     )
     nom_region = c.text(
@@ -39,10 +38,10 @@ class Departements(c.Contract):
         "Name of the académie as DEPP writes it: capitals without accents. NULL where there is none.",
         upstream={"departement_academie": "academie"},
     )
-    code_region_academique = c.text(
+    code_region_academique = c.code(
         "Code of the région académique, two digits, not INSEE's; 00 if in none. NULL without an académie.",
+        2,
         length=2,
-        pattern=r"^\d{2}$",
         upstream={"departement_academie": "code_region_academique"},
     )
     nom_region_academique = c.text(

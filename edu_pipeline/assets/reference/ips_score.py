@@ -21,7 +21,7 @@ class IpsScore(c.Contract):
         "Code of the category, as in pcs_libelle.",
         length=10,
         key=True,
-        pattern=r"^\d[0-9A-Za-z]*$",
+        pattern="^[0-9]{1,4}[A-Za-z]?$",
         references=("pcs_libelle",),
         upstream="code_pcs",
     )

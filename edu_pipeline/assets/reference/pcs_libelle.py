@@ -21,7 +21,7 @@ class PcsLibelle(c.Contract):
         "Code of the category: one digit (level 1), two (levels 2 and 3), three and a letter (level 4).",
         length=10,
         key=True,
-        pattern=r"^\d[0-9A-Za-z]*$",
+        pattern="^[0-9]{1,4}[A-Za-z]?$",
         upstream="code",
     )
     libelle = c.text("Label of the category at the level `niveau`.", required=True, upstream="libelle")
@@ -37,6 +37,7 @@ class PcsLibelle(c.Contract):
     code_parent = c.text(
         "Code of the category one level above `niveau`; NULL at level 1.",
         length=10,
+        pattern="^[0-9]{1,4}[A-Za-z]?$",
         references=("pcs_libelle",),
         upstream="parent_code",
     )

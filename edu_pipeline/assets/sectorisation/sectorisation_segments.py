@@ -87,7 +87,7 @@ class SectorisationSegments(c.Contract):
         "School year, e.g. 2024-2025; NULL if the file does not say.",
         length=9,
         optional=True,
-        pattern=r"^\d{4}-\d{4}$",
+        pattern="^[0-9]{4}-[0-9]{4}$",
         upstream={SUPPLIED: "rentree_scolaire"},
     )
     rule = c.text(

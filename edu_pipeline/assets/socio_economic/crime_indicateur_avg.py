@@ -26,7 +26,7 @@ class CrimeIndicateurAvg(c.Contract):
         "Code of the communes' département, or FR for all communes.",
         length=5,
         key=True,
-        pattern=r"^(\d{2}|2[AB]|9[78]\d|FR)$",
+        pattern="^([0-9]{2}|2[AB]|9[78][0-9]|FR)$",
     )
     indicateur = c.text("Indicator, as in criminalite_2024.", key=True)
     annee = c.year("The latest year in criminalite_2024.", required=True)

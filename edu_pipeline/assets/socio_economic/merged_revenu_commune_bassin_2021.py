@@ -64,7 +64,7 @@ class MergedRevenuCommuneBassin2021(c.Contract):
     code_bassin_vie = c.text(
         "Code of the bassin de vie (2022), which is that of its main commune.",
         length=5,
-        pattern=r"^(\d{2}|2[AB])\d{3}$",
+        pattern="^([0-9]{2}|2[AB])[0-9]{3}$",
         normalise=normalise.code_commune,
         upstream={BASSINS: "BV2022", MEASURES: "CODGEO"},
     )

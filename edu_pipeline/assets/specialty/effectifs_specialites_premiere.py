@@ -12,7 +12,7 @@ from edu_pipeline.table import table
 from edu_pipeline.vocabulary import specialites
 
 SOURCE = "fr_en_effectifs_specialites_triplettes_1ere_generale"
-CELLS = r"^(?!00)\d{4}_.*_(filles|garcons)$"
+CELLS = "^(?!00)[0-9]{4}_.*_(filles|garcons)$"
 """Matches the columns of a specialty: a four-digit code that does not begin with 00 (those are combinations)."""
 
 
@@ -27,7 +27,7 @@ class EffectifsSpecialitesPremiere(c.Contract):
 
     uai = c.uai(key=True, upstream="UAI", aliases=["numero_etablissement"])
     rentree_scolaire = c.year("Year in which the school year begins.", key=True, upstream="RENTREE SCOLAIRE")
-    code_specialite = c.text("DEPP's code of the specialty, e.g. 0613.", length=4, key=True, pattern=r"^\d{4}$")
+    code_specialite = c.code("DEPP's code of the specialty, e.g. 0613.", 4, length=4, key=True)
     specialite = c.text("Canonical label, as in specialites_lycees.specialites_array.", required=True)
     filles = c.integer("Girls in the specialty; NULL where masked.", min=0, unit="pupils")
     garcons = c.integer("Boys in the specialty; NULL where masked.", min=0, unit="pupils")

@@ -27,16 +27,11 @@ class EtablissementsOnisep(c.Located):
     with care, never count by it. In Paris, Lyon and Marseille `commune_cog` is the arrondissement.
     """
 
-    identifiant_onisep = c.text("ONISEP's identifier, e.g. ENS.12993.", key=True, pattern=r"^ENS\.\d+$")
+    identifiant_onisep = c.text("ONISEP's identifier, e.g. ENS.12993.", key=True, pattern=r"^ENS\.[0-9]+$")
     code_uai = c.uai(
         "Establishment code; NULL where ONISEP gives none. Not unique.", required=False, upstream="code UAI"
     )
-    n_siret = c.text(
-        "SIRET number, 14 digits.",
-        length=14,
-        upstream="n° SIRET",
-        normalise=lambda number: number.str.replace_all(r"\s", ""),
-    )
+    n_siret = c.siren_or_siret("SIRET number, 14 digits.", length=14, upstream="n° SIRET")
     nom = c.text("Name.", required=True, upstream="nom")
     sigle = c.text("Short name.", upstream="sigle")
     type_etablissement = c.text(
@@ -49,34 +44,29 @@ class EtablissementsOnisep(c.Located):
     address = c.text("Postal address on one line: street, post office box, postal code, commune and CEDEX.")
     adresse = c.text("Street and building only.", upstream="adresse")
     boite_postale = c.text("Post office box, e.g. BP 77.", upstream="boîte postale")
-    code_postal = c.text("Postal code, possibly a CEDEX.", length=10, upstream="CP", normalise=onisep.five_digits)
+    code_postal = c.code_postal("Postal code, possibly a CEDEX.", upstream="CP")
     commune = c.text("Name of the commune.", upstream="commune")
     commune_cog = c.code_commune(
         "INSEE code of the commune; in Paris, Lyon and Marseille that of the arrondissement, if ONISEP gives it.",
         upstream="commune (COG)",
     )
     cedex = c.text("CEDEX, with its number where it has one.", upstream="cedex")
-    arrondissement = c.text(
-        "Number of the arrondissement in Paris, Lyon or Marseille, two digits.",
-        upstream="arrondissement",
-        normalise=normalise.two_digits,
+    arrondissement = c.code(
+        "Number of the arrondissement in Paris, Lyon or Marseille, two digits.", 2, upstream="arrondissement"
     )
     departement = c.text(
         "Name of the département, without its code, which some exports put before it.",
         upstream="département",
-        normalise=lambda name: name.str.replace(r"^\d[\dAB]\d? - ", ""),
+        normalise=lambda name: name.str.replace(r"^[0-9][0-9AB][0-9]? - ", ""),
     )
     academie = c.text("Name of the académie.", upstream="académie")
     region = c.text("Name of the region.", upstream="région")
-    region_cog = c.text(
-        "INSEE code of the region; 00 for the overseas collectivities.",
-        length=3,
-        upstream="région (COG)",
-        normalise=normalise.two_digits,
+    region_cog = c.code_region(
+        "INSEE code of the region; 00 for the overseas collectivities.", length=3, upstream="région (COG)"
     )
     latitude = c.latitude("Latitude, WGS 84; NULL where ONISEP has none.", upstream="latitude (Y)")
     longitude = c.longitude("Longitude, WGS 84; NULL where ONISEP has none.", upstream="longitude (X)")
-    telephone = c.text("Telephone number as published.", upstream="téléphone")
+    telephone = c.text("Telephone number as published.", upstream="téléphone", normalise=normalise.telephone)
     journees_portes_ouvertes = c.text(
         "Open days as ONISEP writes them: `le 31/01/2026 de 08h30 à 12h00 (...) | le ...`; some may be past.",
         upstream="journées portes ouvertes",
@@ -126,13 +116,13 @@ def etablissements_onisep(onisep_5fa5816ac6a6e: pl.LazyFrame) -> pl.LazyFrame:
     lists = {
         "langues_enseignees": pl.col("langues_enseignees").str.extract_all(LANGUAGE),
         "etablissements_lies": pl.col("etablissements_lies").str.split("|"),
-        "etablissements_lies_onisep": pl.col("etablissements_lies_onisep").str.extract_all(r"ENS\.\d+"),
+        "etablissements_lies_onisep": pl.col("etablissements_lies_onisep").str.extract_all(r"ENS\.[0-9]+"),
     }
     lists = {name: onisep.filled(items) for name, items in lists.items()}
     lists["langues_enseignees"] = lists["langues_enseignees"].list.unique().list.sort()
     lines = ("adresse", "boite_postale", postal_line.replace("", None))
     return onisep_5fa5816ac6a6e.with_columns(
-        identifiant_onisep=pl.col("url_onisep").str.extract(r"(ENS\.\d+)$"),
+        identifiant_onisep=pl.col("url_onisep").str.extract(r"(ENS\.[0-9]+)$"),
         address=pl.concat_str(*lines, separator=", ", ignore_nulls=True).replace("", None),
         commune_cog=pl.when(city.is_not_null() & part.is_in(list(arrondissements.COMMUNES)))
         .then(part)

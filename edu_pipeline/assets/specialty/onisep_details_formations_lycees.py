@@ -10,6 +10,7 @@ whose names are the aliases.
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline import normalise
 from edu_pipeline.table import table
 from edu_pipeline.vocabulary import onisep
 
@@ -26,14 +27,14 @@ class OnisepDetailsFormationsLycees(c.Located):
     identifiant_af = c.text(
         "ONISEP's identifier of the course at this place, e.g. AF.69395.",
         key=True,
-        pattern=r"^AF\.\d+$",
+        pattern=r"^AF\.[0-9]+$",
         upstream="Action de Formation (AF) identifiant Onisep",
         normalise=lambda link: link.str.replace(r"^.*/", ""),
     )
     uai = c.uai(
         "Establishment code of the place; NULL where ONISEP gives none.", required=False, upstream="ENS code UAI"
     )
-    identifiant_onisep = c.text("ONISEP's identifier of the place, e.g. ENS.13362.", pattern=r"^ENS\.\d+$")
+    identifiant_onisep = c.text("ONISEP's identifier of the place, e.g. ENS.13362.", pattern=r"^ENS\.[0-9]+$")
     etablissement = c.text(
         "Name of the place.", upstream="Lieu d'enseignement (ENS) libellé", aliases=["lieu_denseignement_ens_libelle"]
     )
@@ -68,19 +69,16 @@ class OnisepDetailsFormationsLycees(c.Located):
     hebergement = c.text("Boarding as text, e.g. internat (homme/femme), sans hébergement.", upstream="ENS hébergement")
     accessibilite = c.text("Access for disabled people as text; NULL if not stated.", upstream="ENS accessibilité")
     adresse = c.text("Street, building and post office box of the place.", upstream="ENS adresse")
-    code_postal = c.text(
-        "Postal code of the place, possibly a CEDEX.",
-        length=10,
-        upstream="ENS code postal",
-        normalise=onisep.five_digits,
-    )
+    code_postal = c.code_postal("Postal code of the place, possibly a CEDEX.", upstream="ENS code postal")
     commune = c.text("Name of the commune.", upstream="ENS commune")
     departement = c.text("Name of the département.", upstream="ENS département")
     academie = c.text("Name of the académie.", upstream="ENS académie")
     region = c.text("Name of the region.", upstream="ENS région")
     latitude = c.latitude("Latitude of the place, WGS 84; NULL where ONISEP has none.", upstream="ENS latitude")
     longitude = c.longitude("Longitude of the place, WGS 84; NULL where ONISEP has none.", upstream="ENS longitude")
-    telephone = c.text("Telephone number of the place as published.", upstream="ENS n° téléphone")
+    telephone = c.text(
+        "Telephone number of the place as published.", upstream="ENS n° téléphone", normalise=normalise.telephone
+    )
     site_web = c.text("Web site of the place.", upstream="ENS site web")
     url_formation = c.text(
         "ONISEP's page about the course; it ends with its identifier, e.g. FOR.2255.", upstream="FOR URL et ID Onisep"
@@ -100,6 +98,6 @@ class OnisepDetailsFormationsLycees(c.Located):
 def onisep_details_formations_lycees(onisep_605340ddc19a9: pl.LazyFrame) -> pl.LazyFrame:
     """Extract the place's identifier from its page's URL and split the fields."""
     return onisep_605340ddc19a9.with_columns(
-        identifiant_onisep=pl.col("url_etablissement").str.extract(r"(ENS\.\d+)$"),
+        identifiant_onisep=pl.col("url_etablissement").str.extract(r"(ENS\.[0-9]+)$"),
         domaines=onisep.filled(pl.col("domaines").str.split("|")),
     )

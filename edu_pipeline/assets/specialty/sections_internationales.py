@@ -64,5 +64,5 @@ class SectionsInternationales(c.Contract):
 def sections_internationales(fr_en_sections_internationales: pl.LazyFrame) -> pl.LazyFrame:
     """Keep the latest school year of the list (`2025-2026` is 2025): a section no longer on it has closed."""
     rentree = pl.col("rentree_scolaire")
-    rows = fr_en_sections_internationales.with_columns(rentree.str.replace(r"^(\d{4})-\d{4}$", "${1}"))
+    rows = fr_en_sections_internationales.with_columns(rentree.str.replace("^([0-9]{4})-[0-9]{4}$", "${1}"))
     return rows.filter(rentree.is_null() | (rentree == rentree.max()))

@@ -22,12 +22,7 @@ class SpecialitesLycees(c.Contract):
 
     uai = c.uai(key=True, upstream="UAI lieu de cours")
     etablissement = c.text("Name of the (main) site.", required=True, upstream="Libellé lieu de cours")
-    code_postal = c.text(
-        "Postal code of the (main) site.",
-        length=10,
-        upstream="Code postal lieu de cours",
-        normalise=onisep.five_digits,
-    )
+    code_postal = c.code_postal("Postal code of the (main) site.", upstream="Code postal lieu de cours")
     commune = c.text("Commune of the (main) site.", upstream="Commune lieu de cours")
     departement = c.text("Name of its département.", upstream="Département lieu de cours")
     region = c.text("Name of its region.", upstream="Région lieu de cours")
@@ -43,7 +38,6 @@ class SpecialitesLycees(c.Contract):
     date_modification = c.date(
         "Day on which ONISEP last changed the site's row, or one of its rows.",
         upstream="AF date de modification",
-        normalise=onisep.iso_date,
     )
 
 
