@@ -158,9 +158,7 @@ def test_status_counts_each_table_once(loaded: StandIn, monkeypatch: pytest.Monk
 def test_missing_schema_has_no_tables_and_no_health(stand_in: StandIn) -> None:
     other = Database(stand_in.database.url, "autre_schema")
     assert status.table_status(other, stand_in.archive) == []
-    with pytest.raises(
-        SchemaMissing, match=r"schema autre_schema: expected a schema of this name.*migrate"
-    ):
+    with pytest.raises(SchemaMissing, match=r"schema autre_schema: expected a schema of this name.*migrate"):
         health(other, stand_in.archive)
 
 
