@@ -24,6 +24,22 @@ def test_establishments_of_the_index_are_in_the_directory(connection: Connection
     assert check("ips_colleges", "in_directory").passed
 
 
+def test_equal_shares_of_a_split_are_reported(connection: Connection, check: RunCheck) -> None:
+    def split(former: str, *parts: tuple[str, float], estimated: bool) -> None:
+        for code, part in parts:
+            row = {"code_ancien": former, "code_commune": code, "part": part, "part_estimee": estimated}
+            put(connection, "passage_communes", nature="scission", date_effet="2024-01-01", **row)
+
+    split("60054", ("60054", 0.38), ("60694", 0.62), estimated=True)
+    split("14712", ("14666", 0.35), ("14712", 0.65), estimated=False)
+    result = check("passage_communes", "shares")
+    assert (result.passed, result.metadata["splits_estimated"]) == (True, 1)
+    assert result.metadata["estimated"] == ["60054 2024-01-01: 60054 0.38, 60694 0.62"]
+    split("01010", ("01010", 0.5), ("01011", 0.5), estimated=False)
+    result = check("passage_communes", "shares")
+    assert (result.passed, result.metadata["equal"]) == (False, ["01010 2024-01-01: 01010 0.50, 01011 0.50"])
+
+
 def test_mean_index_is_compared_by_kind_of_lycee(connection: Connection, check: RunCheck) -> None:
     for uai, kind, ips in (("1", "LEGT", 119), ("2", "LEGT", 122), ("3", "LP", 90), ("4", "LPO", 104), ("5", None, 50)):
         row = {"uai": uai, "rentree_scolaire": "2025-2026", "type_de_lycee": kind, "ips": ips}
