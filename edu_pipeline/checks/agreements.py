@@ -15,6 +15,7 @@ from psycopg import sql
 
 from edu_pipeline.checks.overlaps import overlaps
 from edu_pipeline.checks.subject import CheckSpec, Finding, Subject, examples_of, finding
+from edu_pipeline.checks.successors import successors
 from edu_pipeline.errors import EXAMPLES
 
 NOT_IN_DIRECTORY = 0.02
@@ -327,6 +328,14 @@ AGREEMENTS: list[CheckSpec] = [
         for table in ("commune_boundaries", "sectorisation_segments", "sectorisation_zones")
     ),
     CheckSpec("passage_communes", "shares", "Shares of split communes are no placeholders.", "warn", _shares),
+    CheckSpec(
+        "passage_communes",
+        "successors",
+        "Every commune of an earlier release is in force, or has a successor.",
+        "warn",
+        successors,
+        between=True,
+    ),
     CheckSpec(
         "data_quality_metrics",
         "match_rate",
