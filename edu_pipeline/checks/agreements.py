@@ -7,6 +7,7 @@ and the one so costly that it is not repeated for the same rows (``overlaps.py``
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from statistics import median
 from typing import Any, LiteralString
 
@@ -14,6 +15,7 @@ from psycopg import sql
 
 from edu_pipeline.checks.overlaps import overlaps
 from edu_pipeline.checks.subject import CheckSpec, Finding, Subject, examples_of, finding
+from edu_pipeline.checks.successors import successors
 from edu_pipeline.errors import EXAMPLES
 
 NOT_IN_DIRECTORY = 0.02
@@ -253,6 +255,28 @@ def _covered(subject: Subject) -> Finding:
     return finding(not bare, text, remedy, {"communes": len(bare), "examples": bare[:EXAMPLES]})
 
 
+def _shares(subject: Subject) -> Finding:
+    """That no split has equal shares, which are a placeholder; shares by today's populations are listed."""
+    splits = subject.ask(
+        "SELECT code_ancien, date_effet, array_agg(code_commune ORDER BY code_commune),"
+        " array_agg(part ORDER BY code_commune), bool_or(part_estimee) FROM {table} WHERE nature = 'scission'"
+        " GROUP BY 1, 2 HAVING bool_or(part_estimee) OR (count(*) > 1 AND max(part) - min(part) < 1e-6) ORDER BY 2, 1"
+    )
+    estimated = [_split(*split) for *split, is_estimated in splits if is_estimated]
+    equal = [_split(*split) for *split, is_estimated in splits if not is_estimated]
+    text = (
+        f"expected a share of its own for every part of a split commune, found {len(equal):,} splits with equal shares"
+        f"{examples_of(equal)}; {len(estimated):,} have shares by today's populations{examples_of(estimated)}."
+    )
+    numbers = {"equal": equal[:EXAMPLES], "estimated": estimated[:EXAMPLES], "splits_estimated": len(estimated)}
+    remedy = "Counts of these communes are shared out wrongly: load geo-api-communes, or look up the populations."
+    return finding(not equal, text, remedy, numbers)
+
+
+def _split(former: str, day: date, codes: Sequence[str], parts: Sequence[float]) -> str:
+    return f"{former} {day}: " + ", ".join(f"{code} {part:.2f}" for code, part in zip(codes, parts, strict=True))
+
+
 def _rate(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
@@ -302,6 +326,15 @@ AGREEMENTS: list[CheckSpec] = [
     *(
         CheckSpec(table, "geometries", "Geometries are valid.", "error", _geometries)
         for table in ("commune_boundaries", "sectorisation_segments", "sectorisation_zones")
+    ),
+    CheckSpec("passage_communes", "shares", "Shares of split communes are no placeholders.", "warn", _shares),
+    CheckSpec(
+        "passage_communes",
+        "successors",
+        "Every commune of an earlier release is in force, or has a successor.",
+        "warn",
+        successors,
+        between=True,
     ),
     CheckSpec(
         "data_quality_metrics",

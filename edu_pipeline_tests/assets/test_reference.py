@@ -197,6 +197,43 @@ def test_later_movements_and_communes_deleguees_are_added() -> None:
     }
 
 
+def test_equal_shares_of_a_split_are_a_placeholder() -> None:
+    """Three splits: with equal shares, with INSEE's own, and with parts of which one is gone; and a merger."""
+    rows = passage_rows(
+        ("01010", "01010", "01/01/2024", "d", "0.5"),
+        ("01010", "01011", "01/01/2024", "d", "0.5"),
+        ("01020", "01020", "01/01/2024", "d", "0.4"),
+        ("01020", "01011", "01/01/2024", "d", "0.6"),
+        ("01030", "01030", "2003-01-01", "d", "0.5"),
+        ("01030", "01999", "2003-01-01", "d", "0.5"),
+        ("01040", "01011", "2003-01-01", "f", "1.0"),
+    )
+    codes = ["01010", "01011", "01020", "01030"]
+    people = pl.LazyFrame({"code": codes, "population": ["339", "542", "7", "8"]})
+    result = conform(passage_communes(rows, None, None, people), tables()["passage_communes"])
+    assert result.refused.is_empty()
+    assert result.frame.select("code_ancien", pl.col("part").round(4), "part_estimee").rows() == [
+        ("01010", 0.3848, True),
+        ("01010", 0.6152, True),
+        ("01020", 0.4, False),
+        ("01020", 0.6, False),
+        ("01030", 0.5, False),
+        ("01030", 0.5, False),
+        ("01040", 1.0, False),
+    ]
+
+
+def test_real_shares_of_2024_are_by_population() -> None:
+    frame = real_passage().filter("part_estimee", pl.col("date_effet") == datetime.date(2024, 1, 1))
+    assert frame.select("code_ancien", "code_commune", pl.col("part").round(2)).rows() == [
+        ("60054", "60054", 0.38),
+        ("60054", "60694", 0.62),
+        ("85084", "85084", 0.72),
+        ("85084", "85165", 0.13),
+        ("85084", "85212", 0.14),
+    ]
+
+
 def test_a_split_without_populations_is_refused() -> None:
     movements = movement_rows(*(("21", "2026-01-01", "COM", "01002", "COM", code) for code in ("01002", "01003")))
     people = pl.LazyFrame({"code": ["01002"], "population": ["300"]})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import LiteralString
 
 import pytest
 from psycopg import sql
 
 from edu_pipeline.database.connection import Connection
+from edu_pipeline.sources.archive import Archive
 from edu_pipeline_tests.checks.small_country import RunCheck, record
 from edu_pipeline_tests.database.rows import put
+from edu_pipeline_tests.sources.incoming_files import incoming
 
 
 def test_establishments_of_the_index_are_in_the_directory(connection: Connection, check: RunCheck) -> None:
@@ -22,6 +25,44 @@ def test_establishments_of_the_index_are_in_the_directory(connection: Connection
     assert (result.passed, result.metadata["absent"]) == (False, 2), "2 of 99; the closed one does not count"
     put(connection, "annuaire_education", uai="0010001A")
     assert check("ips_colleges", "in_directory").passed
+
+
+def test_equal_shares_of_a_split_are_reported(connection: Connection, check: RunCheck) -> None:
+    def split(former: str, *parts: tuple[str, float], estimated: bool) -> None:
+        for code, part in parts:
+            row = {"code_ancien": former, "code_commune": code, "part": part, "part_estimee": estimated}
+            put(connection, "passage_communes", nature="scission", date_effet="2024-01-01", **row)
+
+    split("60054", ("60054", 0.38), ("60694", 0.62), estimated=True)
+    split("14712", ("14666", 0.35), ("14712", 0.65), estimated=False)
+    result = check("passage_communes", "shares")
+    assert (result.passed, result.metadata["splits_estimated"]) == (True, 1)
+    assert result.metadata["estimated"] == ["60054 2024-01-01: 60054 0.38, 60694 0.62"]
+    split("01010", ("01010", 0.5), ("01011", 0.5), estimated=False)
+    result = check("passage_communes", "shares")
+    assert (result.passed, result.metadata["equal"]) == (False, ["01010 2024-01-01: 01010 0.50, 01011 0.50"])
+
+
+def test_a_commune_without_successor_is_reported(
+    connection: Connection, check: RunCheck, archive: Archive, tmp_path: Path
+) -> None:
+    """Of an earlier list: one in force, one explained, one lost, and a commune déléguée that does not count."""
+    lists = {
+        "main.2024.csv": ["COM,01001,Un", "COM,01901,Deux", "COM,01902,Trois", "COMD,01903,Quatre"],
+        "main.2025.csv": ["COM,01001,Un", "COMD,01901,Deux"],
+    }
+    for number, (name, lines) in enumerate(lists.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        text = "\r\n".join(["TYPECOM,COM,LIBELLE", *lines])
+        archive.store("insee-cog", incoming(folder, {name: text.encode()}))
+    move = {"code_ancien": "01901", "code_commune": "01001"}
+    put(connection, "passage_communes", nature="fusion", part=1, **move)
+    result = check("passage_communes", "successors")
+    assert (result.passed, result.metadata["examples"]) == (False, ["01902 (Trois)"])
+    assert "each of the 3 communes" in result.description
+    put(connection, "passage_communes", nature="fusion", part=1, **(move | {"code_ancien": "01902"}))
+    assert check("passage_communes", "successors").passed
 
 
 def test_mean_index_is_compared_by_kind_of_lycee(connection: Connection, check: RunCheck) -> None:

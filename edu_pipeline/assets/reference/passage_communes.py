@@ -8,10 +8,14 @@ import polars as pl
 from edu_pipeline import contracts as c
 from edu_pipeline.table import table
 
-TABLE = "insee_table_passage"
+TABLE, ESTIMATED = "insee_table_passage", "part_estimee"
+SAME_DAY = ["date_effet", "code_ancien"]
+"""What the rows of a split have in common."""
 NATURES = {"f": "fusion", "d": "scission", "c": "changement de code"}
 RECODED = ("41", "50")
 """Types (MOD) of INSEE's movements that change a code: a change of département, or of the chief place."""
+SAME = 1e-6
+"""Shares that differ by less are the same."""
 SINCE = "1999-01-01"
 """Start of INSEE's table of changes; if it has no rows, movements are taken from then on."""
 
@@ -25,8 +29,9 @@ class PassageCommunes(c.Contract):
     converted this way, rates and medians cannot. Codes may change several times: follow the rows in the order of
     `date_effet`, and never join on `code_ancien` alone, since the code of a split commune stays in force.
 
-    The table combines three INSEE files: the table of changes with shares (geo_ini, cod_ini, ..., up to 2024); the list
-    of movements (v_mvt_commune) for later changes, with shares by today's populations; and, for former communes that
+    The table combines three INSEE files: the table of changes with shares (geo_ini, cod_ini, ..., up to 2024; where all
+    parts of a split have the same share, that is a placeholder, and today's populations are used); the list of
+    movements (v_mvt_commune) for later changes, with shares by today's populations; and, for former communes that
     neither of the two mentions, the communes déléguées and associées of the Code officiel géographique, with the date
     of that list as `date_effet`.
     """
@@ -56,6 +61,10 @@ class PassageCommunes(c.Contract):
         max=1,
         upstream={TABLE: "ratio"},
     )
+    part_estimee = c.boolean(
+        "Whether `part` is computed from today's municipal populations, since INSEE gives no share of its own.",
+        optional=True,
+    )
     geo_ini = c.year(
         "Year of the geography (on 1 January) with the code before the change.", upstream={TABLE: "geo_ini"}
     )
@@ -78,6 +87,8 @@ def passage_communes(
 ) -> pl.LazyFrame:
     """Write the natures out (the contract refuses an unknown letter), and add what the table of changes lacks."""
     changes = insee_table_passage.with_columns(pl.col("nature").replace(NATURES), _day("date_effet"))
+    if geo_api_communes is not None:
+        changes = _with_shares(changes, geo_api_communes)
     if insee_cog__mouvements is not None and geo_api_communes is not None:
         last = changes.select(pl.col("date_effet").max().fill_null(SINCE)).collect().item()
         later = _movements(insee_cog__mouvements, geo_api_communes, last)
@@ -86,7 +97,8 @@ def passage_communes(
         changed = changes.filter(pl.col("code_ancien") != pl.col("code_commune"))
         former = _former(insee_cog).join(changed, on="code_ancien", how="anti")
         changes = pl.concat([changes, former], how="diagonal_relaxed")
-    return changes
+    estimated = [pl.col(name).fill_null(False) for name in changes.collect_schema() if name == ESTIMATED]
+    return changes.with_columns(estimated or pl.lit(False).alias(ESTIMATED))
 
 
 def _day(column: str) -> pl.Expr:
@@ -95,27 +107,48 @@ def _day(column: str) -> pl.Expr:
     return pl.coalesce(day.str.to_date("%d/%m/%Y", strict=False).cast(pl.String), day.str.slice(0, 10))
 
 
+def _by_population() -> tuple[pl.Expr, pl.Expr]:
+    """The share of a split commune by the populations of its parts, and whether all of these are known."""
+    people = pl.col("population")
+    return people / people.sum().over(SAME_DAY), people.null_count().over(SAME_DAY) == 0
+
+
+def _populations(communes: pl.LazyFrame) -> pl.LazyFrame:
+    return communes.select(code_commune="code", population=pl.col("population").cast(pl.Float64))
+
+
+def _with_shares(changes: pl.LazyFrame, communes: pl.LazyFrame) -> pl.LazyFrame:
+    """The table of changes, with shares by population for the splits of which all parts have the same share."""
+    part = pl.col("part").cast(pl.Float64, strict=False)
+    spread = part.max().over(SAME_DAY) - part.min().over(SAME_DAY)
+    is_placeholder = (pl.col("nature") == "scission") & (pl.len().over(SAME_DAY) > 1) & (spread < SAME)
+    share, is_known = _by_population()
+    return (
+        changes.join(_populations(communes), on="code_commune", how="left", maintain_order="left")
+        .with_columns((is_placeholder & is_known & share.is_finite()).alias(ESTIMATED))
+        .with_columns(pl.when(ESTIMATED).then(share.cast(pl.String)).otherwise("part").alias("part"))
+        .drop("population")
+    )
+
+
 def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl.LazyFrame:
     """The changes after the day ``last`` from commune to commune.
 
     Rows about communes déléguées and associées are left out: most communes that merge also have such a row.
     """
-    populations = communes.select(code_commune="code", population=pl.col("population").cast(pl.Float64))
     pairs = (
         movements.filter(pl.col("typecom_av") == "COM", pl.col("typecom_ap") == "COM")
         .select(_day("date_eff").alias("date_effet"), "mod", code_ancien="com_av", code_commune="com_ap")
         .filter(pl.col("date_effet") > last)
         .unique(["date_effet", "code_ancien", "code_commune"], maintain_order=True)
-        .join(populations, on="code_commune", how="left")
+        .join(_populations(communes), on="code_commune", how="left")
     )
-    same_day = ["date_effet", "code_ancien"]
-    share = pl.col("population") / pl.col("population").sum().over(same_day)
-    known = pl.col("population").null_count().over(same_day) == 0
-    split = pl.len().over(same_day) > 1
+    share, known = _by_population()
+    split = pl.len().over(SAME_DAY) > 1
     moved = pl.col("code_ancien") != pl.col("code_commune")
     joined_by_others = moved.any().over("date_effet", "code_commune")
     return pairs.filter(split | moved | joined_by_others).select(
-        *same_day,
+        *SAME_DAY,
         "code_commune",
         nature=pl.when(split)
         .then(pl.lit("scission"))
@@ -123,6 +156,7 @@ def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl
         .then(pl.lit("changement de code"))
         .otherwise(pl.lit("fusion")),
         part=pl.when(~split).then(1.0).when(known).then(share).cast(pl.String),
+        part_estimee=split,
     )
 
 
