@@ -2,7 +2,7 @@
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint types docs picture bench bench-national bench-daily stop clean lock
+.PHONY: help setup demo ui test lint types docs picture fuzz bench bench-national bench-daily stop clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ docs: setup ## write docs/cli.md from the commands' own help
 
 picture: setup ## draw docs/picture.png from the database that `make demo` has filled
 	$(bin)/python scripts/readme_picture.py
+
+fuzz: setup ## damage files and load them (SEED=1 MINUTES=5 COUNT=10000)
+	$(bin)/python -m fuzz --seed $(or $(SEED),1) --minutes $(or $(MINUTES),5) --count $(or $(COUNT),10000)
 
 bench: setup ## time how fast tables are copied
 	$(bin)/python bench/copy_speed.py

@@ -1,0 +1,1 @@
+"""The project's fuzzer: mutants of publishers' files, and what the readers and contracts make of them."""

@@ -1,0 +1,118 @@
+"""What becomes of a file: read, taken in, transformed and conformed without a database, and whether that is right.
+
+Belongs here: making the rows of a table from one changed file, and judging them. Does not belong here: how files are
+changed (`mutations.py`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from edu_pipeline.catalogue import File
+from edu_pipeline.errors import EduError
+from edu_pipeline.loading.conform import conform
+from edu_pipeline.loading.intake import take_in
+from edu_pipeline.parts import Parts
+from edu_pipeline.sources.readers import read
+from edu_pipeline.sources.soundness import check_sound
+from edu_pipeline.table import Table
+
+LONGEST_TEXT = 4096
+BAD = ("foreign exception", "silent difference", "silent loss", "poor text")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table, how many were refused as rows or as lines, and the cells that count as hidden."""
+
+    frame: pl.DataFrame
+    refused: int
+    hidden: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant: ``right``, ``refused``, or one of ``BAD``, and an example."""
+
+    kind: str
+    detail: str = ""
+
+
+def rows_of(
+    table: Table, find: Callable[[File], Path | None], of_table: Callable[[str], pl.DataFrame], scratch: Path
+) -> Rows:
+    """The rows of ``table``.
+
+    Args:
+        find: gives the path for an entry of the catalogue.
+        of_table: gives the rows of another table.
+
+    Raises:
+        EduError: a file cannot be read, or lacks a column.
+    """
+    inputs: dict[str, pl.LazyFrame | Parts | None] = {}
+    refused = hidden = 0
+    for parameter in table.parameters:
+        if parameter in table.input_tables:
+            inputs[parameter] = of_table(parameter).lazy()
+            continue
+        file = table.files[parameter]
+        path = find(file)
+        if path is None:
+            inputs[parameter] = None
+            continue
+        where = f"{file.source}, file {path.name}"
+        check_sound(path, file, where)
+        answer: Any = read(path, file, Path(tempfile.mkdtemp(dir=scratch)), where)
+        refused += len(getattr(answer, "refused", ()))
+        taken = take_in(table, parameter, getattr(answer, "frame", answer), file, path.name, where)
+        hidden += sum(taken.hidden.values())
+        inputs[parameter] = taken.frame
+    conformed = conform(table.transform(**inputs), table, Path(tempfile.mkdtemp(dir=scratch)))
+    return Rows(conformed.frame.collect(), refused + conformed.refused.height, hidden)
+
+
+def judged(make: Callable[[], Rows], table: Table, expected: Rows, keeps_values: bool) -> Verdict:
+    """Make the rows of a mutant and judge them by those of the unchanged file."""
+    try:
+        rows = make()
+    except EduError as error:
+        return _judged_text(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # polars panics are no Exceptions
+        return Verdict("foreign exception", f"{type(error).__name__}: {str(error)[:300]}")
+    if not keeps_values:
+        return Verdict("right")
+    if example := _difference(table, expected.frame, rows.frame):
+        return Verdict("silent difference", example)
+    lost = expected.frame.height + expected.refused - rows.frame.height - rows.refused
+    if lost > 0:
+        return Verdict("silent loss", f"{lost} of {expected.frame.height} rows are neither there nor refused")
+    return Verdict("refused" if rows.refused > expected.refused else "right")
+
+
+def _judged_text(error: EduError) -> Verdict:
+    text = str(error)
+    if "file " not in error.where or not error.remedy or "expected" not in text or len(text.encode()) > LONGEST_TEXT:
+        return Verdict("poor text", f"{len(text.encode()):,} bytes: {text[:300]}")
+    return Verdict("refused", text[:300])
+
+
+def _difference(table: Table, expected: pl.DataFrame, actual: pl.DataFrame) -> str:
+    """The first cell that is neither as expected nor NULL, or the first new key; empty if there is none."""
+    new = actual.join(expected, on=table.key, how="anti", nulls_equal=True)
+    if new.height:
+        return f"a row that is new: {str(new.row(0))[:200]}"
+    both = actual.join(expected, on=table.key, suffix="_expected", nulls_equal=True)
+    for name in set(actual.columns) - set(table.key):
+        wrong = both.filter(pl.col(name).is_not_null() & pl.col(name).ne_missing(pl.col(f"{name}_expected")))
+        if wrong.height:
+            return f"{name}: {wrong.select(f'{name}_expected', name).row(0)} in {wrong.height} rows"
+    return ""
