@@ -3,13 +3,15 @@
 Belongs here: which files and tables are tried, the command and its report. Does not belong here: the mutations
 (`mutations.py`) and what is right (`judging.py`).
 
-The files are those of the sample publisher, and with EDU_UPSTREAM also the real ones in that directory. A mutant is
-made again from its seed: `--only SEED`. Exit code 1: a foreign exception or something silent.
+The files are those of the sample publisher, and of the directory EDU_UPSTREAM if it is set; everything else that a
+table needs is the sample's. `--only SEED` makes one mutant again, under the same EDU_UPSTREAM. Exit code 1: a foreign
+exception, a failure text without file or advice, or a difference or loss that nothing says.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -20,9 +22,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import polars as pl
+
 from edu_pipeline.catalogue import File
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
+from edu_pipeline_tests.real_files import real_file
 from edu_pipeline_tests.sample import sample_files
 from fuzz.judging import BAD, Rows, Verdict, judged, rows_of
 from fuzz.mutations import MUTATIONS, Document
@@ -82,15 +87,22 @@ class Subject:
         return self.rows(self.document.content())
 
 
-def subjects() -> list[Subject]:
-    """Every file that the sample publishes, once for each table that reads it; without tables made of parts."""
+def subjects(find: Callable[[File], Path | None] = sample_files.file_of) -> list[Subject]:
+    """Every file that ``find`` has, once for each table that reads it; without tables made of parts."""
     return [
         Subject(table, parameter, path)
         for table in tables().values()
         if not table.in_parts
         for parameter, file in table.files.items()
-        if (path := sample_files.file_of(file))
+        if (path := find(file))
     ]
+
+
+def real_subjects() -> list[Subject]:
+    """The same of the real files, but for JSON, which is mutated whole."""
+    if not Path(os.environ.get("EDU_UPSTREAM", "")).is_absolute():
+        return []
+    return [subject for subject in subjects(real_file) if subject.file.format not in ("json", "geojson")]
 
 
 def mutants(seed: int, count: int, chosen: list[Subject]) -> Iterator[tuple[str, Verdict]]:
@@ -130,7 +142,7 @@ def main() -> int:
     end = time.monotonic() + 60 * arguments.minutes
     counts: Counter[str] = Counter()
     first: dict[tuple[str, str], str] = {}
-    for label, verdict in mutants(seed, count, subjects()):
+    for label, verdict in mutants(seed, count, subjects() + real_subjects()):
         counts[verdict.kind] += 1
         if verdict.kind in BAD or arguments.only is not None:
             first.setdefault((verdict.kind, label.rpartition(", ")[2]), f"{label}: {verdict.detail}")

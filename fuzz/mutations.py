@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from typing import Literal
 
 Bytes = Callable[[bytes], bytes]
 
@@ -44,8 +44,8 @@ class Document:
 
     def _table(self) -> bytes:
         text = io.StringIO(newline="")
-        writer = partial(csv.writer, text, delimiter=self.delimiter, lineterminator=self.line_end)
-        (writer(quoting=csv.QUOTE_ALL) if self.quoted else writer()).writerows(self.rows)
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if self.quoted else csv.QUOTE_MINIMAL
+        csv.writer(text, delimiter=self.delimiter, lineterminator=self.line_end, quoting=quoting).writerows(self.rows)
         return text.getvalue().encode(self.encoding, errors="replace")
 
 

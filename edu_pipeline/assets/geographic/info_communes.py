@@ -74,10 +74,16 @@ def info_communes(geo_api_communes: pl.LazyFrame, geo_api_communes__arrondisseme
         ),
     ]
     postal_codes = pl.when(pl.col("codes_postaux").list.len() > 0).then(pl.col("codes_postaux"))
-    position = pl.col("centre").struct.field("coordinates")
-    return pl.concat(parts, how="diagonal").with_columns(
+    return pl.concat([_with_position(part) for part in parts], how="diagonal").with_columns(
         codes_postaux=postal_codes,
         code_postal=postal_codes.list.first(),
-        longitude=position.list.get(0, null_on_oob=True),
-        latitude=position.list.get(1, null_on_oob=True),
     )
+
+
+def _with_position(part: pl.LazyFrame) -> pl.LazyFrame:
+    """The coordinates of ``centre`` as text, whatever else it contains; NULL where it has none."""
+    centre = pl.col("centre").struct.json_encode()
+    return part.with_columns(
+        longitude=centre.str.json_path_match("$.coordinates[0]"),
+        latitude=centre.str.json_path_match("$.coordinates[1]"),
+    ).drop("centre")
