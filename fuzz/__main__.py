@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import polars as pl
-
 from edu_pipeline.catalogue import File
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables

@@ -70,8 +70,8 @@ def rows_of(
         where = f"{file.source}, file {path.name}"
         check_sound(path, file, where)
         answer: Any = read(path, file, Path(tempfile.mkdtemp(dir=scratch)), where)
-        refused += len(getattr(answer, "refused", ()))
-        taken = take_in(table, parameter, getattr(answer, "frame", answer), file, path.name, where)
+        refused += answer.refused.height
+        taken = take_in(table, parameter, answer.frame, file, path.name, where)
         hidden += sum(taken.hidden.values())
         inputs[parameter] = taken.frame
     conformed = conform(table.transform(**inputs), table, Path(tempfile.mkdtemp(dir=scratch)))
