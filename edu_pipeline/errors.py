@@ -154,6 +154,10 @@ class ColumnMissing(EduError):
         )
 
 
+class AnotherFile(EduError):
+    """A file has hardly any of the columns that a table reads from it: it is probably another file."""
+
+
 class NoRows(EduError):
     """A file or a transform gave no rows at all."""
 

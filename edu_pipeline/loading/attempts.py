@@ -19,6 +19,7 @@ from edu_pipeline.table import Table
 OF_CONTENT = frozenset(
     kind.__name__
     for kind in (
+        errors.AnotherFile,
         errors.CheckRed,
         errors.ColumnMissing,
         errors.FileInvalid,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from edu_pipeline.contracts import Spec, specs
-from edu_pipeline.errors import ColumnMissing
+from edu_pipeline.errors import AnotherFile, ColumnMissing, shown
 from edu_pipeline.normalise import slug
 from edu_pipeline.table import Table, tables
 
@@ -45,12 +45,17 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
 
     Raises:
         ColumnMissing: the file lacks a column that the table cannot do without; the text gives the closest.
+        AnotherFile: it lacks most of the columns.
     """
     contract = {name: spec for name, spec in specs(table.contract).items() if spec.upstream_in(parameter)}
     upstream = {name: _named(spec.upstream_in(parameter), spec, columns) for name, spec in contract.items()}
     needs = {need: [column for column in columns if is_called(column, need)] for need in table.needs.get(parameter, ())}
     claimed = {*upstream.values(), *(column for matching in needs.values() for column in matching)}
     free = [column for column in columns if column not in claimed]
+    is_there = {name: upstream[name] is not None for name, spec in contract.items() if not spec.optional}
+    is_there |= {need: bool(matching) for need, matching in needs.items()}
+    if 2 * sum(is_there.values()) < len(is_there):
+        raise _another_file(table, is_there, columns, where)
     for need, matching in needs.items():
         if not matching:
             raise ColumnMissing(where, need, close_names(need, free), table.name, f"needs[{parameter!r}]")
@@ -62,6 +67,16 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
         if column is None and not contract[name].optional:
             missing[expected] = close_names(expected, free)
     return Columns(upstream, tuple(column for matching in needs.values() for column in matching), missing)
+
+
+def _another_file(table: Table, is_there: Mapping[str, bool], columns: Collection[str], where: str) -> AnotherFile:
+    return AnotherFile(
+        where,
+        f"expected the {len(is_there)} columns that {table.name} reads, found {sum(is_there.values())} of them; the first "
+        f"columns are {shown(', '.join(columns))}.",
+        "Check whether another file, edition or geography is in its place. If so, correct the source's entry in "
+        "edu_pipeline/catalogue.toml. The previous rows stay.",
+    )
 
 
 def missing_columns(missing: Mapping[str, Collection[str]]) -> str:

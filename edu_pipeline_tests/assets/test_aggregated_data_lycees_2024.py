@@ -206,9 +206,9 @@ def test_a_hidden_rate_is_null_an_impossible_one_is_refused(tmp_path: Path) -> N
     assert result.refused["reasons"][0].to_list() == ["taux_reussite_toutes_series: expected at most 100, found 101.00"]
 
 
-def test_a_missing_column_is_named_in_the_error(tmp_path: Path) -> None:
-    with pytest.raises(ColumnMissing, match="eff_term"):
-        export(tmp_path, LAVAL, header=[name if name != "eff_term" else "other" for name in MACHINE_NAMES])
+def test_a_missing_key_is_named_in_the_error(tmp_path: Path) -> None:
+    with pytest.raises(ColumnMissing, match="'annee'"):
+        export(tmp_path, LAVAL, header=[name if name != "annee" else "other" for name in MACHINE_NAMES])
 
 
 def test_the_workbook_adds_what_the_export_lacks(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from edu_pipeline.errors import ColumnMissing
+from edu_pipeline.errors import AnotherFile
 from edu_pipeline.loading.intake import take_in
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.readers import read
@@ -200,7 +200,7 @@ def test_a_share_above_the_whole_is_refused(table: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("table", FILES)
 def test_the_file_of_another_census_is_not_accepted(table: str, tmp_path: Path) -> None:
     header = FILES[table][1].replace("22_", "23_").replace("21_", "22_").replace("P15_", "P16_").replace("P10_", "P11_")
-    with pytest.raises(ColumnMissing):
+    with pytest.raises(AnotherFile):
         read_in(table, tmp_path, header=header)
 
 

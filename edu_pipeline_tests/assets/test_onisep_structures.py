@@ -279,8 +279,8 @@ def test_possible_labels_of_the_dates(labels: tuple[str, str], tmp_path: Path) -
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ColumnMissing, match="journées portes ouvertes"):
-        made(PLACES, tmp_path, FLANDRES, labels=[label for label in PLACE_LABELS if "journées" not in label])
+    with pytest.raises(ColumnMissing, match="URL et ID Onisep"):
+        made(PLACES, tmp_path, FLANDRES, labels=[label for label in PLACE_LABELS if "URL et ID" not in label])
 
 
 @pytest.mark.parametrize("header", [COURSE_LABELS, COURSE_NAMES])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edu_pipeline.contracts import specs
-from edu_pipeline.errors import ColumnMissing
+from edu_pipeline.errors import AnotherFile, ColumnMissing
 from edu_pipeline.loading.columns import close_names, find_columns, missing_columns
 from edu_pipeline.normalise import slug
 from edu_pipeline.table import Table, tables
@@ -44,7 +44,7 @@ REQUIRED = {
 """The columns of each table without which it is not loaded; those that its transform needs are in its declaration."""
 
 
-EXAMPLES = {r"^codgeo_\d{4}$": "codgeo_2026", r"^(?!00)\d{4}_.*_(filles|garcons)$": "1234_maths_filles"}
+EXAMPLES = {r"^codgeo_\d{4}$": "codgeo_2026", r"^(?!00)[0-9]{4}_.*_(filles|garcons)$": "1234_maths_filles"}
 """A column that matches, for each pattern of columns."""
 
 
@@ -102,3 +102,9 @@ def test_what_is_said_of_missing_columns() -> None:
         "expected every column that the table reads, found none of these, which are NULL now: "
         "a-source: PrixMoyen (closest: prixmoyens); a-source: Surface. "
     )
+
+
+def test_another_file_is_not_loaded_with_nulls() -> None:
+    names = ["insee_com", "annee", "nb_mutations", "a", "b", "c"]
+    with pytest.raises(AnotherFile, match="expected the 10 columns that mutations_immo_latest reads, found 3 of them"):
+        find_columns(tables()["mutations_immo_latest"], "dvf_indicateurs_communes", names, "a-source")

@@ -90,7 +90,7 @@ def test_histogram_has_mean_title_and_unit(database: Database) -> None:
     columns = "code_commune annee nb_mutations prix_m2_moyen"
     insert(database, "mutations_immo_latest", columns, [*rows, ("02001", 2024, 3, None)])
     (axes,) = panels(database, "mutations_immo_latest")
-    assert axes.get_title() == "Average price of a square metre"
+    assert axes.get_title() == "Average price per square metre"
     assert axes.get_xlabel() == "prix_m2_moyen, €/m² (without 0.5 % at either end)"
     assert legend(axes) == ["mean of 101 rows: 1,500.0"]
     assert axes.lines[0].get_xdata() == [1_500, 1_500]

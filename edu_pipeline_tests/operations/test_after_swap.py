@@ -31,7 +31,7 @@ from edu_pipeline_tests.operations.generations import (
     schemas,
     whole,
 )
-from edu_pipeline_tests.stand_in import StandIn
+from edu_pipeline_tests.stand_in import SALES_HEADER, StandIn, sale
 
 Step = Callable[[], object]
 
@@ -234,7 +234,7 @@ def test_a_failed_load_leaves_the_live_schema_alone(live: StandIn) -> None:
     before = content(live)
     upcoming = live.database.next
     swap.prepare(upcoming)
-    live.put_sales(["01001,2024"], header="INSEE_COM,annee")
+    live.put_sales([sale("01001")], header=SALES_HEADER.replace("nb_mutations", "autre"))
     with pytest.raises(ColumnMissing):
         replace(live, database=upcoming).load(*LOADED)
     assert content(live) == before

@@ -42,7 +42,7 @@ from edu_pipeline_tests.operations.generations import COMMUNES, LIVE, WHOLE, con
 from edu_pipeline_tests.operations.readers import Readers, reading
 from edu_pipeline_tests.operations.waits import HANG, wait_for_advisory_lock, wait_until
 from edu_pipeline_tests.programs import BIN, run
-from edu_pipeline_tests.stand_in import StandIn
+from edu_pipeline_tests.stand_in import SALES_HEADER, StandIn, sale
 
 REBUILD = ["edu-pipeline", "rebuild"]
 BY_DAGSTER = ["dagster", "job", "execute", "-m", "edu_pipeline.definitions", "-j", "full_rebuild"]
@@ -186,7 +186,7 @@ def test_status_shows_what_was_swapped_in(live: StandIn) -> None:
 
 def test_a_failed_table_leaves_the_live_schema_alone(live: StandIn, readers: Readers) -> None:
     before = content(live)
-    live.put_sales(["01001,2024"], header="INSEE_COM,annee")
+    live.put_sales([sale("01001")], header=SALES_HEADER.replace("nb_mutations", "autre"))
     failures = rebuild_here()
     assert "ColumnMissing" in failures["mutations_immo_latest"]
     assert content(live) == before and "__previous" not in schemas(live.database)
