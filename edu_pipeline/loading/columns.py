@@ -72,7 +72,7 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
 def _another_file(table: Table, is_there: Mapping[str, bool], columns: Collection[str], where: str) -> AnotherFile:
     return AnotherFile(
         where,
-        f"expected the {len(is_there)} columns that {table.name} reads, found {sum(is_there.values())} of them; the first "
+        f"expected the {len(is_there)} columns that {table.name} reads, found {sum(is_there.values())}; the first "
         f"columns are {shown(', '.join(columns))}.",
         "Check whether another file, edition or geography is in its place. If so, correct the source's entry in "
         "edu_pipeline/catalogue.toml. The previous rows stay.",

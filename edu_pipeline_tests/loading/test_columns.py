@@ -106,5 +106,5 @@ def test_what_is_said_of_missing_columns() -> None:
 
 def test_another_file_is_not_loaded_with_nulls() -> None:
     names = ["insee_com", "annee", "nb_mutations", "a", "b", "c"]
-    with pytest.raises(AnotherFile, match="expected the 10 columns that mutations_immo_latest reads, found 3 of them"):
+    with pytest.raises(AnotherFile, match="expected the 10 columns that mutations_immo_latest reads, found 3; "):
         find_columns(tables()["mutations_immo_latest"], "dvf_indicateurs_communes", names, "a-source")
