@@ -199,7 +199,7 @@ def test_the_graph_has_a_group_per_layer(page: Page) -> None:
 
 def test_an_asset_is_materialized_by_a_click(running: Running, page: Page) -> None:
     materialize(running, page, "pcs_libelle")
-    expect(page.get_by_text("Label on that level").first).to_be_visible()
+    expect(page.get_by_text("Label of the category at the level").first).to_be_visible()
     expect(page.get_by_text("rows_added").or_(page.get_by_text("skipped")).first).to_be_visible()
     expect(page.get_by_text("INVENTED by the sample publisher").first).to_be_visible()
 
