@@ -60,13 +60,22 @@ def rows(release: Release, table: Table, archive: Archive, scratch: Path) -> pl.
 
     Raises:
         ColumnMissing: a column of the contract is not in the file; only the flag ``codes_anciens`` may be missing.
-        FileInvalid: the file is not a table.
+        FileInvalid: the file is not a table, or a line of it is not a row.
     """
     received = release.file("main")
     assert received is not None
     where = f"table {table.name}, file {received.name}"
     file = File(source=release.source, part="main", format="csv", name=".*", supplied=True)
-    frame = read(archive.local(release, received), file, scratch, where).frame
+    result = read(archive.local(release, received), file, scratch, where)
+    if result.refused.height:
+        line, reason, text = result.refused.row(0)
+        raise FileInvalid(
+            where,
+            f"expected a row in every line, found {result.refused.height:,} that are not, the first in line {line} "
+            f"({reason}): {text}.",
+            "Correct these lines, or remove them; then load the file again.",
+        )
+    frame = result.frame
     columns = frame.collect_schema().names()
     for name in table.contract.columns():
         if name not in (*columns, CODES_ANCIENS):

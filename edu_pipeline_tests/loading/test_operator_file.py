@@ -96,6 +96,14 @@ def test_a_file_that_is_none(
         loaded_from(filled, path, "mutations_immo_latest")
 
 
+def test_a_line_that_is_not_a_row_is_not_dropped(filled: StandIn, tmp_path: Path) -> None:
+    path = copied(filled.database, "mutations_immo_latest", tmp_path)
+    with path.open("a") as file:
+        file.write("01031,20")
+    with pytest.raises(FileInvalid, match="found 1 that are not, the first in line 32"):
+        loaded_from(filled, path, "mutations_immo_latest")
+
+
 def test_arrays_of_texts(archive: Archive, tmp_path: Path) -> None:
     path = tmp_path / "relevant_communes.csv"
     path.write_text('code_commune,raisons\n01001,"{collège,""2000 habitants, ou \\""plus\\""""}"\n01002,{}\n')
