@@ -26,6 +26,12 @@ CODES_ANCIENS = "codes_anciens"
 REFUSED_BECAUSE = "refused_because"
 """Column in which a transform says why it refuses a row, where no rule about a single row can: a reason, or NULL."""
 
+CODE_COMMUNE, CODE_COMMUNE_WITHIN = "^([0-9]{2}|2[AB])[0-9]{3}$", r"\b((?:[0-9]{2}|2[AB])[0-9]{3})\b"
+"""The form of a commune's code, and a commune's code within a longer text."""
+
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+"""The years that a column of years may have."""
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -196,14 +202,14 @@ def uai(description: str = "Establishment code: 7 digits and a check letter.", *
     rest.setdefault("upstream", "uai")
     rest.setdefault("required", True)
     check = {"check_letter": normalise.has_uai_check_letter}
-    return text(description, length=8, pattern="^[0-9]{7}[A-Z]$", check=check, normalise=normalise.upper, **rest)
+    return text(description, length=8, pattern=normalise.UAI, check=check, normalise=normalise.upper, **rest)
 
 
 def code_commune(description: str = "INSEE code of the commune or municipal arrondissement.", **rest: Any) -> Any:
     """The 5-character INSEE code; by default a former code is replaced by the code in force."""
     rest.setdefault("references", ("info_communes",))
     rest.setdefault("follows_passage", "info_communes" in rest["references"])
-    return text(description, length=5, pattern="^([0-9]{2}|2[AB])[0-9]{3}$", normalise=normalise.code_commune, **rest)
+    return text(description, length=5, pattern=CODE_COMMUNE, normalise=normalise.code_commune, **rest)
 
 
 def codes_anciens() -> Any:
@@ -270,7 +276,7 @@ def secteur(
 
 def year(description: str, *, key: bool = False, **rest: Any) -> Any:
     """A year, ``INTEGER``; publishers write ``2024``, ``2024.0`` or the timestamp of its first day."""
-    return integer(description, key=key, min=1990, max=2100, normalise=normalise.year, **rest)
+    return integer(description, key=key, min=FIRST_YEAR, max=LAST_YEAR, normalise=normalise.year, **rest)
 
 
 def percentage(description: str, **rest: Any) -> Any:

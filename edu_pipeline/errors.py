@@ -162,6 +162,18 @@ class NoRows(EduError):
     """A file or a transform gave no rows at all."""
 
 
+class RowsUnaccounted(EduError):
+    """Rows of a file are neither published nor refused, and no rule has set them aside."""
+
+
+class NothingFound(EduError):
+    """Of all the rows for which something was looked up in another file, none was found there."""
+
+
+class FileShrank(EduError):
+    """A file has far fewer rows that count than in the last load."""
+
+
 class OriginMixed(EduError):
     """The sample publisher's invented data and real data would be mixed in one schema."""
 

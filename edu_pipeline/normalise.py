@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 import polars as pl
 
+UAI = "^[0-9]{7}[A-Z]$"
+"""The form of a UAI, the code of an establishment."""
+
 UAI_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 """The check letter of a UAI is the letter at position (its number modulo 23); there is no I, O or Q."""
 
@@ -155,6 +158,11 @@ def has_uai_check_letter(value: pl.Expr) -> pl.Expr:
     remainder = value.str.slice(0, 7).cast(pl.Int64, strict=False) % len(UAI_LETTERS)
     expected = remainder.replace_strict(dict(enumerate(UAI_LETTERS)), return_dtype=pl.String)
     return value.str.slice(7) == expected
+
+
+def is_uai(value: pl.Expr) -> pl.Expr:
+    """Whether it is the code of an establishment with the right check letter."""
+    return value.str.contains(UAI) & has_uai_check_letter(value)
 
 
 def in_french_territory(latitude: pl.Expr, longitude: pl.Expr) -> pl.Expr:

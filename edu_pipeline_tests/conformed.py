@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
+from edu_pipeline.accounts import ORIGIN, PUBLISHED, Account, note
 from edu_pipeline.contracts import CODES_ANCIENS
+from edu_pipeline.flow import once
 from edu_pipeline.loading import conform as product
+from edu_pipeline.parts import Parts
 from edu_pipeline.table import Table
 
 
 @dataclass(frozen=True)
 class Conformed:
-    """The good rows and the refused rows, as in ``loading.conform.Conformed``."""
+    """The good rows and the refused rows, as in ``loading.conform.Conformed``, and what became of the files' rows."""
 
     frame: pl.DataFrame
     refused: pl.DataFrame
+    fates: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    look_ups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def transformed(table: Table, inputs: Mapping[str, pl.LazyFrame | Parts | None]) -> Conformed:
+    """The rows that the transform of ``table`` makes of ``inputs``, conformed; every row of a file is accounted for."""
+    accounts, tracked = {}, dict(inputs)
+    for name, rows in inputs.items():
+        if isinstance(rows, pl.LazyFrame) and name not in table.input_tables:
+            accounts[name] = Account(name, rows.select(pl.len()).collect().item())
+            tracked[name] = accounts[name].tracked(rows)
+            if table.needed_counts:
+                tracked[name] = once(tracked[name], table.needed_counts)
+    result = conform(table.transform(**tracked), table)
+    assert {name: account.unaccounted()[:3] for name, account in accounts.items() if account.unaccounted()} == {}
+    look_ups = {name: answers for account in accounts.values() for name, answers in account.look_ups.items()}
+    return replace(result, fates={name: account.fates for name, account in accounts.items()}, look_ups=look_ups)
 
 
 def conform(produced: pl.LazyFrame, table: Table) -> Conformed:
@@ -27,6 +48,8 @@ def conform(produced: pl.LazyFrame, table: Table) -> Conformed:
         produced = produced.with_columns(pl.lit(None, pl.List(pl.String)).alias(CODES_ANCIENS))
     with tempfile.TemporaryDirectory() as scratch:
         result = product.conform(produced, table, Path(scratch))
-        frame = result.frame.collect()
+        frame = result.tracked.collect()
         assert frame.height == result.rows
-        return Conformed(frame, result.refused)
+        if ORIGIN in frame.columns:
+            note(frame[ORIGIN], PUBLISHED)
+        return Conformed(frame.drop(ORIGIN, strict=False), result.refused)

@@ -20,7 +20,7 @@ from edu_pipeline.loading.intake import take_in
 from edu_pipeline.parts import Parts
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
-from edu_pipeline_tests.conformed import Conformed, conform
+from edu_pipeline_tests.conformed import Conformed, transformed
 
 
 def upstream() -> Path:
@@ -75,7 +75,7 @@ def made_from(name: str, find: Callable[[File], Path | None], of_table: Callable
                 inputs[parameter] = None
             else:
                 raise LookupError(f"{file.source} ({file.part})")
-        return conform(table.transform(**inputs), table)
+        return transformed(table, inputs)
 
 
 def _taken_in(table: Table, parameter: str, file: File, path: Path, scratch: Path) -> pl.LazyFrame:

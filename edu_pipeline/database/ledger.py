@@ -20,8 +20,8 @@ from edu_pipeline.database.connection import Connection
 from edu_pipeline.database.copying import copy_in
 from edu_pipeline.sources.archive import Release
 
-REFUSED = pl.Schema({"key": pl.String(), "reasons": pl.List(pl.String()), "row": pl.String()})
-"""Columns of the quarantine: the key as text, every reason, the row as JSON."""
+REFUSED = pl.Schema({"key": pl.String(), "place": pl.String(), "reasons": pl.List(pl.String()), "row": pl.String()})
+"""Columns of the quarantine: the key as text, file and row or line, every reason, the row as JSON."""
 
 FAILED_SAMPLE = 1_000
 """How many refused rows of a failed load are recorded; those of a published load are all recorded."""
@@ -44,6 +44,8 @@ class Load:
         corrections: correction to the number of rows that it changed.
         missing: source and upstream column that its file lacks, to the names in the file that are close.
         skipped: source and rule to the number of lines or fields that were left out.
+        balance: file to how many rows it has (``rows``), and how many of these had which fate.
+        look_ups: what was looked up for rows to how many rows these are, and for how many of them it was found.
         error: the failure text; None if the load was published.
         id, finished_at: given by the database; None for a load that is not recorded yet.
     """
@@ -68,6 +70,8 @@ class Load:
     corrections: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, list[str]] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
+    balance: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    look_ups: Mapping[str, list[int]] = field(default_factory=dict)
     error: str | None = None
     id: int | None = None
     finished_at: datetime | None = None
@@ -94,7 +98,7 @@ def record(connection: Connection, load: Load, refused: pl.DataFrame, releases: 
     assert row is not None and isinstance(row[0], int)
     recorded = refused.head(FAILED_SAMPLE) if load.state == "failed" else refused
     if recorded.height:
-        rows = recorded.select(pl.lit(row[0]).alias("load_id"), "key", "reasons", "row")
+        rows = recorded.select(pl.lit(row[0]).alias("load_id"), *REFUSED)
         copy_in(connection, sql.SQL("edu_pipeline.refused_rows"), rows.lazy())
     return row[0]
 
@@ -129,6 +133,17 @@ def newest(connection: Connection, schema: str, state: str = "published") -> dic
     ).format(sql.SQL(", ").join(map(sql.Identifier, Load.__dataclass_fields__)))
     with connection.cursor(row_factory=class_row(Load)) as cursor:
         return {load.table_name: load for load in cursor.execute(statement, [schema, state])}
+
+
+def published_before(connection: Connection, load: Load, other_schema: str) -> Load | None:
+    """The published load of the same table before ``load``: into its schema, else the newest into ``other_schema``."""
+    statement = sql.SQL(
+        "SELECT {} FROM edu_pipeline.loads WHERE table_name = %(table)s AND state = 'published' AND id < %(id)s "
+        "AND target_schema IN (%(schema)s, %(other)s) ORDER BY target_schema = %(schema)s DESC, id DESC LIMIT 1"
+    ).format(sql.SQL(", ").join(map(sql.Identifier, Load.__dataclass_fields__)))
+    names = {"table": load.table_name, "id": load.id, "schema": load.target_schema, "other": other_schema}
+    with connection.cursor(row_factory=class_row(Load)) as cursor:
+        return cursor.execute(statement, names).fetchone()
 
 
 def last_change(connection: Connection, schema: str) -> dict[str, int]:
@@ -213,10 +228,10 @@ def is_invented(connection: Connection, schema: str) -> bool | None:
 
 
 def quarantine(connection: Connection, load: Load, limit: int) -> list[tuple[str, str]]:
-    """Key and reasons, as one text, of the first ``limit`` rows by key that a recorded load refused."""
+    """Key and reasons with the place, as one text, of the first ``limit`` rows by key that a recorded load refused."""
     rows = connection.execute(
-        "SELECT key, array_to_string(reasons, '; ') AS reasons FROM edu_pipeline.refused_rows WHERE load_id = %s "
-        "ORDER BY key, reasons LIMIT %s",
+        "SELECT key, concat_ws(': ', place, array_to_string(reasons, '; ')) FROM edu_pipeline.refused_rows "
+        "WHERE load_id = %s ORDER BY key, reasons LIMIT %s",
         [load.id, limit],
     )
     return [(str(key), str(reasons)) for key, reasons in rows]

@@ -10,22 +10,31 @@ from collections.abc import Collection, Iterable, Mapping
 
 import polars as pl
 
+from edu_pipeline.accounts import ADDED, PUBLISHED, USED
 from edu_pipeline.contracts import specs
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.errors import (
     EXAMPLES,
+    FileShrank,
     InputMissing,
     NoRows,
+    NothingFound,
     OriginMixed,
+    RowsUnaccounted,
     TableShrank,
     TooManyRefused,
     UnknownReference,
+    shown,
 )
+from edu_pipeline.loading.balance import Balance
 from edu_pipeline.loading.conform import Conformed, refuse
 from edu_pipeline.loading.rows import keys
 from edu_pipeline.sources.archive import Release
 from edu_pipeline.sources.inputs import Awaited, awaited
 from edu_pipeline.table import Table
+
+COUNTING = (PUBLISHED, ADDED, USED)
+"""What becomes of the rows that have a part in the table."""
 
 
 def described(releases: Mapping[str, Release]) -> str:
@@ -154,6 +163,45 @@ def check_references(
         elif len(orphans):
             unknown[column] = len(orphans)
     return conformed, unknown
+
+
+def check_balance(
+    table: Table, balance: Balance, previous: Mapping[str, Mapping[str, int]], accepted: bool, where: str
+) -> None:
+    """That every row of every file is accounted for, that look-ups find something, and that no file has lost its rows.
+
+    Args:
+        previous: the figures of the rows that readers have, as ``Balance.files``; empty: nothing to compare with.
+        accepted: whether an operator has accepted that the table shrinks.
+
+    Raises:
+        RowsUnaccounted: rows are neither published nor refused, and no rule of the transform has set them aside.
+        NothingFound: what is looked up for the rows is found for none of them.
+        FileShrank: the rows of a file that count are fewer than the share of the last load's that must be kept.
+    """
+    for file, (number, first) in balance.unaccounted().items():
+        raise RowsUnaccounted(
+            where,
+            f"expected every row of {file} to be published, refused, or set aside by a rule, found {number:,} of which "
+            f"nothing is known: {' | '.join(map(shown, first))}.",
+            f"Use the operations of edu_pipeline/flow.py in {table.path.name}, where these rows are left out.",
+        )
+    for what, (asked, found) in balance.look_ups.items():
+        if asked and not found:
+            raise NothingFound(
+                where,
+                f"expected {what} for most of {asked:,} rows, found it for none.",
+                "Compare the codes of the two files; the old rows stay.",
+            )
+    for file, fates in balance.files.items():
+        before, now = (sum(figures.get(fate, 0) for fate in COUNTING) for figures in (previous.get(file, {}), fates))
+        if now < table.min_kept * before and not accepted:
+            raise FileShrank(
+                where,
+                f"expected at least {table.min_kept:.0%} of the {before:,} rows of {file} that counted in the last "
+                f"load, found {now:,}.",
+                f"If that is right, accept it once: `edu-pipeline refresh {table.name} --accept-shrink {table.name}`.",
+            )
 
 
 def check_volume(table: Table, rows: int, published: int, accepted: bool, where: str) -> None:

@@ -20,6 +20,8 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
+from edu_pipeline import accounts
+from edu_pipeline.accounts import ORIGIN
 from edu_pipeline.contracts import REFUSED_BECAUSE, Contract, spec
 from edu_pipeline.database.ledger import REFUSED
 from edu_pipeline.normalise import FLAGS, FRENCH_DAY, ISO_DAY
@@ -42,14 +44,20 @@ class Conformed:
     """Rows that meet the contract, and those that do not.
 
     Attributes:
-        frame: the contract's columns with its types, one row per key; it reads files in the scratch folder.
+        tracked: the contract's columns with its types, one row per key, and where the rows come from, if the transform
+            was given that (``ORIGIN``); it reads files in the scratch folder.
         rows: the number of these rows.
-        refused: ``key`` (text), ``reasons`` (list of text) and ``row`` (JSON) of every other row.
+        refused: every other row, as ``ledger.REFUSED`` says.
     """
 
-    frame: pl.LazyFrame
+    tracked: pl.LazyFrame
     rows: int
     refused: pl.DataFrame
+
+    @property
+    def frame(self) -> pl.LazyFrame:
+        """The contract's columns of the good rows."""
+        return self.tracked.drop(ORIGIN, strict=False)
 
 
 def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
@@ -65,8 +73,8 @@ def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
     folder.mkdir()
     refused = [pl.DataFrame(schema=REFUSED)]
     rows = seen = 0
-    own_reasons = [name for name in produced.collect_schema() if name == REFUSED_BECAUSE]
-    chosen = produced.select([*table.contract.columns(), *own_reasons])
+    extra = [name for name in produced.collect_schema() if name in (REFUSED_BECAUSE, ORIGIN)]
+    chosen = produced.select([*table.contract.columns(), *extra])
     for number, batch in enumerate(chosen.collect_batches(chunk_size=BATCH, maintain_order=True, engine="streaming")):
         good, bad = _separated(batch.with_row_index(ROW, offset=seen), table)
         seen += batch.height
@@ -91,30 +99,32 @@ def refuse(conformed: Conformed, table: Table, column: str, values: pl.Series, e
         expected: what should have been there, in words.
     """
     wrong = pl.col(column).is_in(values.unique().implode()).fill_null(False)
-    rows = conformed.frame.filter(wrong).collect(engine="streaming").with_row_index(ROW)
+    rows = conformed.tracked.filter(wrong).collect(engine="streaming").with_row_index(ROW)
     complaints = rows.select(ROW, reason=_complaint([column], expected, rows.schema))
     refused = pl.concat([conformed.refused, _quarantine(rows, complaints, table)])
-    return Conformed(conformed.frame.filter(~wrong), conformed.rows - rows.height, refused)
+    return Conformed(conformed.tracked.filter(~wrong), conformed.rows - rows.height, refused)
 
 
 def _separated(given: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The numbered rows of a batch that meet the contract, and the quarantine of the others."""
     columns = table.contract.columns()
-    cast = given.select(ROW, *(_cast(name, column, given.schema[name]) for name, column in columns.items()))
+    tracked = [ORIGIN] if ORIGIN in given.columns else []
+    cast = given.select(ROW, *tracked, *(_cast(name, column, given.schema[name]) for name, column in columns.items()))
     complaints = [NO_COMPLAINT, *_refused_by_transform(given), *_not_castable(given, cast, columns)]
     castable = cast.join(pl.concat(complaints), on=ROW, how="anti", maintain_order="left")
-    good, failure = _row_by_row(table.contract).filter(castable)
+    good, failure = _row_by_row(table.contract, *tracked).filter(castable)
     if len(failure):
         complaints += _broken_rules(failure.details(), table)
     return good, _quarantine(given, pl.concat(complaints), table)
 
 
 @lru_cache
-def _row_by_row(contract: type[Contract]) -> type[Contract]:
-    """The contract with a column for the row's number, which identifies refused rows, and without the rule that a
-    single batch cannot check: that each key occurs once in the table."""
+def _row_by_row(contract: type[Contract], *tracked: str) -> type[Contract]:
+    """The contract with columns for the row's number, which identifies refused rows, and where it comes from, and
+    without the rule that a single batch cannot check: that each key occurs once in the table."""
     own = {name: column.with_properties(primary_key=False) for name, column in contract.columns().items()}
-    return types.new_class(contract.__name__, (contract,), exec_body=lambda body: body.update(own | {ROW: dy.Any()}))
+    own |= {name: dy.Any() for name in (ROW, *tracked)}
+    return types.new_class(contract.__name__, (contract,), exec_body=lambda body: body.update(own))
 
 
 def _duplicates(frame: pl.LazyFrame, table: Table) -> pl.DataFrame:
@@ -201,7 +211,7 @@ def _kind(column: dy.Column) -> str:
 def _broken_rules(details: pl.DataFrame, table: Table) -> Iterator[pl.DataFrame]:
     """Rows that break a rule of the contract, one complaint per rule."""
     columns = table.contract.columns()
-    for rule in [name for name in details.columns if name not in columns and name != ROW]:
+    for rule in [name for name in details.columns if name not in columns and name not in (ROW, ORIGIN)]:
         broken = details.filter(pl.col(rule) == "invalid")
         if broken.height:
             column, _, check = rule.rpartition("|")
@@ -244,8 +254,12 @@ def _quarantine(given: pl.DataFrame, complaints: pl.DataFrame, table: Table) -> 
         return pl.DataFrame(schema=REFUSED)
     reasons = complaints.group_by(ROW, maintain_order=True).agg(reasons=pl.col("reason").unique(maintain_order=True))
     rows = given.join(reasons, on=ROW, how="inner").sort(ROW)
+    if ORIGIN in rows.columns:
+        accounts.note(rows[ORIGIN], accounts.REFUSED)
+        rows = rows.with_columns(accounts.places(rows[ORIGIN]))
     return rows.select(
         key=pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in table.key], separator=" / "),
+        place=pl.col(accounts.PLACE) if ORIGIN in rows.columns else pl.lit(None, pl.String),
         reasons="reasons",
-        row=pl.struct(pl.exclude(ROW, "reasons", REFUSED_BECAUSE)).struct.json_encode(),
+        row=pl.struct(*table.contract.columns()).struct.json_encode(),
     )

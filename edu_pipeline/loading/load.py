@@ -130,7 +130,7 @@ class _TableLoad:
             locks.schema_in_use(connection, self.database.schema)
             locks.table_loading(connection, self.database.schema, self.table.name)
             writing.sweep(connection, self.table)
-            conformed = self._rows(connection, Path(scratch), recording)
+            conformed = self._rows(connection, Path(scratch), readers, recording)
             return self._publish(connection, Path(scratch), conformed, readers, recording)
 
     def _attempt(self, connection: Connection, run_id: str | None) -> Load:
@@ -168,10 +168,16 @@ class _TableLoad:
         return Outcome(previous, skipped=True, refused=refused, checks=results)
 
     def _readers(self, connection: Connection) -> _Readers:
-        newest = ledger.newest(connection, self.live).get(self.table.name) if self.database.live else None
-        return _Readers(newest.rows or 0 if newest else None, checks.passing_checks(connection, self.live))
+        newest = ledger.newest(connection, self.live).get(self.table.name)
+        rows = newest.rows or 0 if newest and self.database.live else None
+        return _Readers(rows, newest.balance if newest else {}, checks.passing_checks(connection, self.live))
 
-    def _rows(self, connection: Connection, scratch: Path, recording: Recording) -> Conformed:
+    @property
+    def _may_shrink(self) -> bool:
+        """Whether an operator has accepted that the table shrinks."""
+        return self.table.name in self.options.accept_shrink
+
+    def _rows(self, connection: Connection, scratch: Path, readers: _Readers, recording: Recording) -> Conformed:
         """The rows that may be published.
 
         Raises:
@@ -186,8 +192,10 @@ class _TableLoad:
             acceptance.check_rows(made.conformed, recording.where)
         acceptance.check_refused(self.table, made.conformed, recording.where)
         conformed, unknown = acceptance.check_references(self.table, connection, made.conformed, recording.where)
-        recording.resolved(conformed, unknown)
+        made.balance.settle(conformed)
+        recording.resolved(conformed, unknown, made.balance)
         acceptance.check_refused(self.table, conformed, recording.where)
+        acceptance.check_balance(self.table, made.balance, readers.balance, self._may_shrink, recording.where)
         return conformed
 
     def _publish(
@@ -198,7 +206,7 @@ class _TableLoad:
         published = copy_out(connection, name, self.table.contract, scratch)
         change = difference(conformed.frame, published, self.table.key)
         seen = change.published if readers.rows is None else readers.rows
-        acceptance.check_volume(self.table, conformed.rows, seen, name in self.options.accept_shrink, recording.where)
+        acceptance.check_volume(self.table, conformed.rows, seen, self._may_shrink, recording.where)
         written = writing.write(connection, self.table, conformed.frame, change, unread=bool(self.database.live))
         load = recording.published(connection, written.strategy, conformed, self._seen(conformed, change, scratch))
         results = checks.before_publication(connection, self.database, self.archive, name, written.rows)
@@ -230,10 +238,12 @@ class _Readers:
 
     Attributes:
         rows: how many rows, if they read another schema than the one that is loaded.
+        balance: where the rows of the files went of which these rows were made.
         passing: the checks that these rows pass.
     """
 
     rows: int | None
+    balance: Mapping[str, Mapping[str, int]]
     passing: set[tuple[str, str]]
 
 

@@ -19,6 +19,7 @@ from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.ledger import REFUSED, Load
 from edu_pipeline.errors import EduError
 from edu_pipeline.loading import acceptance
+from edu_pipeline.loading.balance import Balance
 from edu_pipeline.loading.conform import Conformed
 from edu_pipeline.loading.difference import Difference
 from edu_pipeline.loading.rows import Made
@@ -61,10 +62,10 @@ class Recording:
         )
         self.notes = made.notes
 
-    def resolved(self, conformed: Conformed, unknown: Mapping[str, int]) -> None:
-        """Note which references are unknown, and what is refused for that."""
+    def resolved(self, conformed: Conformed, unknown: Mapping[str, int], balance: Balance) -> None:
+        """Note which references are unknown, what is refused for that, and where the rows of the files went."""
         self.refused = conformed.refused
-        self.load = replace(self.load, unknown=unknown)
+        self.load = replace(self.load, unknown=unknown, balance=balance.files, look_ups=balance.look_ups)
 
     def published(self, connection: Connection, strategy: str, conformed: Conformed, change: Difference) -> Load:
         """Record the load as published, in the transaction of its rows."""

@@ -19,7 +19,9 @@ from edu_pipeline.catalogue import File
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.database.copying import copy_out
 from edu_pipeline.database.ledger import REFUSED
+from edu_pipeline.flow import once
 from edu_pipeline.loading import operator_file
+from edu_pipeline.loading.balance import Balance
 from edu_pipeline.loading.conform import Conformed, conform
 from edu_pipeline.loading.intake import Intake, take_in
 from edu_pipeline.loading.passage import Passage, bring_to_current, year_of
@@ -35,6 +37,7 @@ class Made:
 
     Attributes:
         conformed: the rows, and those that break the contract.
+        balance: the accounts of the files' rows.
         hidden: number of cells per column in which a publisher hides the value.
         corrected: number of rows per correction of a known upstream error.
         missing: source and upstream column that its file lacks, to the names in the file that are close.
@@ -43,6 +46,7 @@ class Made:
     """
 
     conformed: Conformed
+    balance: Balance = field(default_factory=Balance)
     hidden: Mapping[str, int] = field(default_factory=dict)
     corrected: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, list[str]] = field(default_factory=dict)
@@ -60,7 +64,13 @@ def make(table: Table, inputs: Inputs) -> Made:
     conformed = conform(table.transform(**frames), table, inputs.scratch)
     conformed = replace(conformed, refused=pl.concat([*inputs.refused_lines, conformed.refused]))
     return Made(
-        conformed, inputs.hidden, inputs.corrected, inputs.missing, inputs.skipped, list(dict.fromkeys(inputs.notes))
+        conformed,
+        inputs.balance,
+        inputs.hidden,
+        inputs.corrected,
+        inputs.missing,
+        inputs.skipped,
+        list(dict.fromkeys(inputs.notes)),
     )
 
 
@@ -82,7 +92,7 @@ class Inputs:
         scratch: folder for files that live as long as the frames are used.
 
     Attributes:
-        hidden, corrected, missing, skipped, notes: as in ``Made``, of the frames that were asked for so far.
+        balance, hidden, corrected, missing, skipped, notes: as in ``Made``, of the frames that were asked for so far.
     """
 
     def __init__(
@@ -100,6 +110,7 @@ class Inputs:
         self.missing: dict[str, list[str]] = {}
         self.skipped: dict[str, int] = {}
         self.notes: list[str] = []
+        self.balance = Balance()
         self._lines: dict[tuple[str, str], pl.DataFrame] = {}
         self._passage = self._read_passage() if table.follows_passage else None
 
@@ -131,9 +142,13 @@ class Inputs:
         self.corrected |= {applied.correction.name: applied.rows for applied in taken.corrections}
         for column, count in taken.hidden.items():
             self.hidden[column] = self.hidden.get(column, 0) + count
+        lines = self._lines[file.source, file.part].height
+        rows = self.balance.opened(file, taken.file_name, taken.frame, lines, f"{file.source} {release.label}")
+        if self.table.needed_counts:
+            rows = once(rows, self.table.needed_counts)
         if self._passage is None:
-            return taken.frame
-        return bring_to_current(taken.frame, self.table, parameter, self._passage, year_of(file, taken.file_name))
+            return rows
+        return bring_to_current(rows, self.table, parameter, self._passage, year_of(file, taken.file_name))
 
     def _parts(self, parameter: str) -> Parts | None:
         """All parts of a source that the release has.
@@ -180,7 +195,8 @@ def _as_refused(lines: pl.DataFrame, file_name: str) -> pl.DataFrame:
     """Refused lines in the form of the quarantine, their number as the key."""
     return lines.select(
         key=pl.format("line {}", "line"),
-        reasons=pl.concat_list(pl.format("file {}, line {}: {}", pl.lit(file_name), "line", "reason")),
+        place=pl.format("file {}, line {}", pl.lit(file_name), "line"),
+        reasons=pl.concat_list("reason"),
         row=pl.struct("text").struct.json_encode(),
     ).match_to_schema(REFUSED)
 

@@ -19,6 +19,8 @@ import polars as pl
 import shapely
 
 from edu_pipeline import ewkb
+from edu_pipeline.accounts import ORIGIN
+from edu_pipeline.flow import keep
 from edu_pipeline.sectors import addresses, piecewise, placing, rules, zoning
 from edu_pipeline.sectors.numbering import hashed, numbered
 from edu_pipeline.vocabulary import arrondissements
@@ -78,8 +80,7 @@ def _supplied(rows: pl.DataFrame) -> pl.DataFrame:
     is_readable = [text is None or bool(zoning.polygons(text)) for text in rows["geometry"]]
     complaint = pl.lit("geometry: expected a polygon as WKT, GeoJSON or EWKB, found something else")
     return rows.select(
-        *COLUMNS,
-        "lignes",
+        *_present(rows),
         pl.coalesce("refused_because", pl.when(~pl.Series(is_readable, dtype=pl.Boolean)).then(complaint)),
         nature=pl.when(pl.col("geometry").is_null()).then(pl.lit(COMMUNE)).otherwise(pl.lit(SUPPLIED)),
         kind=pl.lit(0, pl.Int32),
@@ -89,7 +90,11 @@ def _supplied(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _whole(rows: pl.DataFrame) -> pl.DataFrame:
     kind = 2 * rules.priority()
-    return rows.select(*COLUMNS, "lignes", "refused_because", _zone_text(), nature=pl.lit(COMMUNE), kind=kind)
+    return rows.select(*_present(rows), "refused_because", _zone_text(), nature=pl.lit(COMMUNE), kind=kind)
+
+
+def _present(rows: pl.DataFrame) -> list[str]:
+    return [*COLUMNS, "lignes", *(name for name in rows.columns if name == ORIGIN)]
 
 
 def _of_segments(segments: pl.LazyFrame) -> pl.DataFrame:
@@ -108,7 +113,8 @@ def _zone_text() -> pl.Expr:
 
 def _of_first_kind(candidates: pl.DataFrame) -> pl.DataFrame:
     """The rows of the first kind that each commune has, numbered."""
-    chosen = candidates.filter(pl.col(KIND) == pl.col(KIND).min().over("code_commune"))
+    is_first = pl.col(KIND) == pl.col(KIND).min().over("code_commune")
+    chosen = keep(candidates.lazy(), is_first, "zones of another kind take precedence in the commune").collect()
     return chosen.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ZONE))
 
 

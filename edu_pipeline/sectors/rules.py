@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from edu_pipeline import normalise
+from edu_pipeline import accounts, normalise
+from edu_pipeline.accounts import ORIGIN, UNKNOWN_WORD
+from edu_pipeline.flow import SAME_ROW, keep, pick
 from edu_pipeline.sectors import labels
 
 COLLEGES = "fr-en-carte-scolaire-colleges-publics"
@@ -89,12 +91,13 @@ def lycees_of_colleges(paris: pl.LazyFrame | None) -> pl.DataFrame:
             schema={"uai_college": pl.String, "uai_lycee": pl.String, "rang": pl.Int8, "rule": pl.String}
         )
     rang = pl.col("secteur").cast(pl.Int8, strict=False)
-    return (
-        paris.select(uai_college="reseau", uai_lycee="uai", rang=rang, rule=pl.lit(PARIS))
-        .drop_nulls()
-        .unique(maintain_order=True)
-        .collect()
-    )
+    pairs = pick(paris, uai_college="reseau", uai_lycee="uai", rang=rang, rule=pl.lit(PARIS))
+    pairs = keep(pairs, pl.col("rang").is_not_null(), "in no sector of the collège")
+    pairs = keep(pairs, pl.all_horizontal(pl.exclude(ORIGIN).is_not_null()), "without collège or lycée")
+    once = keep(pairs, pl.struct(pl.exclude(ORIGIN)).is_first_distinct(), SAME_ROW).collect()
+    if ORIGIN in once.columns:
+        accounts.note(once[ORIGIN], accounts.USED)
+    return once.drop(ORIGIN, strict=False)
 
 
 def segments(streets: pl.LazyFrame, lycees: pl.DataFrame) -> pl.DataFrame:
@@ -110,7 +113,7 @@ def segments(streets: pl.LazyFrame, lycees: pl.DataFrame) -> pl.DataFrame:
         ``rule`` then says; lignes, the number of lines; refused_because; the columns ``OWN``.
     """
     read = _with_label(_read(streets).collect()).with_row_index(LINE)
-    wrong = read.filter(pl.col("refused_because").is_not_null()).with_columns(lignes=pl.lit(1, pl.UInt32))
+    wrong = _by_themselves(read.filter(pl.col("refused_because").is_not_null()))
     level = pl.col("uai_lycees").list.len() > 0
     shared = _shared(read.filter(pl.col("refused_because").is_null()).with_columns(level=level), [*ADDRESSES, "level"])
     shared = shared.join(_contradicted(shared), on=LINE, how="left", maintain_order="left")
@@ -127,8 +130,10 @@ def whole_communes(lines: pl.LazyFrame, lycees: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The columns of ``segments`` about the schools, rule, zone_name and lignes; refused_because.
     """
-    read = lines.filter("whole").with_columns(refused_because=_without_school()).collect().with_row_index(LINE)
-    wrong = read.filter(pl.col("refused_because").is_not_null()).with_columns(lignes=pl.lit(1, pl.UInt32))
+    known = keep(lines, pl.col("whole").is_not_null(), f"{UNKNOWN_WORD} in secteur_unique")
+    about_communes = keep(known, pl.col("whole"), "about a street")
+    read = about_communes.with_columns(refused_because=_without_school()).collect().with_row_index(LINE)
+    wrong = _by_themselves(read.filter(pl.col("refused_because").is_not_null()))
     right = read.filter(pl.col("refused_because").is_null())
     # The first line's rule is the commune's, so lines that name lycées come first.
     right = right.sort(pl.col("uai_lycees").list.len() == 0, maintain_order=True)
@@ -146,8 +151,8 @@ def supplied_zones(frame: pl.LazyFrame | None, lycees: pl.DataFrame) -> pl.DataF
     if frame is None:
         frame = pl.LazyFrame(schema=dict.fromkeys(ZONE_COLUMNS, pl.String))
     read = _of_supplied(frame, SUPPLIED_ZONES).with_columns(refused_because=_without_school())
-    read = read.with_columns(pl.col("rule").fill_null(pl.col("source")), lignes=pl.lit(1, pl.UInt32))
-    return _in_columns(_through_colleges(read.collect().with_row_index(LINE), lycees))
+    rows = _by_themselves(read.with_columns(pl.col("rule").fill_null(pl.col("source"))).collect())
+    return _in_columns(_through_colleges(rows.with_row_index(LINE), lycees))
 
 
 def priority() -> pl.Expr:
@@ -181,9 +186,8 @@ def _of_colleges(frame: pl.LazyFrame) -> pl.LazyFrame:
 def _of_occitanie(frame: pl.LazyFrame, covered: pl.LazyFrame) -> pl.LazyFrame:
     is_lycee = (pl.col("type_etablissement") == "LYCEE").fill_null(False)
     codes, nothing = _codes("uai_colleges"), pl.lit([], CODE_LIST)
-    lycees = frame.filter(is_lycee)
-    colleges = frame.filter(~is_lycee).join(covered, on="code_commune", how="anti", maintain_order="left")
-    return pl.concat([lycees, colleges]).with_columns(
+    is_covered = pl.col("code_commune").is_in(covered.collect().to_series().implode()).fill_null(False)
+    return keep(frame, is_lycee | ~is_covered, "the national file has the commune").with_columns(
         source=pl.lit(OCCITANIE),
         rule=pl.lit(None, pl.String),
         whole=pl.col("libelle_rue").is_null() & pl.col("lieu_dit").is_null(),
@@ -266,13 +270,21 @@ def _shared(right: pl.DataFrame, key: list[str], *, by_source: bool = True) -> p
         for name in ("uai_colleges", "uai_lycees")
     )
     by = [*key, "source"] if by_source else key
-    rest = [name for name in right.columns if name not in (*by, "uai_colleges", "uai_lycees", "refused_because")]
+    own = (*by, "uai_colleges", "uai_lycees", "refused_because", ORIGIN)
+    rest = [name for name in right.columns if name not in own]
     return right.group_by(by, maintain_order=True).agg(
         colleges.sort(),
         pl.when(pl.len() > 1).then(lycees.sort().implode()).otherwise(lycees.implode()).first(),
         *(pl.col(name).first() for name in rest),
+        *(pl.col(name) for name in right.columns if name == ORIGIN),
         lignes=pl.len(),
     )
+
+
+def _by_themselves(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows that each stand for one line, in the form that ``_shared`` returns."""
+    origins = [pl.concat_list(name) for name in rows.columns if name == ORIGIN]
+    return rows.with_columns(*origins, lignes=pl.lit(1, pl.UInt32))
 
 
 def _contradicted(shared: pl.DataFrame) -> pl.DataFrame:

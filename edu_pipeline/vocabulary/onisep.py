@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from edu_pipeline.accounts import ORIGIN
+from edu_pipeline.flow import add_up
+
 SEPARATOR = " / "
 """Separates the courses in the text that lists them."""
 
@@ -29,14 +32,11 @@ def one_row_per_uai(rows: pl.LazyFrame, lists: Sequence[str]) -> pl.LazyFrame:
             `Lycée Sainte-Marie (annexe)`).
         lists: columns with lists of text, of which the sorted union is taken.
     """
-    name, identifier = pl.col("etablissement"), pl.col("identifiant_action_de_formation")
-    return (
-        rows.sort(name.str.len_chars(), name, identifier)
-        .group_by(pl.coalesce("uai", identifier).alias("site"))
-        .agg(
-            pl.exclude("uai", "date_modification", *lists).first(),
-            pl.col("uai").first(),
-            pl.col("date_modification").max(),
-            *(pl.col(column).explode().drop_nulls().unique().sort() for column in lists),
-        )
-    )
+    name = pl.col("etablissement")
+    main_site_first = rows.sort(name.str.len_chars(), name, pl.col("identifiant_action_de_formation"))
+    columns = [
+        pl.exclude("uai", "date_modification", ORIGIN, *lists).first(),
+        pl.col("date_modification").max(),
+        *(pl.col(column).explode().drop_nulls().unique().sort() for column in lists),
+    ]
+    return add_up(main_site_first, ["uai"], columns)

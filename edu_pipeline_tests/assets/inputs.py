@@ -14,7 +14,7 @@ from edu_pipeline.loading.intake import take_in
 from edu_pipeline.parts import Parts
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import tables
-from edu_pipeline_tests.conformed import Conformed, conform
+from edu_pipeline_tests.conformed import Conformed, transformed
 from edu_pipeline_tests.real_files import upstream
 
 Row = dict[str, str]
@@ -37,8 +37,7 @@ def from_text(table: str, parameter: str, lines: Sequence[str], folder: Path) ->
 
 def conformed(table: str, **inputs: pl.LazyFrame | Parts | None) -> Conformed:
     """The rows of ``table`` made from ``inputs``."""
-    declared = tables()[table]
-    return conform(declared.transform(**inputs), declared)
+    return transformed(tables()[table], inputs)
 
 
 def by_uai(result: Conformed) -> dict[str, dict[str, Any]]:

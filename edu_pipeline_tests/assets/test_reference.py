@@ -187,7 +187,9 @@ def test_later_movements_and_communes_deleguees_are_added() -> None:
     result = conform(passage_communes(table, cog, movements, people), tables()["passage_communes"])
     assert result.refused.is_empty()
     day = datetime.date
-    assert set(result.frame.select(*CHANGE).rows()[2:]) == {
+    assert set(result.frame.select(*CHANGE).rows()) == {
+        ("26158", "26091", day(2024, 1, 1), "fusion", 1.0),
+        ("26091", "26091", day(2024, 1, 1), "fusion", 1.0),
         ("01901", "01001", day(2025, 1, 1), "fusion", 1.0),
         ("01001", "01001", day(2025, 1, 1), "fusion", 1.0),
         ("01002", "01002", day(2026, 1, 1), "scission", 0.75),

@@ -9,6 +9,8 @@ from typing import Any
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline import normalise
+from edu_pipeline.flow import fall_back
 from edu_pipeline.table import table
 
 EXPORT = "fr_en_indicateurs_de_resultat_des_lycees_gt_v2"
@@ -229,7 +231,11 @@ def aggregated_data_lycees_2024(
     commune = pl.col("code_commune")
     departement = pl.when(commune.str.contains("^9[78]")).then(commune.str.head(3)).otherwise(commune.str.head(2))
     abroad = commune.str.starts_with("99")
-    missing = workbook.with_columns(annee=pl.col("vintage"), code_departement=pl.when(~abroad).then(departement)).join(
-        export, on=["uai", "annee"], how="anti"
+    return fall_back(
+        export,
+        workbook.with_columns(annee=pl.col("vintage"), code_departement=pl.when(~abroad).then(departement)),
+        on=["uai", "annee"],
+        rule="the export has it",
+        is_readable=normalise.is_uai(pl.col("uai")) & pl.col("annee").is_not_null(),
+        alike=["etablissement", "code_commune"],
     )
-    return pl.concat([export, missing], how="diagonal")

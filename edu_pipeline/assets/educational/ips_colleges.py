@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.flow import newest
 from edu_pipeline.table import table
 
 
@@ -83,4 +84,4 @@ class IpsColleges(c.Contract):
 @table(IpsColleges)
 def ips_colleges(fr_en_ips_colleges_ap2023: pl.LazyFrame) -> pl.LazyFrame:
     """Keep the latest school year of each collège."""
-    return fr_en_ips_colleges_ap2023.filter(pl.col("rentree_scolaire") == pl.col("rentree_scolaire").max().over("uai"))
+    return newest(fr_en_ips_colleges_ap2023, "rentree_scolaire", of=["uai"])

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.flow import newest
 from edu_pipeline.table import table
 
 
@@ -125,4 +126,4 @@ class IpsLycees(c.Contract):
 @table(IpsLycees)
 def ips_lycees(fr_en_ips_lycees_ap2023: pl.LazyFrame) -> pl.LazyFrame:
     """Keep the latest school year of each lycée."""
-    return fr_en_ips_lycees_ap2023.filter(pl.col("rentree_scolaire") == pl.col("rentree_scolaire").max().over("uai"))
+    return newest(fr_en_ips_lycees_ap2023, "rentree_scolaire", of=["uai"])

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.flow import look_up
 from edu_pipeline.table import table
 
 IVAC = "fr_en_indicateurs_valeur_ajoutee_colleges"
@@ -121,6 +122,7 @@ def metrics_colleges(
 ) -> pl.LazyFrame:
     """Add the codes of commune, département and académie from the directory, where it has the school."""
     place = annuaire_education.select("uai", "code_commune", "code_departement", "code_academie")
-    return fr_en_indicateurs_valeur_ajoutee_colleges.join(place, on="uai", how="left", suffix="_annuaire").with_columns(
-        pl.coalesce(name, f"{name}_annuaire").alias(name) for name in ("code_departement", "code_academie")
+    placed = look_up(fr_en_indicateurs_valeur_ajoutee_colleges, place, "uai", "the school in annuaire_education")
+    return placed.with_columns(
+        pl.coalesce(name, f"{name}_right").alias(name) for name in ("code_departement", "code_academie")
     )

@@ -6,6 +6,7 @@ Does not belong here: their contours.
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.flow import look_up
 from edu_pipeline.table import table
 from edu_pipeline.vocabulary import regions
 
@@ -55,7 +56,7 @@ def departements(geo_api_departements: pl.LazyFrame, departement_academie: pl.La
     """Add the académie and the region's name to each département."""
     code, name = pl.col("code_region"), pl.col("nom_departement")
     own_name = pl.when(code == pl.col("code_departement")).then(name)
-    with_academie = geo_api_departements.join(departement_academie, on="code_departement", how="left")
+    with_academie = look_up(geo_api_departements, departement_academie, "code_departement", "the académie")
     return with_academie.sort("code_departement").with_columns(
         nom_region=pl.coalesce(code.replace_strict(regions.REGIONS, default=None), own_name)
     )

@@ -6,6 +6,7 @@ Does not belong here: the communes in force (info_communes).
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.flow import SAME_ROW, fall_back, keep, keep_words, look_up, pick
 from edu_pipeline.table import table
 
 TABLE, ESTIMATED = "insee_table_passage", "part_estimee"
@@ -14,6 +15,8 @@ SAME_DAY = ["date_effet", "code_ancien"]
 NATURES = {"f": "fusion", "d": "scission", "c": "changement de code"}
 RECODED = ("41", "50")
 """Types (MOD) of INSEE's movements that change a code: a change of département, or of the chief place."""
+NO_COMMUNE = "^(COMD|COMA|ARM)$"
+"""Kinds (TYPECOM) of INSEE's movements that are no commune."""
 SAME = 1e-6
 """Shares that differ by less are the same."""
 SINCE = "1999-01-01"
@@ -94,9 +97,7 @@ def passage_communes(
         later = _movements(insee_cog__mouvements, geo_api_communes, last)
         changes = pl.concat([changes, later], how="diagonal_relaxed")
     if insee_cog is not None:
-        changed = changes.filter(pl.col("code_ancien") != pl.col("code_commune"))
-        former = _former(insee_cog).join(changed, on="code_ancien", how="anti")
-        changes = pl.concat([changes, former], how="diagonal_relaxed")
+        changes = _with_former(changes, _former(insee_cog))
     estimated = [pl.col(name).fill_null(False) for name in changes.collect_schema() if name == ESTIMATED]
     return changes.with_columns(estimated or pl.lit(False).alias(ESTIMATED))
 
@@ -114,7 +115,7 @@ def _by_population() -> tuple[pl.Expr, pl.Expr]:
 
 
 def _populations(communes: pl.LazyFrame) -> pl.LazyFrame:
-    return communes.select(code_commune="code", population=pl.col("population").cast(pl.Float64))
+    return pick(communes, code_commune="code", population=pl.col("population").cast(pl.Float64))
 
 
 def _with_shares(changes: pl.LazyFrame, communes: pl.LazyFrame) -> pl.LazyFrame:
@@ -124,7 +125,7 @@ def _with_shares(changes: pl.LazyFrame, communes: pl.LazyFrame) -> pl.LazyFrame:
     is_placeholder = (pl.col("nature") == "scission") & (pl.len().over(SAME_DAY) > 1) & (spread < SAME)
     share, is_known = _by_population()
     return (
-        changes.join(_populations(communes), on="code_commune", how="left", maintain_order="left")
+        look_up(changes, _populations(communes), "code_commune", "the population of the commune afterwards")
         .with_columns((is_placeholder & is_known & share.is_finite()).alias(ESTIMATED))
         .with_columns(pl.when(ESTIMATED).then(share.cast(pl.String)).otherwise("part").alias("part"))
         .drop("population")
@@ -136,18 +137,19 @@ def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl
 
     Rows about communes déléguées and associées are left out: most communes that merge also have such a row.
     """
-    pairs = (
-        movements.filter(pl.col("typecom_av") == "COM", pl.col("typecom_ap") == "COM")
-        .select(_day("date_eff").alias("date_effet"), "mod", code_ancien="com_av", code_commune="com_ap")
-        .filter(pl.col("date_effet") > last)
-        .unique(["date_effet", "code_ancien", "code_commune"], maintain_order=True)
-        .join(_populations(communes), on="code_commune", how="left")
-    )
+    for end in ("typecom_av", "typecom_ap"):
+        movements = keep_words(movements, end, ["COM"], NO_COMMUNE, "about a commune déléguée or associée")
+    pairs = pick(movements, _day("date_eff").alias("date_effet"), "mod", code_ancien="com_av", code_commune="com_ap")
+    pairs = keep(pairs, pl.col("date_effet") > last, "in the table of changes")
+    is_first = pl.int_range(pl.len()).over("date_effet", "code_ancien", "code_commune") == 0
+    pairs = keep(pairs, is_first, SAME_ROW)
+    pairs = look_up(pairs, _populations(communes), "code_commune", "the population of the commune after a movement")
     share, known = _by_population()
     split = pl.len().over(SAME_DAY) > 1
     moved = pl.col("code_ancien") != pl.col("code_commune")
     joined_by_others = moved.any().over("date_effet", "code_commune")
-    return pairs.filter(split | moved | joined_by_others).select(
+    return pick(
+        keep(pairs, split | moved | joined_by_others, "the code stays, and no other commune joins it"),
         *SAME_DAY,
         "code_commune",
         nature=pl.when(split)
@@ -162,17 +164,29 @@ def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl
 
 def _former(cog: pl.LazyFrame) -> pl.LazyFrame:
     """The communes déléguées and associées with a code of their own, as mergers into their parent communes."""
-    in_force = cog.filter(pl.col("typecom").is_in(["COM", "ARM"])).select("com")
-    day = pl.format("{}-01-01", "vintage")
-    return (
-        cog.filter(pl.col("typecom").is_in(["COMD", "COMA"]))
-        .join(in_force, on="com", how="anti")
-        .select(
-            code_ancien="com",
-            code_commune="comparent",
-            date_effet=day,
-            nature=pl.lit("fusion"),
-            part=pl.lit("1"),
-            geo_fin="vintage",
-        )
+    in_force = cog.filter(pl.col("typecom").is_in(["COM", "ARM"])).select("com").unique()
+    own_code = pl.col("com").is_in(in_force.collect()["com"].implode())
+    former = keep_words(cog, "typecom", ["COMD", "COMA"], "^(COM|ARM)$", "in force")
+    return pick(
+        keep(former, ~own_code, "its code is that of a commune in force"),
+        code_ancien="com",
+        code_commune="comparent",
+        date_effet=pl.format("{}-01-01", "vintage"),
+        nature=pl.lit("fusion"),
+        part=pl.lit("1"),
+        geo_fin="vintage",
     )
+
+
+def _with_former(changes: pl.LazyFrame, former: pl.LazyFrame) -> pl.LazyFrame:
+    """The changes, and the former communes that are in none, not even in one whose code cannot be read."""
+    has_moved = pl.col("code_ancien").ne_missing(pl.col("code_commune"))
+    added = fall_back(
+        changes.filter(has_moved),
+        former,
+        on=["code_ancien"],
+        rule="the table of changes or the list of movements has it",
+        is_readable=pl.col("code_ancien").str.contains(c.CODE_COMMUNE),
+        alike=["code_commune"],
+    )
+    return pl.concat([added, changes.filter(~has_moved)], how="diagonal_relaxed")

@@ -6,6 +6,8 @@ Does not belong here: their social position (ips_score).
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.accounts import ORIGIN
+from edu_pipeline.flow import add_up
 from edu_pipeline.table import table
 
 
@@ -46,12 +48,9 @@ class PcsLibelle(c.Contract):
 @table(PcsLibelle)
 def pcs_libelle(insee_pcs: pl.LazyFrame) -> pl.LazyFrame:
     """Merge the rows that have the same code at different levels (at the same level they are duplicates)."""
-    return (
-        insee_pcs.with_columns(
-            libelle=pl.col("libelle").str.replace_all(r"\s+", " "),
-            duplicate=pl.int_range(pl.len()).over("code_pcs", "niveau"),
-        )
-        .sort("niveau", maintain_order=True)
-        .group_by("code_pcs", "duplicate", maintain_order=True)
-        .agg(pl.all().first(), niveau_fin=pl.col("niveau").last(), libelle_fin=pl.col("libelle").last())
-    )
+    levels = insee_pcs.with_columns(
+        libelle=pl.col("libelle").str.replace_all(r"\s+", " "),
+        duplicate=pl.int_range(pl.len()).over("code_pcs", "niveau"),
+    ).sort("niveau", maintain_order=True)
+    most_detailed = [pl.col(name).last().alias(f"{name}_fin") for name in ("niveau", "libelle")]
+    return add_up(levels, ["code_pcs", "duplicate"], [pl.exclude(ORIGIN).first(), *most_detailed])

@@ -9,6 +9,7 @@ import polars as pl
 
 from edu_pipeline import contracts as c
 from edu_pipeline import normalise
+from edu_pipeline.flow import keep
 from edu_pipeline.parts import Parts
 from edu_pipeline.sectors import addresses, rules, segments
 from edu_pipeline.table import table
@@ -141,6 +142,6 @@ def sectorisation_segments(
         fr_en_occitanie_carte_scolaire_des_colleges_lycees_publics,
         editorial_sectorisation_segments,
     )
-    streets = lines.filter(~pl.col("whole").fill_null(False))
+    streets = keep(lines, ~pl.col("whole").fill_null(False), "about a whole commune")
     placed = segments.segments(streets, rules.lycees_of_colleges(paris_affectation_lycees), ban)
     return placed.rename({"street": "nom_voie", "placed": "placement", "reason": "motif"})

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.flow import add_up, keep_words, newest
 from edu_pipeline.table import table
 
 
@@ -19,6 +20,16 @@ def _kind(meaning: str, *types: str) -> Any:
     """
     description = f"{meaning} (types {', '.join(types)})."
     return c.integer(description, required=True, min=0, unit="establishments", computed_from=types)
+
+
+OTHER_LEVELS = "^(AAV|ARR|BV|CANOV|CV|DEP|EPCI|F|FM|FRANCE|IRIS|REG|UU|ZE)([0-9]{4})?$"
+"""Geographic levels of the file that are no commune and no arrondissement."""
+
+OTHER_TYPES = "^(_T|[A-G][0-9]{3})$"
+"""Types of facilities, and the total of them."""
+
+IN_DOUBT = pl.lit("expected that all rows of the file about this commune can be read, found one that cannot")
+"""Why a commune is refused of which only some rows can be read."""
 
 
 class CommerceSante2024(c.Contract):
@@ -76,28 +87,38 @@ def commerce_sante_2024(insee_bpe: pl.LazyFrame, info_communes: pl.LazyFrame) ->
     """
     kinds = c.computed_from(CommerceSante2024)
     wanted = [code for types in kinds.values() for code in types]
-    counted = (
-        insee_bpe.filter(
-            pl.col("geo_object").is_in(["COM", "ARM"]),
-            pl.col("bpe_measure") == "FACILITIES",
-            pl.col("facility_type").is_in(wanted),
-        )
-        .filter(pl.col("annee") == pl.col("annee").max())
-        .group_by("code_commune")
-        .agg(
-            pl.col("annee").first(),
-            pl.col("codes_anciens").explode().drop_nulls().unique().sort(),
-            *(_number(types).alias(kind) for kind, types in kinds.items()),
-        )
-        .with_columns(pl.when(pl.col("codes_anciens").list.len() > 0).then("codes_anciens"))
-    )
+    rows = keep_words(insee_bpe, "geo_object", ["COM", "ARM"], OTHER_LEVELS, "other geographic level")
+    rows = keep_words(rows, "bpe_measure", ["FACILITIES"], "^$", "other measure")
+    rows = keep_words(rows, "facility_type", wanted, OTHER_TYPES, "type of facility that is not counted")
+    rows = newest(rows, "annee")
+    codes_anciens = pl.col("codes_anciens").explode().drop_nulls().unique().sort()
+    counted = add_up(
+        rows,
+        ["code_commune"],
+        [pl.col("annee").first(), codes_anciens, *(_number(types).alias(kind) for kind, types in kinds.items())],
+    ).with_columns(pl.when(pl.col("codes_anciens").list.len() > 0).then("codes_anciens"))
+    return _with_all_communes(counted, info_communes, list(kinds))
+
+
+def _with_all_communes(counted: pl.LazyFrame, info_communes: pl.LazyFrame, kinds: list[str]) -> pl.LazyFrame:
+    """The counts, and 0 for all other communes and arrondissements of a département in which some are counted.
+
+    A commune of which a row was refused is refused as a whole, since what it lacks is not known to be 0.
+    """
+    code = pl.col("code_commune")
+    own_reason = [name for name in counted.collect_schema() if name == c.REFUSED_BECAUSE]
+    is_good = pl.all_horizontal(code.str.contains(c.CODE_COMMUNE), *(pl.col(name).is_null() for name in own_reason))
+    refused, counted = counted.filter(~is_good.fill_null(False)), counted.filter(is_good)
+    in_doubt = refused.select(code.str.extract(c.CODE_COMMUNE_WITHIN), **{c.REFUSED_BECAUSE: IN_DOUBT}).drop_nulls()
     places = info_communes.with_columns(
         level=pl.when(pl.col("type_commune") == "commune").then(pl.lit("COM")).otherwise(pl.lit("ARM"))
     )
     covered = places.join(counted, on="code_commune", how="semi").select("code_departement", "level").unique()
-    return (
+    complete = (
         places.join(covered, on=["code_departement", "level"], how="semi")
         .select("code_commune", commune="nom_commune")
-        .join(counted, on="code_commune", how="full", coalesce=True)
-        .with_columns(pl.col(list(kinds)).fill_null("0"), pl.col("annee").max())
+        .join(counted.drop(own_reason), on="code_commune", how="full", coalesce=True)
+        .with_columns(pl.col(kinds).fill_null("0"), pl.col("annee").max())
+        .join(in_doubt.unique(), on="code_commune", how="left")
     )
+    return pl.concat([complete, refused], how="diagonal")

@@ -9,6 +9,7 @@ import polars as pl
 
 from edu_pipeline import contracts as c
 from edu_pipeline import normalise
+from edu_pipeline.flow import look_up, pick
 from edu_pipeline.table import table
 
 COMMUNES, BASSINS, MEASURES = "insee_filosofi_2021", "insee_bassins_de_vie", "insee_filosofi_2021__bv"
@@ -119,18 +120,16 @@ def merged_revenu_commune_bassin_2021(
 
     The zoning has no names of bassins: a bassin has the code of its main commune, hence also its name.
     """
-    zoning = insee_bassins_de_vie.filter(pl.col("code_commune").is_not_null())
-    names = zoning.select(code_bassin_vie="code_commune", libelle_bassin_vie="libelle_bassin_vie")
+    zoning = pick(insee_bassins_de_vie, "code_bassin_vie", city="code_commune")
+    names = pick(insee_bassins_de_vie, "libelle_bassin_vie", code_bassin_vie="code_commune")
     measures = [name for name in MergedRevenuCommuneBassin2021.columns() if name.endswith("_bassin")]
     bassins = insee_filosofi_2021__bv
     if bassins is None:
         bassins = pl.LazyFrame(schema=dict.fromkeys(["code_bassin_vie", *measures], pl.String))
-    return (
-        insee_filosofi_2021.join(
-            info_communes.select("code_commune", "code_commune_parent"), on="code_commune", how="left"
-        )
-        .with_columns(city=pl.coalesce("code_commune_parent", "code_commune"))
-        .join(zoning.select("code_bassin_vie", city="code_commune"), on="city", how="left")
-        .join(names, on="code_bassin_vie", how="left")
-        .join(bassins, on="code_bassin_vie", how="left")
+    parents = info_communes.select("code_commune", "code_commune_parent")
+    communes = insee_filosofi_2021.join(parents, on="code_commune", how="left").with_columns(
+        city=pl.coalesce("code_commune_parent", "code_commune")
     )
+    placed = look_up(communes, zoning, "city", "the bassin de vie of the commune")
+    named = look_up(placed, names, "code_bassin_vie", "the name of the bassin de vie")
+    return look_up(named, bassins, "code_bassin_vie", "the figures of the bassin de vie")

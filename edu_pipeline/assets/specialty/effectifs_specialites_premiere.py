@@ -8,6 +8,7 @@ import re
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.flow import keep
 from edu_pipeline.table import table
 from edu_pipeline.vocabulary import specialites
 
@@ -65,11 +66,8 @@ def effectifs_specialites_premiere(
         for specialty in specialties
     ]
     pupils = pl.col("filles", "garcons").cast(pl.Float64, strict=False)
-    return (
-        pl.concat(rows)
-        .filter(pl.any_horizontal(pupils.ne_missing(0)))
-        .with_columns(
-            specialite=specialites.by_code(pl.col("code_specialite")),
-            effectif=pl.sum_horizontal(pupils, ignore_nulls=False),
-        )
+    taught = keep(pl.concat(rows), pl.any_horizontal(pupils.ne_missing(0)), "no pupils in any specialty")
+    return taught.with_columns(
+        specialite=specialites.by_code(pl.col("code_specialite")),
+        effectif=pl.sum_horizontal(pupils, ignore_nulls=False),
     )

@@ -9,6 +9,7 @@ are known.
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.flow import newest
 from edu_pipeline.table import table
 
 
@@ -65,4 +66,4 @@ def sections_internationales(fr_en_sections_internationales: pl.LazyFrame) -> pl
     """Keep the latest school year of the list (`2025-2026` is 2025): a section no longer on it has closed."""
     rentree = pl.col("rentree_scolaire")
     rows = fr_en_sections_internationales.with_columns(rentree.str.replace("^([0-9]{4})-[0-9]{4}$", "${1}"))
-    return rows.filter(rentree.is_null() | (rentree == rentree.max()))
+    return newest(rows, "rentree_scolaire")

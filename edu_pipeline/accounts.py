@@ -1,0 +1,146 @@
+"""What became of every row of a file: published, refused, added to another row, looked up, or set aside by a rule.
+
+Belongs here: numbering the rows of a file, and noting what becomes of each. Does not belong here: the operations that
+set rows aside (``flow.py``), and what follows from an account that is not balanced (``loading/balance.py``).
+
+A frame whose rows are accounted for has the column ``ORIGIN``, which says of which file and row each of its rows was
+made. It holds one origin, or the list of all origins of a row that several were added up to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import count
+from threading import Lock
+from weakref import WeakValueDictionary
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Rows = npt.NDArray[np.int64]
+"""Numbers of rows of a file; the first row has the number 0."""
+
+ORIGIN = "origin"
+"""The column that says where a row comes from: the account's number in the upper 32 bits, the row's in the lower."""
+
+USED, REFUSED, ADDED, PUBLISHED = "looked up", "refused", "added to another row", "published"
+"""What becomes of a row that no rule sets aside."""
+
+RANKS = {USED: 252, REFUSED: 253, ADDED: 254, PUBLISHED: 255}
+"""Of a row that has several fates, since several rows were made of it, the highest counts."""
+
+PLACE = "place"
+"""The column that says the same in words: file and row."""
+
+UNKNOWN_WORD = "unknown word"
+"""The beginning of every rule that sets rows aside for a word that nobody has said anything about."""
+
+ASKED, FOUND = 1, 2
+"""What is known of a look-up for a row."""
+
+LAST_ROW = 0xFFFFFFFF
+"""The bits of an origin that number the row."""
+
+_numbers = count(1)
+_accounts: WeakValueDictionary[int, Account] = WeakValueDictionary()
+
+
+class Account:
+    """What became of each row of one file. It is open as long as it is referenced.
+
+    Args:
+        name: the file's name.
+        rows: how many rows the file has.
+    """
+
+    def __init__(self, name: str, rows: int) -> None:
+        self.name, self.rows = name, rows
+        self.number = next(_numbers)
+        self._fates = np.zeros(rows, np.uint8)  # 0: nothing is known
+        self._ranks = dict(RANKS)
+        self._answers: dict[str, npt.NDArray[np.uint8]] = {}
+        self._lock = Lock()
+        _accounts[self.number] = self
+
+    def tracked(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows of the file, in its order, with ``ORIGIN``."""
+        return rows.with_row_index(ORIGIN).with_columns(pl.col(ORIGIN).cast(pl.UInt64) + (self.number << 32))
+
+    def note(self, rows: Rows, fate: str) -> None:
+        """Note what became of some rows; the same may be noted again."""
+        with self._lock:
+            rank = self._ranks.setdefault(fate, len(self._ranks) - len(RANKS) + 1)
+            self._fates[rows] = np.maximum(self._fates[rows], rank)
+
+    def note_answers(self, look_up: str, rows: Rows, are_found: bool) -> None:
+        """Note that something was looked up for some rows, and whether it was found."""
+        with self._lock:
+            answers = self._answers.setdefault(look_up, np.zeros(self.rows, np.uint8))
+            answers[rows] = np.maximum(answers[rows], FOUND if are_found else ASKED)
+
+    @property
+    def fates(self) -> dict[str, int]:
+        """How many rows had which fate, the most frequent first; without those of which nothing is known."""
+        counts = np.bincount(self._fates, minlength=256)
+        found = {fate: int(counts[rank]) for fate, rank in self._ranks.items() if counts[rank]}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    @property
+    def look_ups(self) -> dict[str, tuple[int, int]]:
+        """Look-up to the number of rows that it was made for, and for how many of these something was found."""
+        return {
+            name: (int((answers >= ASKED).sum()), int((answers == FOUND).sum()))
+            for name, answers in self._answers.items()
+        }
+
+    def unaccounted(self) -> list[int]:
+        """The numbers of the rows of which nothing is known; the first row has the number 0."""
+        return np.flatnonzero(self._fates == 0).tolist()
+
+
+def note(origins: pl.Series, fate: str) -> None:
+    """Note what became of the rows with these origins, whatever their files.
+
+    Args:
+        origins: origins, or lists of origins, of which all after the first were added to the first.
+    """
+    if isinstance(origins.dtype, pl.List):
+        _note(origins.list.slice(1).list.explode(), ADDED)
+    _note(_first(origins), fate)
+
+
+def _note(origins: pl.Series, fate: str) -> None:
+    for account, rows in _by_account(origins):
+        account.note(rows, fate)
+
+
+def note_answers(look_up: str, origins: pl.Series, are_found: pl.Series) -> None:
+    """Note that something was looked up for the rows with these origins, and for which it was found."""
+    for found in (False, True):
+        for account, rows in _by_account(_first(origins.filter(are_found == found))):
+            account.note_answers(look_up, rows, found)
+
+
+def places(origins: pl.Series) -> pl.Series:
+    """File and row of each origin, in words; of a list that of the first."""
+    return pl.Series(PLACE, [None if origin is None else _place(origin) for origin in _first(origins)], pl.String)
+
+
+def _place(origin: int) -> str | None:
+    """In words; None if the account is closed."""
+    account = _accounts.get(origin >> 32)
+    return None if account is None else f"file {account.name}, row {(origin & LAST_ROW) + 1:,}"
+
+
+def _first(origins: pl.Series) -> pl.Series:
+    """The origins; of a list the first."""
+    return origins.list.first() if isinstance(origins.dtype, pl.List) else origins
+
+
+def _by_account(origins: pl.Series) -> Iterable[tuple[Account, Rows]]:
+    known = origins.drop_nulls().cast(pl.UInt64).to_numpy()
+    numbers = known >> np.uint64(32)
+    for number in np.unique(numbers):
+        if account := _accounts.get(int(number)):
+            yield account, (known[numbers == number] & np.uint64(LAST_ROW)).astype(np.int64)

@@ -1,0 +1,94 @@
+"""The balance of a load: every row of every file that it read, and what became of it.
+
+Belongs here: opening an account for each file that a load reads, and the figures that the ledger keeps. Does not belong
+here: the accounts (``accounts.py``), the operations that note in them (``flow.py``), and which balance stops a load
+(``acceptance.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from edu_pipeline import accounts
+from edu_pipeline.accounts import ORIGIN, PUBLISHED, Account
+from edu_pipeline.catalogue import File
+from edu_pipeline.errors import NoRows
+from edu_pipeline.loading.conform import Conformed
+
+ROWS = "rows"
+"""In the figures of a file: how many rows it has."""
+
+NO_FILE = "no file"
+"""Among the files: published rows that were made from other tables alone."""
+
+FIRST_ROWS = 3
+"""Rows that are shown of those that are not accounted for."""
+
+
+class Balance:
+    """The accounts of the files of one load.
+
+    Attributes:
+        made: how many published rows were made from other tables alone.
+    """
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Account] = {}
+        self._rows: dict[str, pl.LazyFrame] = {}
+        self.made = 0
+
+    def opened(self, file: File, name: str, rows: pl.LazyFrame, refused_lines: int, where: str) -> pl.LazyFrame:
+        """The rows of a file with ``ORIGIN``; from here on they are accounted for.
+
+        Args:
+            name: the file's name as received.
+            refused_lines: how many of its lines are no rows.
+            where: source and release, for the failure text.
+
+        Raises:
+            NoRows: the file has no row.
+        """
+        number = rows.select(pl.len()).collect(engine="streaming").item()
+        if not number:
+            found = f"none that can be read ({refused_lines:,} lines)" if refused_lines else "none (a header alone)"
+            raise NoRows(
+                f"{where}, file {name}",
+                f"expected rows, found {found}.",
+                "Look at the publisher's page; the old rows stay.",
+            )
+        self._accounts[file.parameter] = Account(name, number)
+        self._rows[file.parameter] = rows
+        return self._accounts[file.parameter].tracked(rows)
+
+    def settle(self, conformed: Conformed) -> None:
+        """Note which rows are published."""
+        if ORIGIN not in conformed.tracked.collect_schema():
+            self.made = conformed.rows if self._accounts else 0
+            return
+        self.made = 0
+        for batch in conformed.tracked.select(ORIGIN).collect_batches(engine="streaming"):
+            self.made += batch[ORIGIN].null_count()
+            accounts.note(batch[ORIGIN].drop_nulls(), PUBLISHED)
+
+    @property
+    def files(self) -> dict[str, dict[str, int]]:
+        """File (the transform's parameter) to the number of its ``rows``, and how many of these had which fate."""
+        figures = {name: {ROWS: account.rows} | account.fates for name, account in self._accounts.items()}
+        return figures | ({NO_FILE: {PUBLISHED: self.made}} if self.made else {})
+
+    @property
+    def look_ups(self) -> dict[str, list[int]]:
+        """What was looked up for rows, to how many rows these are, and for how many of them it was found."""
+        return {name: [*answers] for account in self._accounts.values() for name, answers in account.look_ups.items()}
+
+    def unaccounted(self) -> Mapping[str, tuple[int, list[str]]]:
+        """File to how many of its rows nobody has accounted for, and the first of these, with number and content."""
+        missing = {name: numbers for name, account in self._accounts.items() if (numbers := account.unaccounted())}
+        return {name: (len(numbers), self._shown(name, numbers[:FIRST_ROWS])) for name, numbers in missing.items()}
+
+    def _shown(self, name: str, numbers: list[int]) -> list[str]:
+        rows = self._rows[name].with_row_index().filter(pl.col("index").is_in(numbers))
+        content = rows.select(pl.struct(pl.exclude("index")).struct.json_encode()).collect().to_series()
+        return [f"row {number + 1:,}: {text}" for number, text in zip(numbers, content, strict=True)]
