@@ -24,6 +24,9 @@ Rows = npt.NDArray[np.int64]
 ORIGIN = "origin"
 """The column that says where a row comes from: the account's number in the upper 32 bits, the row's in the lower."""
 
+ROWS = "rows"
+"""In the figures of a file, next to the fates: how many rows it has."""
+
 USED, REFUSED, ADDED, PUBLISHED = "looked up", "refused", "added to another row", "published"
 """What becomes of a row that no rule sets aside."""
 

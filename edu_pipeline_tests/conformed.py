@@ -33,9 +33,8 @@ def transformed(table: Table, inputs: Mapping[str, pl.LazyFrame | Parts | None])
     for name, rows in inputs.items():
         if isinstance(rows, pl.LazyFrame) and name not in table.input_tables:
             accounts[name] = Account(name, rows.select(pl.len()).collect().item())
-            tracked[name] = accounts[name].tracked(rows)
-            if table.needed_counts:
-                tracked[name] = once(tracked[name], table.needed_counts)
+            numbered = accounts[name].tracked(rows)
+            tracked[name] = once(numbered, table.needed_counts) if table.needed_counts else numbered
     result = conform(table.transform(**tracked), table)
     assert {name: account.unaccounted()[:3] for name, account in accounts.items() if account.unaccounted()} == {}
     look_ups = {name: answers for account in accounts.values() for name, answers in account.look_ups.items()}

@@ -13,6 +13,7 @@ from functools import partial
 from psycopg import sql
 
 from edu_pipeline.catalogue import catalogue
+from edu_pipeline.checks.balance import balance
 from edu_pipeline.checks.expectations import Places, expectations
 from edu_pipeline.checks.subject import CheckSpec, Finding, Subject, finding, starting_year
 from edu_pipeline.contracts import specs
@@ -45,6 +46,9 @@ def checks_of(table: str) -> list[CheckSpec]:
             expected.rows is not None
         ),
         spec("previous_rows", "The row count is close to that of the previous load.", "warn", _previous_rows): True,
+        spec("balance", "The rows of the files went where they went in the previous load.", "warn", balance): (
+            declared is not None and bool(declared.files)
+        ),
         spec("years", "No year is missing, and none has far too few rows.", "error", _years): (
             expected.years is not None
         ),

@@ -27,16 +27,23 @@ app, sources = typer.Typer(), typer.Typer(invoke_without_command=True)
 
 
 @app.command("status")
-def status_command(wide: Wide = False, as_json: AsJson = False) -> None:
+def status_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[TABLE]...", help="Tables and views; none: all.")
+    ] = None,
+    wide: Wide = False,
+    as_json: AsJson = False,
+) -> None:
     """Show every table and its last load.
 
-    Rows, release, load time, and the rows that the last load added, changed, removed and refused.
+    Rows, release, load time, and the rows that the last load added, changed, removed and refused. For tables that are
+    named also where the rows of their files went.
     """
     from edu_pipeline.monitoring import health, status
     from edu_pipeline.sources.archive import Archive
 
     snapshot = status.gather(target(settings()), Archive(settings().archive_root))
-    tables = snapshot.tables
+    tables = _chosen(snapshot.tables, names or [])
     if as_json:
         print_json([asdict(table) for table in tables])
         return
@@ -44,7 +51,9 @@ def status_command(wide: Wide = False, as_json: AsJson = False) -> None:
     if any(table.invented for table in tables):
         out.print("[bold yellow]Invented data of the sample publisher: no school, person or figure here is real.[/]\n")
     print_table(_status_columns(tables, state), wide=wide)
-    print_failures(_errors(state))
+    for table in tables if names else ():
+        _print_balance(table)
+    print_failures(_errors(state) if not names else [table.error for table in tables if table.error])
 
 
 @app.command("health")
@@ -125,6 +134,25 @@ def compare_command(
         print(compare.as_json(comparison))
     else:
         out.print(compare.render(comparison))
+
+
+def _chosen(tables: list[TableStatus], names: list[str]) -> list[TableStatus]:
+    known = [table.table for table in tables]
+    if unknown := [name for name in names if name not in known]:
+        raise typer.BadParameter(f"expected tables or views of the schema, found {', '.join(unknown)}.")
+    return [table for table in tables if not names or table.table in names]
+
+
+def _print_balance(table: TableStatus) -> None:
+    """Where the rows of a table's files went in its last load."""
+    lines = [(file, fate, number) for file, fates in table.balance.items() for fate, number in fates.items()]
+    if lines:
+        out.print(f"\n[bold]{table.table}[/bold]: where the rows of its files went")
+        files, fates, numbers = zip(*lines, strict=True)
+        number = Column("number", [figure(number) for number in numbers], 1, right=True)
+        print_table([Column("file", files, 0), number, Column("rows", [escape(fate) for fate in fates], 2)])
+    for what, (asked, found) in table.look_ups.items():
+        out.print(f"{escape(what)}: found for {found:,} of {asked:,} rows")
 
 
 def _source_columns(sources: list[SourceStatus]) -> list[Column]:

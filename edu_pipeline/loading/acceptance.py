@@ -33,6 +33,8 @@ from edu_pipeline.sources.archive import Release
 from edu_pipeline.sources.inputs import Awaited, awaited
 from edu_pipeline.table import Table
 
+Figures = Mapping[str, Mapping[str, int]]
+
 COUNTING = (PUBLISHED, ADDED, USED)
 """What becomes of the rows that have a part in the table."""
 
@@ -165,19 +167,12 @@ def check_references(
     return conformed, unknown
 
 
-def check_balance(
-    table: Table, balance: Balance, previous: Mapping[str, Mapping[str, int]], accepted: bool, where: str
-) -> None:
-    """That every row of every file is accounted for, that look-ups find something, and that no file has lost its rows.
-
-    Args:
-        previous: the figures of the rows that readers have, as ``Balance.files``; empty: nothing to compare with.
-        accepted: whether an operator has accepted that the table shrinks.
+def check_balance(table: Table, balance: Balance, where: str) -> None:
+    """That every row of every file is accounted for, and that look-ups find something.
 
     Raises:
         RowsUnaccounted: rows are neither published nor refused, and no rule of the transform has set them aside.
         NothingFound: what is looked up for the rows is found for none of them.
-        FileShrank: the rows of a file that count are fewer than the share of the last load's that must be kept.
     """
     for file, (number, first) in balance.unaccounted().items():
         raise RowsUnaccounted(
@@ -193,7 +188,19 @@ def check_balance(
                 f"expected {what} for most of {asked:,} rows, found it for none.",
                 "Compare the codes of the two files; the old rows stay.",
             )
-    for file, fates in balance.files.items():
+
+
+def check_files(table: Table, balance: Figures, previous: Figures, accepted: bool, where: str) -> None:
+    """That no file has lost its rows.
+
+    Args:
+        balance, previous: the figures of this load, and of the one whose rows readers have, as ``Balance.files``.
+        accepted: whether an operator has accepted that the table shrinks.
+
+    Raises:
+        FileShrank: the rows of a file that count are fewer than the share of the last load's that must be kept.
+    """
+    for file, fates in balance.items():
         before, now = (sum(figures.get(fate, 0) for fate in COUNTING) for figures in (previous.get(file, {}), fates))
         if now < table.min_kept * before and not accepted:
             raise FileShrank(

@@ -12,13 +12,10 @@ from collections.abc import Mapping
 import polars as pl
 
 from edu_pipeline import accounts
-from edu_pipeline.accounts import ORIGIN, PUBLISHED, Account
+from edu_pipeline.accounts import ORIGIN, PUBLISHED, ROWS, Account
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import NoRows
 from edu_pipeline.loading.conform import Conformed
-
-ROWS = "rows"
-"""In the figures of a file: how many rows it has."""
 
 NO_FILE = "no file"
 """Among the files: published rows that were made from other tables alone."""

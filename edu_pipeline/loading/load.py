@@ -130,7 +130,7 @@ class _TableLoad:
             locks.schema_in_use(connection, self.database.schema)
             locks.table_loading(connection, self.database.schema, self.table.name)
             writing.sweep(connection, self.table)
-            conformed = self._rows(connection, Path(scratch), readers, recording)
+            conformed = self._rows(connection, Path(scratch), recording)
             return self._publish(connection, Path(scratch), conformed, readers, recording)
 
     def _attempt(self, connection: Connection, run_id: str | None) -> Load:
@@ -177,7 +177,7 @@ class _TableLoad:
         """Whether an operator has accepted that the table shrinks."""
         return self.table.name in self.options.accept_shrink
 
-    def _rows(self, connection: Connection, scratch: Path, readers: _Readers, recording: Recording) -> Conformed:
+    def _rows(self, connection: Connection, scratch: Path, recording: Recording) -> Conformed:
         """The rows that may be published.
 
         Raises:
@@ -195,7 +195,7 @@ class _TableLoad:
         made.balance.settle(conformed)
         recording.resolved(conformed, unknown, made.balance)
         acceptance.check_refused(self.table, conformed, recording.where)
-        acceptance.check_balance(self.table, made.balance, readers.balance, self._may_shrink, recording.where)
+        acceptance.check_balance(self.table, made.balance, recording.where)
         return conformed
 
     def _publish(
@@ -207,6 +207,8 @@ class _TableLoad:
         change = difference(conformed.frame, published, self.table.key)
         seen = change.published if readers.rows is None else readers.rows
         acceptance.check_volume(self.table, conformed.rows, seen, self._may_shrink, recording.where)
+        balance = recording.load.balance
+        acceptance.check_files(self.table, balance, readers.balance, self._may_shrink, recording.where)
         written = writing.write(connection, self.table, conformed.frame, change, unread=bool(self.database.live))
         load = recording.published(connection, written.strategy, conformed, self._seen(conformed, change, scratch))
         results = checks.before_publication(connection, self.database, self.archive, name, written.rows)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, LiteralString
 
 from psycopg import sql
 
+from edu_pipeline.accounts import ROWS
 from edu_pipeline.contracts import spec
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.monitoring import drawing
@@ -61,6 +62,16 @@ def ages(points: Sequence[tuple[datetime, str, float]]) -> bytes:
     oldest_first = sorted(series.items(), key=lambda item: item[1][-1][1], reverse=True)
     title = f"Age of the sources' newest releases (the {drawing.LABELLED} oldest are named)"
     return drawing.png([partial(drawing.lines, series=oldest_first, title=title, label="days")], 2 * drawing.WIDTH)
+
+
+def balance(files: Mapping[str, Mapping[str, int]]) -> bytes:
+    """Where the rows of each file of a load went, as PNG: a bar per file.
+
+    Args:
+        files: as the ledger has them: file to the number of its rows, and how many of these had which fate.
+    """
+    parts = {file: {fate: n for fate, n in fates.items() if fate != ROWS} for file, fates in files.items()}
+    return drawing.png([partial(drawing.shares, parts=parts, title="Where the rows went")], 2 * drawing.WIDTH)
 
 
 def as_markdown(png: bytes, alt: str) -> str:

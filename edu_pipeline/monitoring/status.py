@@ -43,6 +43,8 @@ class TableStatus:
         unknown: unknown references in that load, by column.
         missing: columns that its files lack, each with the names that are close.
         skipped: lines and fields of its files that were left out, by source and rule.
+        balance: file to the number of its rows, and how many of these had which fate.
+        look_ups: what was looked up for rows, to how many these are and for how many it was found.
         error: failure text of the last attempt, if it failed.
     """
 
@@ -61,6 +63,8 @@ class TableStatus:
     unknown: dict[str, int]
     missing: dict[str, list[str]]
     skipped: dict[str, int]
+    balance: dict[str, dict[str, int]]
+    look_ups: dict[str, list[int]]
     error: str | None
 
 
@@ -196,6 +200,8 @@ def _status(name: str, layer: str | None, contents: _Contents, archive: Archive)
         unknown=dict(load.unknown) if load else {},
         missing=dict(load.missing) if load else {},
         skipped=dict(load.skipped) if load else {},
+        balance={file: dict(fates) for file, fates in load.balance.items()} if load else {},
+        look_ups=dict(load.look_ups) if load else {},
         error=failure.error if failure else None,
     )
 

@@ -19,9 +19,10 @@ import dagster as dg
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.contracts import spec
 from edu_pipeline.database.connection import Database
+from edu_pipeline.database.ledger import Load
 from edu_pipeline.database.migrate import described_columns
 from edu_pipeline.loading.load import Outcome
-from edu_pipeline.monitoring.plots import as_markdown, plot
+from edu_pipeline.monitoring.plots import as_markdown, balance, plot
 from edu_pipeline.orchestration.untrusted import table as table_of
 from edu_pipeline.orchestration.untrusted import transposed
 from edu_pipeline.settings import settings
@@ -121,9 +122,22 @@ def load_metadata(outcome: Outcome) -> dict[str, Any]:
     metadata["hidden_cells"] = dict(load.hidden)
     if load.skipped:
         metadata["skipped_lines"] = dict(load.skipped)
+    metadata |= balance_metadata(load)
     if outcome.preview is not None:
         metadata["preview"] = transposed(outcome.preview.columns, outcome.preview.rows(), PREVIEWED)
     return metadata
+
+
+def balance_metadata(load: Load) -> dict[str, Any]:
+    """Where the rows of the files went, as a table and as a picture, and what was looked up for them."""
+    if not load.balance:
+        return {}
+    rows = [(file, fate, number) for file, fates in load.balance.items() for fate, number in fates.items()]
+    metadata: dict[str, Any] = {"balance": table_of(["file", "rows", "number"], rows)}
+    if load.look_ups:
+        found = [(what, asked, found) for what, (asked, found) in load.look_ups.items()]
+        metadata["look_ups"] = table_of(["looked up", "rows", "found"], found)
+    return metadata | {"where_the_rows_went": dg.MetadataValue.md(as_markdown(balance(load.balance), "balance"))}
 
 
 def plot_metadata(name: str, database: Database, log: Logger) -> dict[str, Any]:

@@ -142,11 +142,12 @@ def test_few_bad_rows_are_set_aside_and_the_rest_is_published(stand_in: StandIn)
     stand_in.put_sales([sale(code) for code in codes[:-1]] + [sale("NA")])
     outcome = stand_in.load(TABLE)
     assert (outcome.load.rows, outcome.load.refused) == (199, 1)
-    assert outcome.refused == [("", "code_commune: expected a value, found nothing")]
+    reason = "code_commune: expected a value, found nothing"
+    assert outcome.refused == [("", f"file communesdvf2024.csv, row 200: {reason}")]
     again = stand_in.load(TABLE)
     assert again.skipped and again.refused == outcome.refused, "what is in quarantine stays to be seen"
-    assert stand_in.rows("SELECT reasons FROM edu_pipeline.refused_rows") == [
-        (["code_commune: expected a value, found nothing"],)
+    assert stand_in.rows("SELECT place, reasons FROM edu_pipeline.refused_rows") == [
+        ("file communesdvf2024.csv, row 200", [reason])
     ]
 
 
