@@ -3,8 +3,8 @@
 Belongs here: numbering the rows of a file, and noting what becomes of each. Does not belong here: the operations that
 set rows aside (``flow.py``), and what follows from an account that is not balanced (``loading/balance.py``).
 
-A frame whose rows are accounted for has the column ``ORIGIN``, which says of which file and row each of its rows was
-made. It holds one origin, or the list of all origins of a row that several were added up to.
+A frame whose rows are accounted for has the column ``SOURCE_ROW``, which says from which row of which file each
+of its rows was made, or from which rows: a list if they were added up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import polars as pl
 Rows = npt.NDArray[np.int64]
 """Numbers of rows of a file; the first row has the number 0."""
 
-ORIGIN = "origin"
+SOURCE_ROW = "source_row"
 """The column that says where a row comes from: the account's number in the upper 32 bits, the row's in the lower."""
 
 ROWS = "rows"
@@ -43,7 +43,7 @@ ASKED, FOUND = 1, 2
 """What is known of a look-up for a row."""
 
 LAST_ROW = 0xFFFFFFFF
-"""The bits of an origin that number the row."""
+"""The bits of a source row that number the row."""
 
 _numbers = count(1)
 _accounts: WeakValueDictionary[int, Account] = WeakValueDictionary()
@@ -67,8 +67,8 @@ class Account:
         _accounts[self.number] = self
 
     def tracked(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """The rows of the file, in its order, with ``ORIGIN``."""
-        return rows.with_row_index(ORIGIN).with_columns(pl.col(ORIGIN).cast(pl.UInt64) + (self.number << 32))
+        """The rows of the file, in its order, with ``SOURCE_ROW``."""
+        return rows.with_row_index(SOURCE_ROW).with_columns(pl.col(SOURCE_ROW).cast(pl.UInt64) + (self.number << 32))
 
     def note(self, rows: Rows, fate: str) -> None:
         """Note what became of some rows; the same may be noted again."""
@@ -102,47 +102,47 @@ class Account:
         return np.flatnonzero(self._fates == 0).tolist()
 
 
-def note(origins: pl.Series, fate: str) -> None:
-    """Note what became of the rows with these origins, whatever their files.
+def note(source_rows: pl.Series, fate: str) -> None:
+    """Note what became of rows of files.
 
     Args:
-        origins: origins, or lists of origins, of which all after the first were added to the first.
+        source_rows: as in the column ``SOURCE_ROW``; of a list, all after the first were added to the first.
     """
-    if isinstance(origins.dtype, pl.List):
-        _note(origins.list.slice(1).list.explode(), ADDED)
-    _note(_first(origins), fate)
+    if isinstance(source_rows.dtype, pl.List):
+        _note(source_rows.list.slice(1).list.explode(), ADDED)
+    _note(_first(source_rows), fate)
 
 
-def _note(origins: pl.Series, fate: str) -> None:
-    for account, rows in _by_account(origins):
+def _note(source_rows: pl.Series, fate: str) -> None:
+    for account, rows in _by_account(source_rows):
         account.note(rows, fate)
 
 
-def note_answers(look_up: str, origins: pl.Series, are_found: pl.Series) -> None:
-    """Note that something was looked up for the rows with these origins, and for which it was found."""
+def note_answers(look_up: str, source_rows: pl.Series, are_found: pl.Series) -> None:
+    """Note that something was looked up for rows of files, and for which it was found."""
     for found in (False, True):
-        for account, rows in _by_account(_first(origins.filter(are_found == found))):
+        for account, rows in _by_account(_first(source_rows.filter(are_found == found))):
             account.note_answers(look_up, rows, found)
 
 
-def places(origins: pl.Series) -> pl.Series:
-    """File and row of each origin, in words; of a list that of the first."""
-    return pl.Series(PLACE, [None if origin is None else _place(origin) for origin in _first(origins)], pl.String)
+def places(source_rows: pl.Series) -> pl.Series:
+    """Files and rows in words; of a list the first."""
+    return pl.Series(PLACE, [None if row is None else _place(row) for row in _first(source_rows)], pl.String)
 
 
-def _place(origin: int) -> str | None:
+def _place(source_row: int) -> str | None:
     """In words; None if the account is closed."""
-    account = _accounts.get(origin >> 32)
-    return None if account is None else f"file {account.name}, row {(origin & LAST_ROW) + 1:,}"
+    account = _accounts.get(source_row >> 32)
+    return None if account is None else f"file {account.name}, row {(source_row & LAST_ROW) + 1:,}"
 
 
-def _first(origins: pl.Series) -> pl.Series:
-    """The origins; of a list the first."""
-    return origins.list.first() if isinstance(origins.dtype, pl.List) else origins
+def _first(source_rows: pl.Series) -> pl.Series:
+    """The rows; of a list the first."""
+    return source_rows.list.first() if isinstance(source_rows.dtype, pl.List) else source_rows
 
 
-def _by_account(origins: pl.Series) -> Iterable[tuple[Account, Rows]]:
-    known = origins.drop_nulls().cast(pl.UInt64).to_numpy()
+def _by_account(source_rows: pl.Series) -> Iterable[tuple[Account, Rows]]:
+    known = source_rows.drop_nulls().cast(pl.UInt64).to_numpy()
     numbers = known >> np.uint64(32)
     for number in np.unique(numbers):
         if account := _accounts.get(int(number)):

@@ -5,7 +5,7 @@ itself (``accounts.py``). Does not belong here: the conditions, and what a table
 
 A transform uses these in place of ``filter``, ``group_by``, ``unique`` and ``join`` on rows of files: a load in which a
 row is neither published nor refused, and that no operation has noted, is stopped (``RowsUnaccounted``). Frames without
-``ORIGIN``, such as rows of other tables, pass through without being noted.
+``SOURCE_ROW``, such as rows of other tables, pass through without being noted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 import polars as pl
 
 from edu_pipeline import accounts
-from edu_pipeline.accounts import ORIGIN, UNKNOWN_WORD
+from edu_pipeline.accounts import SOURCE_ROW, UNKNOWN_WORD
 from edu_pipeline.contracts import FIRST_YEAR, LAST_YEAR, REFUSED_BECAUSE
 
 SAME_ROW = "the same row again"
@@ -24,14 +24,14 @@ SAME_ROW = "the same row again"
 SCHOOL_YEAR = "^([0-9]{4})(?:-[0-9]{4})?$"
 """A year, or a school year, which counts as the year in which it begins."""
 
-_KEPT, _FOUND, _OTHER = "is_kept", "is_found", "origin_of_other"
+_KEPT, _FOUND, _OTHER = "is_kept", "is_found", "source_row_of_other"
 
 
 def keep(rows: pl.LazyFrame, condition: pl.Expr, rule: str) -> pl.LazyFrame:
     """The rows that meet a condition; the others, those for which it is NULL included, are set aside by ``rule``."""
 
     def noted(batch: pl.DataFrame) -> pl.DataFrame:
-        accounts.note(batch.filter(~pl.col(_KEPT))[ORIGIN], rule)
+        accounts.note(batch.filter(~pl.col(_KEPT))[SOURCE_ROW], rule)
         return batch.filter(_KEPT)
 
     if not is_tracked(rows):
@@ -53,7 +53,7 @@ def keep_words(rows: pl.LazyFrame, column: str, wanted: Collection[str], others:
 
 def pick(rows: pl.LazyFrame, *columns: str | pl.Expr, **named: str | pl.Expr) -> pl.LazyFrame:
     """Some columns, as ``select`` gives them, of rows that stay accounted for."""
-    return rows.select(*(name for name in rows.collect_schema() if name == ORIGIN), *columns, **named)
+    return rows.select(*(name for name in rows.collect_schema() if name == SOURCE_ROW), *columns, **named)
 
 
 def newest(rows: pl.LazyFrame, year: str, of: Sequence[str] = ()) -> pl.LazyFrame:
@@ -77,7 +77,7 @@ def once(rows: pl.LazyFrame, values: Sequence[str]) -> pl.LazyFrame:
         values: all other columns are the key. Rows with the same key and the same values are copies: all but the first
             are set aside. Rows with the same key and other values contradict each other: all of them are refused.
     """
-    key = [name for name in rows.collect_schema() if name not in (*values, ORIGIN)]
+    key = [name for name in rows.collect_schema() if name not in (*values, SOURCE_ROW)]
     hashes = rows.select(pl.struct(key).hash()).collect(engine="streaming").to_series()
     if hashes.n_unique() == len(hashes):
         return rows
@@ -98,13 +98,15 @@ def add_up(rows: pl.LazyFrame, by: Sequence[str], columns: Sequence[pl.Expr]) ->
     is_fit = pl.all_horizontal(pl.col(name).is_not_null() for name in by)
     if REFUSED_BECAUSE in before:
         is_fit &= pl.col(REFUSED_BECAUSE).is_null()
-    origins = [pl.col(ORIGIN).explode() if before[ORIGIN].is_nested() else pl.col(ORIGIN)] if ORIGIN in before else []
-    added = rows.filter(is_fit).group_by(by, maintain_order=True).agg(*origins, *columns)
+    tracked = [name for name in before if name == SOURCE_ROW]
+    is_nested = any(before[name].is_nested() for name in tracked)
+    source_rows = [pl.col(name).explode() if is_nested else pl.col(name) for name in tracked]
+    added = rows.filter(is_fit).group_by(by, maintain_order=True).agg(*source_rows, *columns)
     alike = [name for name, kind in added.collect_schema().items() if before.get(name) == kind]
-    kept = [name for name in dict.fromkeys([*alike, REFUSED_BECAUSE, ORIGIN]) if name in before]
+    kept = [name for name in dict.fromkeys([*alike, REFUSED_BECAUSE, SOURCE_ROW]) if name in before]
     unfit = rows.filter(~is_fit).select(kept)
-    if ORIGIN in before and not before[ORIGIN].is_nested():
-        unfit = unfit.with_columns(pl.concat_list(ORIGIN))
+    if tracked and not is_nested:
+        unfit = unfit.with_columns(pl.concat_list(SOURCE_ROW))
     return pl.concat([added, unfit], how="diagonal")
 
 
@@ -114,22 +116,24 @@ def look_up(rows: pl.LazyFrame, other: pl.LazyFrame, on: str, what: str) -> pl.L
     Rows of ``other`` that are copies count once. If some with the same value contradict each other, none of them is
     used. How many rows have asked and how many were answered is noted as ``what``.
     """
-    names = [name for name in other.collect_schema() if name not in (ORIGIN, on)]
+    names = [name for name in other.collect_schema() if name not in (SOURCE_ROW, on)]
     single = keep(other, pl.col(on).is_not_null(), f"no {on}")
     if names:
         is_contradicted = pl.struct(names).n_unique().over(on) > 1
         single = keep(single, ~is_contradicted, f"several rows with the same {on}")
     single = keep(single, pl.int_range(pl.len()).over(on) == 0, SAME_ROW)
     if is_tracked(single):
-        single = _observed(single, lambda batch: _noted(batch, ORIGIN, "not looked up")).rename({ORIGIN: _OTHER})
+        single = _observed(single, lambda batch: _noted(batch, SOURCE_ROW, "not looked up")).rename(
+            {SOURCE_ROW: _OTHER}
+        )
     single = single.with_columns(pl.lit(True).alias(_FOUND))
 
     def answered(batch: pl.DataFrame) -> pl.DataFrame:
         if _OTHER in batch.columns:
             accounts.note(batch[_OTHER].drop_nulls(), accounts.USED)
-        if ORIGIN in batch.columns:
+        if SOURCE_ROW in batch.columns:
             asked = batch.filter(pl.col(on).is_not_null())
-            accounts.note_answers(what, asked[ORIGIN], asked[_FOUND].fill_null(False))
+            accounts.note_answers(what, asked[SOURCE_ROW], asked[_FOUND].fill_null(False))
         return batch
 
     joined = rows.join(single, on=on, how="left", maintain_order="left")
@@ -154,7 +158,7 @@ def fall_back(
 
 def is_tracked(rows: pl.LazyFrame) -> bool:
     """Whether the rows are accounted for."""
-    return ORIGIN in rows.collect_schema()
+    return SOURCE_ROW in rows.collect_schema()
 
 
 def _noted(batch: pl.DataFrame, column: str, fate: str) -> pl.DataFrame:

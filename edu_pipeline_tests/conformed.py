@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from edu_pipeline.accounts import ORIGIN, PUBLISHED, Account, note
+from edu_pipeline.accounts import PUBLISHED, SOURCE_ROW, Account, note
 from edu_pipeline.contracts import CODES_ANCIENS
 from edu_pipeline.flow import once
 from edu_pipeline.loading import conform as product
@@ -49,6 +49,6 @@ def conform(produced: pl.LazyFrame, table: Table) -> Conformed:
         result = product.conform(produced, table, Path(scratch))
         frame = result.tracked.collect()
         assert frame.height == result.rows
-        if ORIGIN in frame.columns:
-            note(frame[ORIGIN], PUBLISHED)
-        return Conformed(frame.drop(ORIGIN, strict=False), result.refused)
+        if SOURCE_ROW in frame.columns:
+            note(frame[SOURCE_ROW], PUBLISHED)
+        return Conformed(frame.drop(SOURCE_ROW, strict=False), result.refused)

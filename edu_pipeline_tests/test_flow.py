@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from edu_pipeline import accounts, flow
-from edu_pipeline.accounts import ADDED, ORIGIN, PUBLISHED, REFUSED, USED, Account
+from edu_pipeline.accounts import ADDED, PUBLISHED, REFUSED, SOURCE_ROW, USED, Account
 from edu_pipeline.contracts import REFUSED_BECAUSE
 
 MANY = 120_000
@@ -26,8 +26,8 @@ class Tracked:
 def published(rows: pl.LazyFrame) -> pl.DataFrame:
     """The rows, which are noted as published."""
     frame = rows.collect(engine="streaming")
-    accounts.note(frame[ORIGIN], PUBLISHED)
-    return frame.drop(ORIGIN)
+    accounts.note(frame[SOURCE_ROW], PUBLISHED)
+    return frame.drop(SOURCE_ROW)
 
 
 def test_rows_that_are_not_kept_are_noted_with_their_rule() -> None:
@@ -149,7 +149,7 @@ def test_other_rows_fill_gaps_only() -> None:
     assert other.account.fates == {"the file has it": 2, PUBLISHED: 1}
 
 
-def test_rows_without_origin_pass_through() -> None:
+def test_rows_of_other_tables_pass_through() -> None:
     rows = pl.LazyFrame({"uai": ["a", "b"], "annee": ["2023", "2024"]})
     assert flow.newest(rows, "annee").collect().height == 1
     assert flow.keep(rows, pl.col("uai") == "a", "x").collect().height == 1
@@ -158,18 +158,18 @@ def test_rows_without_origin_pass_through() -> None:
 
 def test_the_highest_fate_counts() -> None:
     file = Tracked(x=[1, 2])
-    origins = file.rows.collect()[ORIGIN]
+    source_rows = file.rows.collect()[SOURCE_ROW]
     for fate in (PUBLISHED, REFUSED, "set aside"):
-        accounts.note(origins, fate)
+        accounts.note(source_rows, fate)
     assert file.account.fates == {PUBLISHED: 2}
 
 
 @pytest.mark.parametrize("as_list", [False, True])
 def test_a_place_is_the_file_and_the_row(as_list: bool) -> None:
     file = Tracked("schools.csv", x=[1, 2])
-    origins = file.rows.collect()[ORIGIN]
-    lists = origins.to_frame().select(pl.concat_list(ORIGIN)).to_series()
-    assert accounts.places(lists if as_list else origins).to_list() == [
+    source_rows = file.rows.collect()[SOURCE_ROW]
+    lists = source_rows.to_frame().select(pl.concat_list(SOURCE_ROW)).to_series()
+    assert accounts.places(lists if as_list else source_rows).to_list() == [
         "file schools.csv, row 1",
         "file schools.csv, row 2",
     ]

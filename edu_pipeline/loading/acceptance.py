@@ -113,7 +113,9 @@ def check_rows(conformed: Conformed, where: str) -> None:
     """
     if conformed.rows + conformed.refused.height == 0:
         raise NoRows(
-            where, "expected rows, found none (a header alone).", "Look at the publisher's page; the old rows stay."
+            where,
+            "expected rows, found none: all rows of its files were set aside.",
+            "Look at the publisher's page; the old rows stay.",
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from edu_pipeline import accounts
-from edu_pipeline.accounts import ORIGIN, PUBLISHED, ROWS, Account
+from edu_pipeline.accounts import PUBLISHED, ROWS, SOURCE_ROW, Account
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import NoRows
 from edu_pipeline.loading.conform import Conformed
@@ -37,7 +37,7 @@ class Balance:
         self.made = 0
 
     def opened(self, file: File, name: str, rows: pl.LazyFrame, refused_lines: int, where: str) -> pl.LazyFrame:
-        """The rows of a file with ``ORIGIN``; from here on they are accounted for.
+        """The rows of a file with ``SOURCE_ROW``; from here on they are accounted for.
 
         Args:
             name: the file's name as received.
@@ -61,13 +61,13 @@ class Balance:
 
     def settle(self, conformed: Conformed) -> None:
         """Note which rows are published."""
-        if ORIGIN not in conformed.tracked.collect_schema():
+        if SOURCE_ROW not in conformed.tracked.collect_schema():
             self.made = conformed.rows if self._accounts else 0
             return
         self.made = 0
-        for batch in conformed.tracked.select(ORIGIN).collect_batches(engine="streaming"):
-            self.made += batch[ORIGIN].null_count()
-            accounts.note(batch[ORIGIN].drop_nulls(), PUBLISHED)
+        for batch in conformed.tracked.select(SOURCE_ROW).collect_batches(engine="streaming"):
+            self.made += batch[SOURCE_ROW].null_count()
+            accounts.note(batch[SOURCE_ROW].drop_nulls(), PUBLISHED)
 
     @property
     def files(self) -> dict[str, dict[str, int]]:

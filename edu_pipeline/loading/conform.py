@@ -21,7 +21,7 @@ import dataframely as dy
 import polars as pl
 
 from edu_pipeline import accounts
-from edu_pipeline.accounts import ORIGIN
+from edu_pipeline.accounts import SOURCE_ROW
 from edu_pipeline.contracts import REFUSED_BECAUSE, Contract, spec
 from edu_pipeline.database.ledger import REFUSED
 from edu_pipeline.normalise import FLAGS, FRENCH_DAY, ISO_DAY
@@ -45,7 +45,7 @@ class Conformed:
 
     Attributes:
         tracked: the contract's columns with its types, one row per key, and where the rows come from, if the transform
-            was given that (``ORIGIN``); it reads files in the scratch folder.
+            was given that (``SOURCE_ROW``); it reads files in the scratch folder.
         rows: the number of these rows.
         refused: every other row, as ``ledger.REFUSED`` says.
     """
@@ -57,7 +57,7 @@ class Conformed:
     @property
     def frame(self) -> pl.LazyFrame:
         """The contract's columns of the good rows."""
-        return self.tracked.drop(ORIGIN, strict=False)
+        return self.tracked.drop(SOURCE_ROW, strict=False)
 
 
 def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
@@ -73,7 +73,7 @@ def conform(produced: pl.LazyFrame, table: Table, scratch: Path) -> Conformed:
     folder.mkdir()
     refused = [pl.DataFrame(schema=REFUSED)]
     rows = seen = 0
-    extra = [name for name in produced.collect_schema() if name in (REFUSED_BECAUSE, ORIGIN)]
+    extra = [name for name in produced.collect_schema() if name in (REFUSED_BECAUSE, SOURCE_ROW)]
     chosen = produced.select([*table.contract.columns(), *extra])
     for number, batch in enumerate(chosen.collect_batches(chunk_size=BATCH, maintain_order=True, engine="streaming")):
         good, bad = _separated(batch.with_row_index(ROW, offset=seen), table)
@@ -108,7 +108,7 @@ def refuse(conformed: Conformed, table: Table, column: str, values: pl.Series, e
 def _separated(given: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The numbered rows of a batch that meet the contract, and the quarantine of the others."""
     columns = table.contract.columns()
-    tracked = [ORIGIN] if ORIGIN in given.columns else []
+    tracked = [SOURCE_ROW] if SOURCE_ROW in given.columns else []
     cast = given.select(ROW, *tracked, *(_cast(name, column, given.schema[name]) for name, column in columns.items()))
     complaints = [NO_COMPLAINT, *_refused_by_transform(given), *_not_castable(given, cast, columns)]
     castable = cast.join(pl.concat(complaints), on=ROW, how="anti", maintain_order="left")
@@ -211,7 +211,7 @@ def _kind(column: dy.Column) -> str:
 def _broken_rules(details: pl.DataFrame, table: Table) -> Iterator[pl.DataFrame]:
     """Rows that break a rule of the contract, one complaint per rule."""
     columns = table.contract.columns()
-    for rule in [name for name in details.columns if name not in columns and name not in (ROW, ORIGIN)]:
+    for rule in [name for name in details.columns if name not in columns and name not in (ROW, SOURCE_ROW)]:
         broken = details.filter(pl.col(rule) == "invalid")
         if broken.height:
             column, _, check = rule.rpartition("|")
@@ -254,12 +254,12 @@ def _quarantine(given: pl.DataFrame, complaints: pl.DataFrame, table: Table) -> 
         return pl.DataFrame(schema=REFUSED)
     reasons = complaints.group_by(ROW, maintain_order=True).agg(reasons=pl.col("reason").unique(maintain_order=True))
     rows = given.join(reasons, on=ROW, how="inner").sort(ROW)
-    if ORIGIN in rows.columns:
-        accounts.note(rows[ORIGIN], accounts.REFUSED)
-        rows = rows.with_columns(accounts.places(rows[ORIGIN]))
+    if SOURCE_ROW in rows.columns:
+        accounts.note(rows[SOURCE_ROW], accounts.REFUSED)
+        rows = rows.with_columns(accounts.places(rows[SOURCE_ROW]))
     return rows.select(
         key=pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in table.key], separator=" / "),
-        place=pl.col(accounts.PLACE) if ORIGIN in rows.columns else pl.lit(None, pl.String),
+        place=pl.col(accounts.PLACE) if SOURCE_ROW in rows.columns else pl.lit(None, pl.String),
         reasons="reasons",
         row=pl.struct(*table.contract.columns()).struct.json_encode(),
     )

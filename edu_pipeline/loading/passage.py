@@ -19,7 +19,7 @@ import polars as pl
 import shapely
 
 from edu_pipeline import accounts, ewkb
-from edu_pipeline.accounts import ORIGIN
+from edu_pipeline.accounts import SOURCE_ROW
 from edu_pipeline.catalogue import File
 from edu_pipeline.contracts import CODES_ANCIENS, Rate, specs
 from edu_pipeline.table import Table
@@ -28,7 +28,7 @@ Parts = Mapping[str, Mapping[str, float]]
 """Published code to the codes in force where it went, with the share of it that went there."""
 
 ROW, PART, CODE, TWICE = "row_number", "part_of_row", "code_as_published", "is_there_twice"
-SEVERAL, ORIGINS = "is_made_of_several", "origins"
+SEVERAL, SOURCE_ROWS = "is_made_of_several", "source_rows"
 
 
 class Passage:
@@ -134,7 +134,7 @@ def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.La
     rates, means = _rates(table, schema), _means(table, schema)
     decimals = _decimals(frame, [*rates, *means])
     contours = [other for other in schema if other in table.contours]
-    own = [other for other in schema if other not in (*counts, CODES_ANCIENS, ORIGIN)]
+    own = [other for other in schema if other not in (*counts, CODES_ANCIENS, SOURCE_ROW)]
     keys = [other for other in own if table.needed_counts or other in table.key]
     whole = {code: {code: 1.0} for code in concerned}
     moves = [
@@ -158,7 +158,7 @@ def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.La
             *(_weighted(mean, weight, decimals[mean]).cast(schema[mean]) for mean, weight in means.items()),
             pl.exclude(*keys, *counts, *contours, *means, ROW, PART, CODE, TWICE, CODES_ANCIENS).first(),
             pl.col(CODE).unique(maintain_order=True).alias(CODES_ANCIENS),
-            *(pl.col(origin).alias(ORIGINS) for origin in schema if origin == ORIGIN),
+            *(pl.col(tracked).alias(SOURCE_ROWS) for tracked in schema if tracked == SOURCE_ROW),
             (pl.len() > 1).alias(SEVERAL),
             ((pl.len() == 1) & (pl.col(CODE) == pl.col(name)).first() & (pl.col(PART) == 1).first()).alias(PART),
         )
@@ -168,8 +168,8 @@ def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.La
         *(pl.col(contour).map_elements(_united, pl.String) for contour in contours),
         *(_from_sums(name, rate, decimals[name]).cast(schema[name]) for name, rate in rates.items()),
     )
-    if ORIGIN in schema:
-        accounts.note(merged[ORIGINS].list.slice(1).list.explode(), accounts.ADDED)
+    if SOURCE_ROW in schema:
+        accounts.note(merged[SOURCE_ROWS].list.slice(1).list.explode(), accounts.ADDED)
     unchanged = frame.filter(~pl.col(name).is_in(list(concerned)) | pl.col(name).is_null())
     return pl.concat([unchanged, *(part.select(schema.names()).lazy() for part in (merged, moved.filter(doubtful)))])
 

@@ -19,7 +19,7 @@ import polars as pl
 import shapely
 
 from edu_pipeline import ewkb
-from edu_pipeline.accounts import ORIGIN
+from edu_pipeline.accounts import SOURCE_ROW
 from edu_pipeline.flow import keep
 from edu_pipeline.sectors import addresses, piecewise, placing, rules, zoning
 from edu_pipeline.sectors.numbering import hashed, numbered
@@ -94,7 +94,7 @@ def _whole(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _present(rows: pl.DataFrame) -> list[str]:
-    return [*COLUMNS, "lignes", *(name for name in rows.columns if name == ORIGIN)]
+    return [*COLUMNS, "lignes", *(name for name in rows.columns if name == SOURCE_ROW)]
 
 
 def _of_segments(segments: pl.LazyFrame) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import polars as pl
 
 from edu_pipeline import accounts, normalise
-from edu_pipeline.accounts import ORIGIN, UNKNOWN_WORD
+from edu_pipeline.accounts import SOURCE_ROW, UNKNOWN_WORD
 from edu_pipeline.flow import SAME_ROW, keep, pick
 from edu_pipeline.sectors import labels
 
@@ -93,11 +93,11 @@ def lycees_of_colleges(paris: pl.LazyFrame | None) -> pl.DataFrame:
     rang = pl.col("secteur").cast(pl.Int8, strict=False)
     pairs = pick(paris, uai_college="reseau", uai_lycee="uai", rang=rang, rule=pl.lit(PARIS))
     pairs = keep(pairs, pl.col("rang").is_not_null(), "in no sector of the collège")
-    pairs = keep(pairs, pl.all_horizontal(pl.exclude(ORIGIN).is_not_null()), "without collège or lycée")
-    once = keep(pairs, pl.struct(pl.exclude(ORIGIN)).is_first_distinct(), SAME_ROW).collect()
-    if ORIGIN in once.columns:
-        accounts.note(once[ORIGIN], accounts.USED)
-    return once.drop(ORIGIN, strict=False)
+    pairs = keep(pairs, pl.all_horizontal(pl.exclude(SOURCE_ROW).is_not_null()), "without collège or lycée")
+    once = keep(pairs, pl.struct(pl.exclude(SOURCE_ROW)).is_first_distinct(), SAME_ROW).collect()
+    if SOURCE_ROW in once.columns:
+        accounts.note(once[SOURCE_ROW], accounts.USED)
+    return once.drop(SOURCE_ROW, strict=False)
 
 
 def segments(streets: pl.LazyFrame, lycees: pl.DataFrame) -> pl.DataFrame:
@@ -270,21 +270,21 @@ def _shared(right: pl.DataFrame, key: list[str], *, by_source: bool = True) -> p
         for name in ("uai_colleges", "uai_lycees")
     )
     by = [*key, "source"] if by_source else key
-    own = (*by, "uai_colleges", "uai_lycees", "refused_because", ORIGIN)
+    own = (*by, "uai_colleges", "uai_lycees", "refused_because", SOURCE_ROW)
     rest = [name for name in right.columns if name not in own]
     return right.group_by(by, maintain_order=True).agg(
         colleges.sort(),
         pl.when(pl.len() > 1).then(lycees.sort().implode()).otherwise(lycees.implode()).first(),
         *(pl.col(name).first() for name in rest),
-        *(pl.col(name) for name in right.columns if name == ORIGIN),
+        *(pl.col(name) for name in right.columns if name == SOURCE_ROW),
         lignes=pl.len(),
     )
 
 
 def _by_themselves(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows that each stand for one line, in the form that ``_shared`` returns."""
-    origins = [pl.concat_list(name) for name in rows.columns if name == ORIGIN]
-    return rows.with_columns(*origins, lignes=pl.lit(1, pl.UInt32))
+    source_rows = [pl.concat_list(name) for name in rows.columns if name == SOURCE_ROW]
+    return rows.with_columns(*source_rows, lignes=pl.lit(1, pl.UInt32))
 
 
 def _contradicted(shared: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from edu_pipeline.accounts import ORIGIN
+from edu_pipeline.accounts import SOURCE_ROW
 from edu_pipeline.flow import add_up
 
 SEPARATOR = " / "
@@ -35,7 +35,7 @@ def one_row_per_uai(rows: pl.LazyFrame, lists: Sequence[str]) -> pl.LazyFrame:
     name = pl.col("etablissement")
     main_site_first = rows.sort(name.str.len_chars(), name, pl.col("identifiant_action_de_formation"))
     columns = [
-        pl.exclude("uai", "date_modification", ORIGIN, *lists).first(),
+        pl.exclude("uai", "date_modification", SOURCE_ROW, *lists).first(),
         pl.col("date_modification").max(),
         *(pl.col(column).explode().drop_nulls().unique().sort() for column in lists),
     ]

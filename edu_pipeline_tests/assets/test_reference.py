@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from edu_pipeline.assets.reference.departements import departements
 from edu_pipeline.assets.reference.passage_communes import passage_communes
@@ -197,6 +198,30 @@ def test_later_movements_and_communes_deleguees_are_added() -> None:
         ("38999", "01005", day(2025, 2, 1), "changement de code", 1.0),
         ("01910", "01001", day(2026, 1, 1), "fusion", 1.0),
     }
+
+
+@pytest.mark.parametrize("wrong", ["2099-01-01", "inconnue", "31/12/9999"])
+def test_a_wrong_day_hides_no_movement(wrong: str) -> None:
+    table = passage_rows(("26158", "26091", "2024-01-01", "f", "1.0"), ("01990", "01991", wrong, "f", "1.0"))
+    movements = movement_rows(
+        ("32", "2025-01-01", "COM", "01901", "COM", "01001"), ("32", "00/13/2025", "COM", "01902", "COM", "01001")
+    )
+    people = pl.LazyFrame({"code": ["01001"], "population": ["9"]})
+    result = conform(passage_communes(table, None, movements, people), tables()["passage_communes"])
+    assert ("01901", "01001") in result.frame.select("code_ancien", "code_commune").rows()
+    assert "01902 / 01001 / 00/13/2025" in result.refused["key"].to_list(), "a movement without a day is refused, not left out"
+
+
+def test_a_refused_change_does_not_come_back_from_the_list() -> None:
+    table = passage_rows(("26158 (p)", "26091", "2016-01-01", "f", "1.0"))
+    cog = pl.LazyFrame(
+        [("COM", "26091", ""), ("COMD", "26158", "26091"), ("COMD", "01901", "01001")],
+        schema=["typecom", "com", "comparent"],
+        orient="row",
+    ).with_columns(vintage=pl.lit("2025"))
+    result = conform(passage_communes(table, cog), tables()["passage_communes"])
+    assert result.frame["code_ancien"].to_list() == ["01901"]
+    assert result.refused["key"].to_list() == ["26158 (p) / 26091 / 2016-01-01"]
 
 
 def test_equal_shares_of_a_split_are_a_placeholder() -> None:

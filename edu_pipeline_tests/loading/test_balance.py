@@ -88,9 +88,9 @@ def test_a_row_that_a_transform_forgets_stops_the_load(loaded: StandIn, monkeypa
     assert "01002" in text and "01003" not in text, "the first of these rows are shown, and no other"
 
 
-def test_a_transform_without_origins_stops_the_load(loaded: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transform_that_drops_the_column_stops_the_load(loaded: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     def transform(dvf_indicateurs_communes: pl.LazyFrame) -> pl.LazyFrame:
-        return dvf_indicateurs_communes.drop("origin")
+        return dvf_indicateurs_communes.drop("source_row")
 
     change_transform(monkeypatch, TABLE, transform)
     loaded.put_sales([sale(f"01{number:03d}", houses=5) for number in range(1, 31)])

@@ -3,6 +3,8 @@
 Does not belong here: the communes in force (info_communes).
 """
 
+import datetime
+
 import polars as pl
 
 from edu_pipeline import contracts as c
@@ -19,7 +21,7 @@ NO_COMMUNE = "^(COMD|COMA|ARM)$"
 """Kinds (TYPECOM) of INSEE's movements that are no commune."""
 SAME = 1e-6
 """Shares that differ by less are the same."""
-SINCE = "1999-01-01"
+SINCE = datetime.date(1999, 1, 1)
 """Start of INSEE's table of changes; if it has no rows, movements are taken from then on."""
 
 
@@ -93,8 +95,7 @@ def passage_communes(
     if geo_api_communes is not None:
         changes = _with_shares(changes, geo_api_communes)
     if insee_cog__mouvements is not None and geo_api_communes is not None:
-        last = changes.select(pl.col("date_effet").max().fill_null(SINCE)).collect().item()
-        later = _movements(insee_cog__mouvements, geo_api_communes, last)
+        later = _movements(insee_cog__mouvements, geo_api_communes, _last_day(changes, insee_cog__mouvements))
         changes = pl.concat([changes, later], how="diagonal_relaxed")
     if insee_cog is not None:
         changes = _with_former(changes, _former(insee_cog))
@@ -132,7 +133,19 @@ def _with_shares(changes: pl.LazyFrame, communes: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl.LazyFrame:
+def _last_day(changes: pl.LazyFrame, movements: pl.LazyFrame) -> datetime.date:
+    """The newest day in the table of changes; a day later than all movements is wrong, and does not count."""
+    newest = movements.select(_as_date(_day("date_eff")).max()).collect().item()
+    day = _as_date(pl.col("date_effet"))
+    last = changes.select(day.filter(day <= newest).max()).collect().item()
+    return last if isinstance(last, datetime.date) else SINCE
+
+
+def _as_date(day: pl.Expr) -> pl.Expr:
+    return day.str.to_date("%Y-%m-%d", strict=False)
+
+
+def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: datetime.date) -> pl.LazyFrame:
     """The changes after the day ``last`` from commune to commune.
 
     Rows about communes déléguées and associées are left out: most communes that merge also have such a row.
@@ -140,7 +153,8 @@ def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl
     for end in ("typecom_av", "typecom_ap"):
         movements = keep_words(movements, end, ["COM"], NO_COMMUNE, "about a commune déléguée or associée")
     pairs = pick(movements, _day("date_eff").alias("date_effet"), "mod", code_ancien="com_av", code_commune="com_ap")
-    pairs = keep(pairs, pl.col("date_effet") > last, "in the table of changes")
+    is_later = _as_date(pl.col("date_effet")) > last
+    pairs = keep(pairs, is_later.fill_null(True), "in the table of changes")
     is_first = pl.int_range(pl.len()).over("date_effet", "code_ancien", "code_commune") == 0
     pairs = keep(pairs, is_first, SAME_ROW)
     pairs = look_up(pairs, _populations(communes), "code_commune", "the population of the commune after a movement")

@@ -6,7 +6,7 @@ Does not belong here: their social position (ips_score).
 import polars as pl
 
 from edu_pipeline import contracts as c
-from edu_pipeline.accounts import ORIGIN
+from edu_pipeline.accounts import SOURCE_ROW
 from edu_pipeline.flow import add_up
 from edu_pipeline.table import table
 
@@ -53,4 +53,4 @@ def pcs_libelle(insee_pcs: pl.LazyFrame) -> pl.LazyFrame:
         duplicate=pl.int_range(pl.len()).over("code_pcs", "niveau"),
     ).sort("niveau", maintain_order=True)
     most_detailed = [pl.col(name).last().alias(f"{name}_fin") for name in ("niveau", "libelle")]
-    return add_up(levels, ["code_pcs", "duplicate"], [pl.exclude(ORIGIN).first(), *most_detailed])
+    return add_up(levels, ["code_pcs", "duplicate"], [pl.exclude(SOURCE_ROW).first(), *most_detailed])
