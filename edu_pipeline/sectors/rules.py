@@ -37,7 +37,7 @@ Of Occitanie's sentences only `Tous les N°, de` has been seen so far.
 THROUGH = " > "
 """Separates, in a rule, the source of the collège from that of the lycées that it leads to."""
 
-UAI = r"^\d{7}[A-Z]$"
+UAI = "^[0-9]{7}[A-Z]$"
 CODES = r"[^\s,;{}]+"
 """One code of a school, in a list of them or in an array as PostgreSQL writes it."""
 

@@ -86,7 +86,7 @@ class Days(c.Contract):
     """A table with a date, a name and a figure."""
 
     cle = c.text("Key.", key=True)
-    jour = c.date("Day.")
+    jour = c.date("Day.", since=1800)
     nom = c.text("Name.")
     nombre = c.integer("Number.")
 

@@ -32,11 +32,14 @@ class InfoCommunes(c.Located):
         upstream="codeRegion",
     )
     code_postal = c.code_postal("The first of the postal codes, NULL where there is none.")
-    codes_postaux = c.texts("All postal codes, NULL where there is none.", length=10, upstream="codesPostaux")
+    codes_postaux = c.texts(
+        "All postal codes, NULL where there is none.", length=10, pattern=c.POSTAL_CODE, upstream="codesPostaux"
+    )
     population = c.integer(
         "Municipal population in the latest reference census; NULL in uninhabited territories.",
         unit="inhabitants",
         min=0,
+        max=c.MOST_PEOPLE,
         upstream="population",
     )
     latitude = c.latitude("Latitude of the centre of the commune's area, WGS 84.")

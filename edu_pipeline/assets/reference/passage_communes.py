@@ -46,7 +46,10 @@ class PassageCommunes(c.Contract):
         references=(),
     )
     date_effet = c.date(
-        "Day on which the change took effect, or by which it had taken effect.", key=True, upstream={TABLE: "annee"}
+        "Day on which the change took effect, or by which it had taken effect.",
+        since=1900,
+        key=True,
+        upstream={TABLE: "annee"},
     )
     nature = c.text(
         "fusion (into one commune), scission (into several), changement de code.",

@@ -18,7 +18,7 @@ def _kind(meaning: str, *types: str) -> Any:
     Of two D2 codes the first is that of the nomenclature since 2024, the second that of 2023.
     """
     description = f"{meaning} (types {', '.join(types)})."
-    return c.integer(description, required=True, min=0, unit="establishments", computed_from=types)
+    return c.integer(description, required=True, min=0, max=20_000, unit="establishments", computed_from=types)
 
 
 class CommerceSante2024(c.Contract):
