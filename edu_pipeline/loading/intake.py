@@ -163,17 +163,19 @@ def _empty(table: Table, parameter: str, names: Collection[str], where: str) -> 
 
 
 def _check_kinds(table: Table, named: Mapping[str, str], schema: Mapping[str, pl.DataType], where: str) -> None:
-    """That no column of the contract has lists or structures where it should have texts, as JSON may have.
+    """That columns have lists or structures where they should, and only there; JSON may have them anywhere.
 
     Raises:
-        FileInvalid: one has.
+        FileInvalid: one is of the other kind.
     """
-    for name, column in table.contract.columns().items():
-        if name in named and schema[named[name]].is_nested() and not column.dtype.is_nested():
+    scalar = [name for name, column in table.contract.columns().items() if not column.dtype.is_nested()]
+    expected = dict.fromkeys(scalar, "a text or a number") | dict.fromkeys(table.structures, "a structure or a list")
+    for name in expected.keys() & named.keys():
+        if schema[named[name]].is_nested() != (name in table.structures):
             raise FileInvalid(
                 where,
-                f"expected a text or a number in every row of {named[name]!r}, found {schema[named[name]]}.",
-                "Look at the file; if the publisher has changed its form, change the contract of the table.",
+                f"expected {expected[name]} in every row of {named[name]!r}, found {schema[named[name]]}.",
+                "Look at the file; if the publisher has changed its form, change the table's contract and transform.",
             )
 
 

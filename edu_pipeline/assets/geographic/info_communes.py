@@ -66,7 +66,7 @@ class InfoCommunes(c.Located):
         return pl.col("code_commune_parent").is_not_null() == (pl.col("type_commune") != "commune")
 
 
-@table(InfoCommunes, needs={part: ["centre"] for part in PARTS})
+@table(InfoCommunes, needs={part: ["centre"] for part in PARTS}, structures=["centre"])
 def info_communes(geo_api_communes: pl.LazyFrame, geo_api_communes__arrondissements: pl.LazyFrame) -> pl.LazyFrame:
     """Combine communes and arrondissements, and split the centre into latitude and longitude."""
     parts = [
