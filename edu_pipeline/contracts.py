@@ -7,6 +7,7 @@ files (``sources``), casting and writing rows (``loading``).
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -23,14 +24,17 @@ Normaliser = Callable[[pl.Expr], pl.Expr]
 CODES_ANCIENS = "codes_anciens"
 """Column that marks rows which ``loading/passage.py`` has computed from the rows of former communes."""
 
-REFUSED_BECAUSE = "refused_because"
-"""Column in which a transform says why it refuses a row, where no rule about a single row can: a reason, or NULL."""
+MOST_PUPILS = 20_000
+"""More pupils, candidates or mentions than any school has."""
 
-CODE_COMMUNE, CODE_COMMUNE_WITHIN = "^([0-9]{2}|2[AB])[0-9]{3}$", r"\b((?:[0-9]{2}|2[AB])[0-9]{3})\b"
-"""The form of a commune's code, and a commune's code within a longer text."""
+MOST_PEOPLE = 3_000_000
+"""More people, households, dwellings or jobs than any commune has."""
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
-"""The years that a column of years may have."""
+"""The years that a column of years may have; no date is later either."""
+
+REFUSED_BECAUSE = "refused_because"
+"""Column in which a transform says why it refuses a row, where no rule about a single row can: a reason, or NULL."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Spec:
             begins with ``^`` is a regular expression that matches slugs.
         aliases: other names that publishers have used for the column.
         optional: whether it is normal that a file lacks the column, which is then NULL; of others that is reported.
+        may_be_empty: whether it is normal that no row of a file has a value in the column; of others that is reported.
         unit: unit of the values, e.g. ``%`` or ``€``.
         references: tables; the value must be a key of one of them.
         follows_passage: whether it is a commune code that is replaced by the code in force (``loading/passage.py``).
@@ -74,6 +79,7 @@ class Spec:
     upstream: str | Mapping[str, str] | None = None
     aliases: tuple[str, ...] = ()
     optional: bool = False
+    may_be_empty: bool = False
     unit: str | None = None
     references: tuple[str, ...] = ()
     follows_passage: bool = False
@@ -136,6 +142,9 @@ def _at_most(length: int) -> dict[str, Normaliser]:
     return {f"at_most_{length}_characters": lambda value: value.str.len_chars() <= length}
 
 
+_UNDAMAGED: dict[str, Normaliser] = {"undamaged_text": lambda value: ~value.str.contains(normalise.GARBLED)}
+
+
 def text(description: str, *, length: int | None = None, key: bool = False, required: bool = False, **rest: Any) -> Any:
     """Text: ``TEXT``, or ``VARCHAR(length)`` with the length in characters.
 
@@ -144,6 +153,7 @@ def text(description: str, *, length: int | None = None, key: bool = False, requ
     checks: dict[str, Normaliser] = dict(rest.pop("check", {}))
     if "pattern" not in rest:
         checks["no_error_of_a_spreadsheet"] = lambda value: ~value.str.contains(normalise.SPREADSHEET_ERROR)
+        checks |= _UNDAMAGED
     if length is not None:
         checks |= _at_most(length)
     sql = "text" if length is None else f"character varying({length})"
@@ -152,7 +162,11 @@ def text(description: str, *, length: int | None = None, key: bool = False, requ
 
 
 def integer(description: str, *, key: bool = False, required: bool = False, **rest: Any) -> Any:
-    """A whole number, ``INTEGER``. ``rest`` takes ``min``, ``max`` and any attribute of ``Spec``."""
+    """A whole number, ``INTEGER``. ``rest`` takes ``min``, ``max`` and any attribute of ``Spec``.
+
+    Every numeric column of a table has both bounds, with a generous margin: a figure beyond them is no figure of this
+    kind, but one read with a wrong decimal mark or in another unit.
+    """
     return _column(dy.Int32, description, "integer", key=key, required=required, **rest)
 
 
@@ -178,16 +192,28 @@ def boolean(description: str, *, required: bool = False, **rest: Any) -> Any:
     return _column(dy.Bool, description, "boolean", key=False, required=required, **rest)
 
 
-def date(description: str, *, key: bool = False, required: bool = False, **rest: Any) -> Any:
-    """A date, ``DATE``; publishers write ``2024-11-26`` (possibly with a time) or ``26/11/2024``."""
+def date(description: str, *, since: int, key: bool = False, required: bool = False, **rest: Any) -> Any:
+    """A date, ``DATE``; publishers write ``2024-11-26`` (possibly with a time) or ``26/11/2024``.
+
+    Args:
+        since: the first year that it can be in; the last is 2100.
+    """
     rest.setdefault("normalise", normalise.day)
+    rest |= {"min": datetime.date(since, 1, 1), "max": datetime.date(LAST_YEAR, 12, 31)}
     return _column(dy.Date, description, "date", key=key, required=required, **rest)
 
 
-def texts(description: str, *, length: int | None = None, required: bool = False, **rest: Any) -> Any:
-    """A list of texts, ``TEXT[]`` or ``VARCHAR(length)[]``; no element is NULL or empty."""
+def texts(
+    description: str, *, length: int | None = None, pattern: str | None = None, required: bool = False, **rest: Any
+) -> Any:
+    """A list of texts, ``TEXT[]`` or ``VARCHAR(length)[]``; no element is NULL or empty.
+
+    Args:
+        pattern: a regular expression that every element matches.
+    """
     sql = "text[]" if length is None else f"character varying({length})[]"
-    element = dy.String(min_length=1, check=_at_most(length) if length is not None else None)
+    checks = _UNDAMAGED | (_at_most(length) if length is not None else {})
+    element = dy.String(min_length=1, regex=pattern, check=checks)
     return _column(partial(dy.List, element), description, sql, key=False, required=required, **rest)
 
 
@@ -197,19 +223,28 @@ def geometry(description: str, kind: str, *, required: bool = False, **rest: Any
     return _column(dy.String, description, sql, key=False, required=required, regex=hexadecimal, **rest)
 
 
+UAI = normalise.UAI
+COMMUNE = "^([0-9]{2}|2[AB])[0-9]{3}$"
+POSTAL_CODE = "^([0-9]{5}|AD[0-9]{3})$"
+"""The patterns of codes that are also elements of lists."""
+
+COMMUNE_WITHIN = r"\b((?:[0-9]{2}|2[AB])[0-9]{3})\b"
+"""The code of a commune within a longer text."""
+
+
 def uai(description: str = "Establishment code: 7 digits and a check letter.", **rest: Any) -> Any:
     """The establishment code (UAI, formerly RNE), its check letter verified."""
     rest.setdefault("upstream", "uai")
     rest.setdefault("required", True)
     check = {"check_letter": normalise.has_uai_check_letter}
-    return text(description, length=8, pattern=normalise.UAI, check=check, normalise=normalise.upper, **rest)
+    return text(description, length=8, pattern=UAI, check=check, normalise=normalise.upper, **rest)
 
 
 def code_commune(description: str = "INSEE code of the commune or municipal arrondissement.", **rest: Any) -> Any:
     """The 5-character INSEE code; by default a former code is replaced by the code in force."""
     rest.setdefault("references", ("info_communes",))
     rest.setdefault("follows_passage", "info_communes" in rest["references"])
-    return text(description, length=5, pattern=CODE_COMMUNE, normalise=normalise.code_commune, **rest)
+    return text(description, length=5, pattern=COMMUNE, normalise=normalise.code_commune, **rest)
 
 
 def codes_anciens() -> Any:
@@ -220,7 +255,7 @@ def codes_anciens() -> Any:
         "and shares follow from the sums, and means are weighted by their count; what cannot be computed from the row "
         "(medians, texts, a rate of which a part is not published) is that of the first code. NULL: as published."
     )
-    return texts(description, length=5, min_length=1)
+    return texts(description, length=5, pattern=COMMUNE, min_length=1)
 
 
 def code_departement(
@@ -252,7 +287,7 @@ def code_region(description: str = "INSEE code of the region.", **rest: Any) -> 
 
 def code_postal(description: str, **rest: Any) -> Any:
     """A postal code: five digits, or Andorra's (AD500)."""
-    return code(description, 5, length=10, pattern="^([0-9]{5}|AD[0-9]{3})$", **rest)
+    return code(description, 5, length=10, pattern=POSTAL_CODE, **rest)
 
 
 def siren(description: str, **rest: Any) -> Any:

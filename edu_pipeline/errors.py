@@ -23,7 +23,7 @@ LONGEST_VALUE = 200
 """Most characters of a value that a text shows."""
 
 LONGEST_TEXT = 4_000
-"""Most characters of a failure text."""
+"""Most bytes of a failure text."""
 
 
 def shown(value: object, longest: int = LONGEST_VALUE) -> str:
@@ -38,6 +38,12 @@ def shown(value: object, longest: int = LONGEST_VALUE) -> str:
 def cut(text: str, longest: int = LONGEST_TEXT) -> str:
     """A text of at most ``longest`` characters; three dots stand for the rest."""
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def cut_to_bytes(text: str, longest: int) -> str:
+    """A text of at most ``longest`` bytes; three dots stand for the rest."""
+    encoded = text.encode("utf-8", "replace")
+    return text if len(encoded) <= longest else f"{encoded[: max(0, longest - 3)].decode('utf-8', 'ignore')}..."
 
 
 class EduError(Exception):
@@ -59,8 +65,9 @@ class EduError(Exception):
         super().__init__(f"{where}: {problem} {remedy}")
 
     def __str__(self) -> str:
-        problem = cut(self.problem, LONGEST_TEXT - len(self.where) - len(self.remedy) - 50)
-        return f"{type(self).__name__}: {self.where}: {problem} {self.remedy}"
+        where, remedy = (cut_to_bytes(text, LONGEST_TEXT // 4) for text in (self.where, self.remedy))
+        problem = cut_to_bytes(self.problem, LONGEST_TEXT - len(f"{where}{remedy}".encode()) - 50)
+        return f"{type(self).__name__}: {where}: {problem} {remedy}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle all of it: a failure in a worker process arrives here with its attributes."""
@@ -152,6 +159,10 @@ class ColumnMissing(EduError):
             f"expected column {column!r}, found none of that name (closest: {names}).",
             f"Add the new name to the aliases of {contract}.{field} if the publisher renamed it.",
         )
+
+
+class ColumnEmpty(EduError):
+    """A column that a table cannot do without is there, but no row has a value in it."""
 
 
 class AnotherFile(EduError):

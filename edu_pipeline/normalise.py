@@ -65,6 +65,20 @@ SPREADSHEET_ERROR = r"#(REF|VALUE|VALEUR|DIV/0|NUM|NOMBRE|NULL|NUL|SPILL|CALC)!|
 """What a spreadsheet writes into a cell that it cannot compute or show, in English or French."""
 
 
+GARBLED = (
+    r"[ÃÂ][\x{80}-\x{BF}€‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œŽžŸ]|â€|Å“|ï¿½|ï»¿"  # UTF-8 read as windows-1252
+    r"|√[©®ßàçô´™†]|[\x{2500}-\x{259F}]"  # UTF-8 read as Mac Roman, or as an old code page with box-drawing characters
+    r"|\x{FFFD}|[\x{0}-\x{8}\x{B}\x{C}\x{E}-\x{1F}\x{7F}-\x{9F}]"  # lost characters, control characters
+)
+"""What a text has only if it was damaged: read in a wrong encoding, or with characters that are none."""
+
+INVISIBLE = r"\p{Cf}"
+"""Characters that nobody sees, and that make two texts differ: zero-width blanks, soft hyphens, marks of direction."""
+
+THOUSANDS = r"^[+-]?[0-9]{1,3}([.,][0-9]{3})+$"
+"""A number that may have marks between thousands, or three decimals."""
+
+
 def slug(label: str) -> str:
     """The slug of a label: lower case, no accents, one underscore for any other characters.
 
@@ -141,6 +155,11 @@ def day(value: pl.Expr) -> pl.Expr:
     )
     iso = value.str.replace(FRENCH_DAY, "${3}-${2}-${1}")
     return pl.when(doubtful).then(value + ", day and month may be swapped").otherwise(iso)
+
+
+def amount(value: pl.Expr) -> pl.Expr:
+    """A number as it is, unless its mark may stand between thousands (``25,820``), which the contract then refuses."""
+    return pl.when(value.str.contains(THOUSANDS)).then(value + ", a decimal mark or one of thousands").otherwise(value)
 
 
 def secteur(value: pl.Expr) -> pl.Expr:

@@ -49,6 +49,7 @@ class Table:
         min_kept: the load fails if the rows are fewer than this share of the published ones.
         large: whether a large difference is published by exchanging the table's only partition.
         latest: by parameter that names another table, a column: only the rows with its greatest value are read.
+        structures: slugs of the needed columns that are structures or lists, as in JSON, and not texts.
     """
 
     contract: type[Contract]
@@ -61,6 +62,7 @@ class Table:
     min_kept: float
     large: bool
     latest: Mapping[str, str] = field(default_factory=dict)
+    structures: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -164,6 +166,7 @@ def table(
     min_kept: float = 0.8,
     large: bool = False,
     latest: Mapping[str, str] | None = None,
+    structures: Sequence[str] = (),
 ) -> Callable[[Transform], Transform]:
     """Declare the decorated transform, which is returned unchanged, to be the table of the same name.
 
@@ -182,6 +185,7 @@ def table(
             min_kept=min_kept,
             large=large,
             latest=latest or {},
+            structures=structures,
         )
         module = transform.__module__.split(".")[-1]
         assert module == declared.name, f"the table {declared.name} must be declared in {declared.name}.py"

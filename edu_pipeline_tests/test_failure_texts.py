@@ -95,3 +95,11 @@ def test_other_forms_are_noticed(text: str) -> None:
 @pytest.mark.parametrize("text", ["expected a (b; c), found d.", "expected a, found b; c is not there either."])
 def test_the_one_form_passes(text: str) -> None:
     assert THE_FORM.search(text) and not OTHER_FORMS.search(text)
+
+
+@pytest.mark.parametrize("where", ["a-source", "é" * 9_000])
+@pytest.mark.parametrize("problem", ["é" * 9_000, "\N{GRINNING FACE}" * 9_000, "a"])
+def test_no_failure_text_has_more_than_4000_bytes(where: str, problem: str) -> None:
+    text = str(errors.TooManyRefused(where, f"expected a, found {problem}", "Do this."))
+    assert len(text.encode()) <= errors.LONGEST_TEXT
+    assert text.startswith("TooManyRefused: ") and text.endswith(" Do this.") and "expected a, found " in text

@@ -21,6 +21,7 @@ OF_CONTENT = frozenset(
     for kind in (
         errors.AnotherFile,
         errors.CheckRed,
+        errors.ColumnEmpty,
         errors.ColumnMissing,
         errors.FileInvalid,
         errors.MemberMissing,

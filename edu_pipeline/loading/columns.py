@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,8 +41,11 @@ class Columns:
     missing: Mapping[str, list[str]]
 
 
-def find_columns(table: Table, parameter: str, columns: Collection[str], where: str) -> Columns:
+def find_columns(table: Table, parameter: str, columns: Collection[str], where: str, begins: str = "") -> Columns:
     """The columns that ``table`` reads for ``parameter`` from a file with these ``columns``.
+
+    Args:
+        begins: the file's first line, for the failure text.
 
     Raises:
         ColumnMissing: the file lacks a column that the table cannot do without; the text gives the closest.
@@ -55,10 +59,13 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
     is_there = {name: upstream[name] is not None for name, spec in contract.items() if not spec.optional}
     is_there |= {need: bool(matching) for need, matching in needs.items()}
     if 2 * sum(is_there.values()) < len(is_there):
-        raise _another_file(table, is_there, columns, where)
+        raise _another_file(table, is_there, begins or ", ".join(columns), where)
     for need, matching in needs.items():
-        if not matching:
-            raise ColumnMissing(where, need, close_names(need, free), table.name, f"needs[{parameter!r}]")
+        absent = _absent_part(need, matching) if matching else need
+        if absent:
+            others = [column for column in columns if column not in matching] if matching else free
+            close = close_names(absent, [*others, *_strange_parts(need, matching)])
+            raise ColumnMissing(where, absent, close, table.name, f"needs[{parameter!r}]")
     missing: dict[str, list[str]] = {}
     for name, column in upstream.items():
         expected = str(contract[name].upstream_in(parameter))
@@ -66,21 +73,51 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
             raise ColumnMissing(where, expected, close_names(expected, free), table.contract.__name__, name)
         if column is None and not contract[name].optional:
             missing[expected] = close_names(expected, free)
-    return Columns(upstream, tuple(column for matching in needs.values() for column in matching), missing)
+    needed = dict.fromkeys(column for matching in needs.values() for column in matching)
+    return Columns(upstream, tuple(needed), missing)
 
 
-def _another_file(table: Table, is_there: Mapping[str, bool], columns: Collection[str], where: str) -> AnotherFile:
+def _another_file(table: Table, is_there: Mapping[str, bool], begins: str, where: str) -> AnotherFile:
     return AnotherFile(
         where,
-        f"expected the {len(is_there)} columns that {table.name} reads, found {sum(is_there.values())}; the first "
-        f"columns are {shown(', '.join(columns))}.",
-        "Check whether another file, edition or geography is in its place. If so, correct the source's entry in "
-        "edu_pipeline/catalogue.toml. The previous rows stay.",
+        f"expected the {len(is_there)} columns that {table.name} reads, found {sum(is_there.values())}: this is not "
+        f"the file. It begins with {shown(begins)!r}.",
+        "Check whether an error page, or another file, edition or geography, is in its place, or another delimiter or "
+        "form in use. If so, correct the source's entry in edu_pipeline/catalogue.toml. The previous rows stay.",
     )
 
 
+def _parts(need: str, columns: Collection[str]) -> dict[str, dict[str, str]]:
+    """For a pattern with the groups ``of`` and ``part``: for each ``of`` its columns by ``part``."""
+    parts: dict[str, dict[str, str]] = {}
+    if need.startswith("^") and {"of", "part"} <= re.compile(need).groupindex.keys():
+        for column in columns:
+            match = re.fullmatch(need, column)
+            assert match is not None
+            parts.setdefault(match["of"], {})[match["part"]] = column
+    return parts
+
+
+def _usual(parts: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+    """The parts that most have."""
+    return max(Counter(frozenset(names) for names in parts.values()).items(), key=lambda item: item[1])[0]
+
+
+def _absent_part(need: str, columns: Collection[str]) -> str | None:
+    """The column that a pair, or a larger group, lacks while most have all of theirs; None if all are complete."""
+    parts = _parts(need, columns)
+    lacking = ((of, sorted(_usual(parts) - names.keys())) for of, names in parts.items())
+    return next((f"{of}_{absent[0]}" for of, absent in lacking if absent), None)
+
+
+def _strange_parts(need: str, columns: Collection[str]) -> list[str]:
+    """The columns of groups that most groups do not have: renamed ones."""
+    parts = _parts(need, columns)
+    return [column for names in parts.values() for part, column in names.items() if part not in _usual(parts)]
+
+
 def missing_columns(missing: Mapping[str, Collection[str]]) -> str:
-    """Which columns are missing, in a sentence.
+    """Which columns are missing, or empty, in a sentence.
 
     Args:
         missing: source and upstream column to the names in the file that are close.

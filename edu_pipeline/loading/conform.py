@@ -24,6 +24,7 @@ from edu_pipeline import accounts
 from edu_pipeline.accounts import SOURCE_ROW
 from edu_pipeline.contracts import REFUSED_BECAUSE, Contract, spec
 from edu_pipeline.database.ledger import REFUSED
+from edu_pipeline.errors import LONGEST_VALUE
 from edu_pipeline.normalise import FLAGS, FRENCH_DAY, ISO_DAY
 from edu_pipeline.table import Table
 
@@ -35,6 +36,12 @@ BATCH = 50_000
 
 EXACT_DIGITS = 10
 """Decimal places that are kept before a NUMERIC column is rounded to its own."""
+
+NOT_TO_BE_SHOWN = r"[\p{Cc}\p{Cf}]"
+"""Characters of cells that texts show as U+FFFD: control characters, and marks that nobody sees."""
+
+NUL_IN_JSON = (r"\\u0000", r"\ufffd")
+"""How polars writes a NUL character in JSON, which PostgreSQL refuses, and what stands for it."""
 
 NO_COMPLAINT = pl.DataFrame(schema={ROW: pl.get_index_type(), "reason": pl.String})
 
@@ -99,7 +106,7 @@ def refuse(conformed: Conformed, table: Table, column: str, values: pl.Series, e
         expected: what should have been there, in words.
     """
     wrong = pl.col(column).is_in(values.unique().implode()).fill_null(False)
-    rows = conformed.tracked.filter(wrong).collect(engine="streaming").with_row_index(ROW)
+    rows = conformed.tracked.filter(wrong).collect(engine="streaming").rechunk().with_row_index(ROW)
     complaints = rows.select(ROW, reason=_complaint([column], expected, rows.schema))
     refused = pl.concat([conformed.refused, _quarantine(rows, complaints, table)])
     return Conformed(conformed.tracked.filter(~wrong), conformed.rows - rows.height, refused)
@@ -137,11 +144,12 @@ def _duplicates(frame: pl.LazyFrame, table: Table) -> pl.DataFrame:
     twice = in_order.filter(in_order == in_order.shift())
     suspects = hashes.filter(pl.col("hash").is_in(twice.implode())).select(ROW)
     rows = frame.join(suspects.lazy(), on=ROW, how="semi").collect(engine="streaming")
-    rows = rows.filter(pl.struct(table.key).is_duplicated())
+    rows = rows.filter(pl.struct(table.key).is_duplicated()).rechunk()
     if table.newest_by is None:
         return rows.with_columns(reason=_complaint(table.key, "a key that occurs once", rows.schema))
     newest_first = rows.sort([table.newest_by, ROW], descending=[True, False], nulls_last=True)
-    return newest_first.filter(pl.int_range(pl.len()).over(table.key) > 0).with_columns(
+    losers = newest_first.filter(pl.int_range(pl.len()).over(table.key) > 0).rechunk()
+    return losers.with_columns(
         reason=pl.format(
             f"{', '.join(table.key)}: expected one row, found several; kept the one with the greatest "
             f"{table.newest_by}, this one has {{}}",
@@ -235,7 +243,17 @@ def _shown(name: str, schema: pl.Schema) -> pl.Expr:
     value = pl.col(name)
     if isinstance(schema[name], pl.List):
         value = pl.format("[{}]", value.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True))
-    return value.cast(pl.String, strict=False).fill_null("nothing")
+    text = (
+        value.cast(pl.String, strict=False)
+        .fill_null("nothing")
+        .str.replace_all(NOT_TO_BE_SHOWN, "\N{REPLACEMENT CHARACTER}")
+    )
+    return pl.when(text.str.len_chars() > LONGEST_VALUE).then(text.str.head(LONGEST_VALUE) + "...").otherwise(text)
+
+
+def _storable(text: pl.Expr) -> pl.Expr:
+    """A text without NUL characters, which PostgreSQL does not take."""
+    return text.str.replace_all("\0", "\N{REPLACEMENT CHARACTER}", literal=True)
 
 
 def _expectation(check: str, column: dy.Column) -> str:
@@ -258,8 +276,10 @@ def _quarantine(given: pl.DataFrame, complaints: pl.DataFrame, table: Table) -> 
         accounts.note(rows[SOURCE_ROW], accounts.REFUSED)
         rows = rows.with_columns(accounts.places(rows[SOURCE_ROW]))
     return rows.select(
-        key=pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in table.key], separator=" / "),
+        key=pl.concat_str(
+            [_storable(pl.col(name).cast(pl.String).fill_null("")) for name in table.key], separator=" / "
+        ),
         place=pl.col(accounts.PLACE) if SOURCE_ROW in rows.columns else pl.lit(None, pl.String),
-        reasons="reasons",
-        row=pl.struct(*table.contract.columns()).struct.json_encode(),
+        reasons=pl.col("reasons").list.eval(_storable(pl.element())),
+        row=pl.struct(*table.contract.columns()).struct.json_encode().str.replace_all(*NUL_IN_JSON),
     )

@@ -1,7 +1,8 @@
 """From a publisher's columns to the contract's: the frame that a transform receives.
 
 Belongs here: selecting columns, hidden values, the contract's normalisers, the corrections of known upstream errors.
-Does not belong here: which columns these are (``columns.py``), casting to types and refusing rows (``conform.py``).
+Does not belong here: which columns these are (``columns.py``), what their cells tell (``cells.py``), casting to types
+and refusing rows (``conform.py``).
 
 The frame has the contract's own columns (under the contract's names, as text), the columns that the table ``needs``
 (under their slugs), ``vintage`` where the catalogue takes one from the file's name, and where the contract has it the
@@ -12,16 +13,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from edu_pipeline.catalogue import File
 from edu_pipeline.contracts import CODES_ANCIENS, Spec, specs
-from edu_pipeline.loading.columns import find_columns
+from edu_pipeline.errors import ColumnEmpty, FileInvalid
+from edu_pipeline.loading import cells
+from edu_pipeline.loading.columns import Columns, find_columns, is_required
 from edu_pipeline.loading.corrections import Applied, correct, corrections_for
-from edu_pipeline.normalise import SCIENTIFIC
+from edu_pipeline.loading.shapes import invalid_shapes
+from edu_pipeline.normalise import SCIENTIFIC, amount
+from edu_pipeline.sources.headers import is_copy
 from edu_pipeline.table import Table
+
+INVISIBLE, MENDED = "cells with characters that nobody sees", "geometries mended"
+"""What is counted among the lines and fields that are left out."""
+
+THOUSAND, BY_CHANCE = 1_000, 3
+
+EMPTY = "{} (empty)"
+"""How a column without values is listed among the missing ones."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +45,11 @@ class Intake:
         frame: a column per contract column that comes from this file, then the needed ones; all text.
         hidden: number of cells per column in which the publisher hides the value, or a spreadsheet has lost its digits.
         corrections: the corrections of known upstream errors, and the number of rows that each changed.
-        missing: upstream name of a column that the file lacks, to names in the file that are close.
+        missing: upstream name of a column that the file lacks, to names in the file that are close; of one that is
+            there but empty, as ``EMPTY`` says.
         file_name: the file's name as received.
+        skipped: number of cells that were repaired, by what was repaired.
+        notes: what was found or repaired, in sentences for the log.
     """
 
     frame: pl.LazyFrame
@@ -41,9 +57,13 @@ class Intake:
     corrections: tuple[Applied, ...]
     missing: Mapping[str, list[str]]
     file_name: str
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_name: str, where: str) -> Intake:
+def take_in(
+    table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_name: str, where: str, begins: str = ""
+) -> Intake:
     """Select, rename and normalise the columns that ``table`` takes from ``raw``.
 
     Args:
@@ -51,23 +71,30 @@ def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_na
         raw: the reader's rows, columns named by slug.
         file_name: the file's name as received, from which its vintage is taken.
         where: source and release, for the failure texts.
+        begins: the file's first line, for the failure texts.
 
     Raises:
-        ColumnMissing: the file lacks a column that the table cannot do without.
+        AnotherFile, ColumnMissing, ColumnEmpty: the file lacks a column that the table cannot do without, or has no
+            value in it.
+        FileInvalid: a column is there twice, with different values, or has lists where there should be texts.
     """
     schema = raw.collect_schema()
-    columns = find_columns(table, parameter, list(schema), where)
+    columns = find_columns(table, parameter, [name for name in schema if not is_copy(name)], where, begins)
     named = {name: column for name, column in columns.upstream.items() if column} | {
         name: name for name in columns.needed
     }
+    _check_kinds(table, named, schema, where)
     text = [name for name, column in named.items() if schema[column] == pl.String]
     chosen = raw.select(pl.col(column).alias(name) for name, column in named.items())
-    hidden: dict[str, int] = {}
-    if unusable := _unusable(text, file, table):
-        counts = chosen.select(**{name: cells.sum() for name, cells in unusable.items()})
-        row = counts.collect(engine="streaming").row(0, named=True)
-        hidden = {name: count for name, count in row.items() if count}
-        chosen = chosen.with_columns(pl.when(~unusable[name]).then(name).alias(name) for name in hidden)
+    unusable = _unusable(text, file, table)
+    found = cells.Cells()
+    if parameter not in table.in_parts:
+        filled, amounts = _expected_to_have_values(table, columns), _amounts(table, text)
+        found = cells.look_at(raw, named, unusable, filled, amounts, where)
+    missing = dict(columns.missing) | _empty(table, parameter, found.empty, where)
+    chosen = chosen.with_columns(pl.when(~unusable[name]).then(name).alias(name) for name in found.hidden)
+    chosen = chosen.with_columns(cells.visible(name) for name in found.invisible)
+    chosen = chosen.with_columns(amount(pl.col(name)).alias(name) for name in found.doubtful)
     contract = specs(table.contract)
     absent = {name: table.contract.columns()[name].dtype for name in columns.upstream if name not in named}
     chosen = chosen.with_columns(
@@ -78,7 +105,78 @@ def take_in(table: Table, parameter: str, raw: pl.LazyFrame, file: File, file_na
     if file.vintage and (match := re.search(file.vintage, file_name)):
         chosen = chosen.with_columns(vintage=pl.lit(match.group(1)))
     corrected, applied = correct(chosen, corrections_for(table.name, parameter))
-    return Intake(corrected, hidden, applied, columns.missing, file_name)
+    mended = [
+        invalid_shapes(chosen, table.key[0], name) for name in table.contours if {name, table.key[0]} <= named.keys()
+    ]
+    skipped = {INVISIBLE: sum(found.invisible.values()), MENDED: sum(invalid.count for invalid in mended)}
+    return Intake(
+        corrected,
+        dict(found.hidden),
+        applied,
+        missing,
+        file_name,
+        {rule: count for rule, count in skipped.items() if count},
+        (*found.notes, *(invalid.note for invalid in mended if invalid.count)),
+    )
+
+
+def _expected_to_have_values(table: Table, columns: Columns) -> list[str]:
+    """The contract's columns that are there and of which a file should not have NULL alone."""
+    contract = specs(table.contract)
+    return [
+        name
+        for name, column in columns.upstream.items()
+        if column and not (contract[name].optional or contract[name].may_be_empty)
+    ]
+
+
+def _amounts(table: Table, text: Collection[str]) -> dict[str, int]:
+    """The numeric columns of the contract with values of a thousand or more.
+
+    A whole number has no decimals, so one mark is doubtful; of others some may have three decimals by chance.
+    """
+    columns = {name: column for name, column in table.contract.columns().items() if name in text}
+    numeric = {name: getattr(column, "max", None) for name, column in columns.items() if column.dtype.is_numeric()}
+    return {
+        name: 1 if columns[name].dtype.is_integer() else BY_CHANCE
+        for name, most in numeric.items()
+        if most is None or most >= THOUSAND
+    }
+
+
+def _empty(table: Table, parameter: str, names: Collection[str], where: str) -> dict[str, list[str]]:
+    """The empty columns, as missing ones are listed; rows without a key or a value that must be there are refused.
+
+    Raises:
+        ColumnEmpty: the table cannot do without one of them.
+    """
+    contract, columns = specs(table.contract), table.contract.columns()
+    for name in names:
+        if is_required(table, name) and columns[name].nullable:
+            raise ColumnEmpty(
+                where,
+                f"expected values in column {contract[name].upstream_in(parameter)!r}, found none in any row.",
+                f"Look at the file: {table.name} cannot do without them. If the publisher gives them in another "
+                f"column, add its name to the aliases of {table.contract.__name__}.{name}. The previous rows stay.",
+            )
+    return {EMPTY.format(contract[name].upstream_in(parameter)): [] for name in names if columns[name].nullable}
+
+
+def _check_kinds(table: Table, named: Mapping[str, str], schema: Mapping[str, pl.DataType], where: str) -> None:
+    """That columns have lists or structures where they should, and only there; JSON may have them anywhere.
+
+    Raises:
+        FileInvalid: one is of the other kind.
+    """
+    scalar = [name for name, column in table.contract.columns().items() if not column.dtype.is_nested()]
+    expected = dict.fromkeys(scalar, "a text or a number") | dict.fromkeys(table.structures, "a structure or a list")
+    for name in expected.keys() & named.keys():
+        if schema[named[name]].is_nested() != (name in table.structures):
+            raise FileInvalid(
+                where,
+                f"expected {expected[name]} in every row of {named[name]!r}, found {schema[named[name]]}.",
+                "Look at the file; if the publisher has changed its form, change the table's contract and transform.",
+            )
 
 
 def _unusable(text: Collection[str], file: File, table: Table) -> dict[str, pl.Expr]:
@@ -87,12 +185,12 @@ def _unusable(text: Collection[str], file: File, table: Table) -> dict[str, pl.E
     They are the values that the publisher hides, and in texts that may be NULL the numbers whose digits a spreadsheet
     has lost; where there must be a value, the contract refuses such a number.
     """
-    cells = {name: pl.col(name).is_in(list(file.hidden)).fill_null(False) for name in text} if file.hidden else {}
+    is_hidden = {name: pl.col(name).is_in(list(file.hidden)).fill_null(False) for name in text} if file.hidden else {}
     for name, column in table.contract.columns().items():
         if name in text and column.dtype == pl.String and column.nullable:
             lossy = pl.col(name).str.contains(SCIENTIFIC).fill_null(False)
-            cells[name] = cells[name] | lossy if name in cells else lossy
-    return cells
+            is_hidden[name] = is_hidden[name] | lossy if name in is_hidden else lossy
+    return is_hidden
 
 
 def _normalised(name: str, spec: Spec, file: File, table: Table) -> pl.Expr:

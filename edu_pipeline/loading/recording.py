@@ -17,7 +17,7 @@ import psycopg
 from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.ledger import REFUSED, Load
-from edu_pipeline.errors import EduError
+from edu_pipeline.errors import EduError, cut
 from edu_pipeline.loading import acceptance
 from edu_pipeline.loading.balance import Balance
 from edu_pipeline.loading.conform import Conformed
@@ -28,6 +28,9 @@ from edu_pipeline.sources.archive import Release
 
 class Recording:
     """What the ledger will say of a load, collected on its way; if it fails, that is recorded, whatever the error.
+
+    A panic, a lack of memory and Ctrl-C are errors too, and the connection of the load may be broken: the failure is
+    recorded on a new one.
 
     Attributes:
         releases: source to the release that is read.
@@ -49,10 +52,17 @@ class Recording:
     ) -> None:
         if error is None:
             return
-        text = str(error) if isinstance(error, EduError) else f"{type(error).__name__}: {error}"
-        failed = replace(self.load, state="failed", refused=self.refused.height, error=text)
-        with suppress(EduError, psycopg.Error), self.database.connect() as connection:
-            ledger.record(connection, failed, self.refused, self.releases)
+        text = str(error) if isinstance(error, EduError) else cut(f"{type(error).__name__}: {error}")
+        failed = replace(
+            self.load,
+            state="failed",
+            refused=self.refused.height,
+            error=text.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        )
+        for sample in (self.refused, self.refused.clear()):  # the failure alone, if its rows cannot be recorded
+            with suppress(EduError, psycopg.Error), self.database.connect() as connection:
+                ledger.record(connection, failed, sample, self.releases)
+                return
 
     def made(self, made: Made) -> None:
         """Note what was read, and what the contract refuses."""

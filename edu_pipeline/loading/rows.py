@@ -19,6 +19,7 @@ from edu_pipeline.catalogue import File
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.database.copying import copy_out
 from edu_pipeline.database.ledger import REFUSED
+from edu_pipeline.errors import FileInvalid, shown
 from edu_pipeline.flow import once
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.balance import Balance
@@ -29,6 +30,13 @@ from edu_pipeline.parts import Parts
 from edu_pipeline.sources import copies
 from edu_pipeline.sources.archive import Archive, Release
 from edu_pipeline.table import Table, tables
+
+OTHER_KINDS = (
+    pl.exceptions.SchemaError,
+    pl.exceptions.InvalidOperationError,
+    pl.exceptions.StructFieldNotFoundError,
+)
+"""What polars raises if values are of another kind than a transform expects."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,10 @@ def make(table: Table, inputs: Inputs) -> Made:
         EduError: a file cannot be read, or lacks a column.
     """
     frames = {parameter: inputs.frame(parameter) for parameter in table.parameters}
-    conformed = conform(table.transform(**frames), table, inputs.scratch)
+    try:
+        conformed = conform(table.transform(**frames), table, inputs.scratch)
+    except OTHER_KINDS as error:
+        raise _of_another_kind(table, inputs, error) from error
     conformed = replace(conformed, refused=pl.concat([*inputs.refused_lines, conformed.refused]))
     return Made(
         conformed,
@@ -81,6 +92,18 @@ def take_as_they_are(table: Table, supplied: Release, archive: Archive, scratch:
         EduError: the file cannot be read, or lacks a column.
     """
     return Made(conform(operator_file.rows(supplied, table, archive, scratch), table, scratch))
+
+
+def _of_another_kind(table: Table, inputs: Inputs, error: Exception) -> FileInvalid:
+    """The failure of a transform that finds, say, texts where the JSON files had lists."""
+    releases = ", ".join(f"{source} {release.label}" for source, release in inputs.releases.items())
+    return FileInvalid(
+        f"table {table.name}, {releases}",
+        "expected values of the kinds that the table's files had (texts, lists, structures), found another in one of "
+        f"them: {shown(str(error).strip().partition(chr(10))[0])}.",
+        "Compare the files with the previous release; if a publisher has changed the form, change the table. The "
+        "previous rows stay.",
+    )
 
 
 class Inputs:
@@ -174,12 +197,13 @@ class Inputs:
         assert received is not None
         where = f"{file.source} {release.label}"
         result = copies.read(self.archive, release, received, file, scratch, where)
-        taken = take_in(self.table, parameter, result.frame, file, received.name, where)
+        place = f"{where}, file {received.name}"
+        taken = take_in(self.table, parameter, result.frame, file, received.name, place, result.begins)
         self.missing |= {f"{file.source}: {column}": names for column, names in taken.missing.items()}
         if (file.source, file.part) not in self._lines:  # a part may be read several times
             self._lines[file.source, file.part] = _as_refused(result.refused, received.name)
-            self.notes += [f"{file.source}, file {received.name}: {note}" for note in result.notes]
-            for rule, count in result.skipped.items():
+            self.notes += [f"{file.source}, file {received.name}: {note}" for note in (*result.notes, *taken.notes)]
+            for rule, count in (*result.skipped.items(), *taken.skipped.items()):
                 name = f"{file.source}: {rule}"
                 self.skipped[name] = self.skipped.get(name, 0) + count
         return taken
@@ -193,12 +217,16 @@ class Inputs:
 
 def _as_refused(lines: pl.DataFrame, file_name: str) -> pl.DataFrame:
     """Refused lines in the form of the quarantine, their number as the key."""
-    return lines.select(
-        key=pl.format("line {}", "line"),
-        place=pl.format("file {}, line {}", pl.lit(file_name), "line"),
-        reasons=pl.concat_list("reason"),
-        row=pl.struct("text").struct.json_encode(),
-    ).match_to_schema(REFUSED)
+    return (
+        lines.rechunk()
+        .select(
+            key=pl.format("line {}", "line"),
+            place=pl.format("file {}, line {}", pl.lit(file_name), "line"),
+            reasons=pl.concat_list("reason"),
+            row=pl.struct("text").struct.json_encode(),
+        )
+        .match_to_schema(REFUSED)
+    )
 
 
 def keys(connection: Connection, name: str) -> list[str]:

@@ -39,7 +39,6 @@ Of Occitanie's sentences only `Tous les N°, de` has been seen so far.
 THROUGH = " > "
 """Separates, in a rule, the source of the collège from that of the lycées that it leads to."""
 
-UAI = r"^\d{7}[A-Z]$"
 CODES = r"[^\s,;{}]+"
 """One code of a school, in a list of them or in an array as PostgreSQL writes it."""
 
@@ -164,12 +163,7 @@ def priority() -> pl.Expr:
 def are_codes(column: str) -> pl.Expr:
     """Whether all elements of a list are codes of schools (UAI) with a right check letter; NULL is fine."""
     code = pl.element()
-    return (
-        pl.col(column)
-        .list.eval(code.str.contains(UAI) & normalise.has_uai_check_letter(code))
-        .list.all()
-        .fill_null(True)
-    )
+    return pl.col(column).list.eval(normalise.is_uai(code)).list.all().fill_null(True)
 
 
 def _of_colleges(frame: pl.LazyFrame) -> pl.LazyFrame:

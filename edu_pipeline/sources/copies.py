@@ -69,13 +69,20 @@ def read(archive: Archive, release: Release, received: ReceivedFile, file: File,
 
 def _described(result: Read) -> str:
     """What the reader says of a file besides its rows, as JSON."""
-    return json.dumps({"refused": result.refused.rows(), "skipped": dict(result.skipped), "notes": result.notes})
+    return json.dumps(
+        {
+            "refused": result.refused.rows(),
+            "skipped": dict(result.skipped),
+            "notes": result.notes,
+            "begins": result.begins,
+        }
+    )
 
 
 def _read_copy(copy: Path) -> Read:
     described = json.loads(pl.read_parquet_metadata(copy)[METADATA])
     refused = pl.DataFrame(described["refused"], schema=REFUSED, orient="row")
-    return Read(pl.scan_parquet(copy), refused, described["skipped"], tuple(described["notes"]))
+    return Read(pl.scan_parquet(copy), refused, described["skipped"], tuple(described["notes"]), described["begins"])
 
 
 def _reading(file: File) -> str:

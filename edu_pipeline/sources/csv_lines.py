@@ -40,6 +40,7 @@ REFUSED = pl.Schema({"line": pl.Int64(), "reason": pl.String(), "text": pl.Strin
 """Columns of the refused lines: the number in the file, why, and the beginning of the text."""
 
 SEP = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)
+LONE_RETURN = re.compile(rb"\r(?!\n)")
 QUOTED, EMPTY, ESCAPED = r'"[^"]*"', r'"\s*"', '"""'
 
 
@@ -91,6 +92,19 @@ def prepare(path: Path, encoding: str, delimiter: str | None, scratch: Path, whe
         path, notes = _as_utf8(path, encoding, scratch, where)
     csv_file = _prepared(path, delimiter, scratch, where)
     return replace(csv_file, notes=(*notes, *csv_file.notes))
+
+
+def header_of(path: Path, delimiter: str, where: str) -> list[str]:
+    """The names in the first record of a file that ``prepare`` has returned.
+
+    Raises:
+        FileInvalid: a name is far too long.
+    """
+    with _open(path) as packed, io.TextIOWrapper(packed, encoding="utf-8-sig", newline="") as text:
+        try:
+            return next(csv.reader(text, delimiter=delimiter))
+        except csv.Error as error:
+            _refuse(where, f"expected names of columns in the first line, found something else ({error})")
 
 
 def _prepared(path: Path, delimiter: str | None, scratch: Path, where: str) -> CsvFile:
@@ -149,15 +163,17 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _with_line_feeds(path: Path, scratch: Path) -> tuple[Path, tuple[str, ...]]:
-    """The file with line feeds, if it has carriage returns alone, as old spreadsheets write."""
+    """The file with line feeds, if its lines end in carriage returns alone, as old spreadsheets write."""
     with _open(path) as stream:
         begin = stream.read(1 << 20)
-    if b"\n" in begin or b"\r" not in begin:
+    if begin.count(b"\r") - begin.count(b"\r\n") <= begin.count(b"\n"):
         return path, ()
     target = scratch / f"{path.name.removesuffix('.gz')}.lf"
     with _open(path) as packed, target.open("wb") as out:
         while block := packed.read(1 << 20):
-            out.write(block.replace(b"\r", b"\n"))
+            while block.endswith(b"\r") and (more := packed.read(1)):
+                block += more
+            out.write(LONE_RETURN.sub(b"\n", block))
     return target, ("its lines end in carriage returns",)
 
 
@@ -252,10 +268,14 @@ def _examine_lines(path: Path, header: _Header, scratch: Path, where: str) -> Ex
         return _examine_records(path, header, scratch, where)
     if odd.is_empty() and header.line == 1:
         return path, pl.DataFrame(schema=REFUSED), {}
-    refused = odd.filter(wrong).select(
-        line=pl.col("number").cast(pl.Int64),
-        reason=pl.format(f"expected {header.columns} fields, found {{}}", "fields"),
-        text=pl.col("line").map_elements(shown, pl.String),
+    refused = (
+        odd.filter(wrong)
+        .rechunk()
+        .select(
+            line=pl.col("number").cast(pl.Int64),
+            reason=pl.format(f"expected {header.columns} fields, found {{}}", "fields"),
+            text=pl.col("line").map_elements(shown, pl.String),
+        )
     )
     rows = lines.filter(~pl.col("blank") & ~wrong)
     kept = pl.col("line").str.head(pl.col("line").str.len_chars() - pl.col("surplus"))

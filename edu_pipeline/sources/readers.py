@@ -4,7 +4,8 @@ Belongs here: CSV, gzip, a member of a zip, Parquet, JSON, GeoJSON, xlsx. Does n
 CSV that are not rows (``csv_lines.py``), what the columns mean (``loading/intake.py``).
 
 All readers return the same kind of frame: columns named by the slug of the header, scalar cells as text (NULL where
-empty), nested ones (lists, structs) unchanged, geometries as EWKB in hexadecimal.
+empty), nested ones unchanged but for lists, which are of text, geometries as EWKB in hexadecimal. Of columns with the
+same slug the first has it alone; to the others their position is added (``prix#7``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
 import polars as pl
@@ -21,12 +21,19 @@ import polars as pl
 from edu_pipeline import ewkb
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import FileInvalid, MemberMissing, shown
-from edu_pipeline.normalise import slug
-from edu_pipeline.sources.csv_lines import REFUSED, prepare
+from edu_pipeline.sources.csv_lines import REFUSED, header_of, prepare
+from edu_pipeline.sources.headers import slugs
+from edu_pipeline.sources.json_texts import check_geometries, check_no_nul, first_line
 from edu_pipeline.sources.soundness import GZIP, PARQUET, ZIP
 from edu_pipeline.sources.texts import CATALOGUE, listed
 from edu_pipeline.sources.unpacking import check_size, gzip_content, member_content, open_zip, write
 from edu_pipeline.sources.workbook import MARKER, check_workbook
+
+TABLES = r".*\.(csv|tsv|json|geojson|parquet|xlsx|gz)"
+"""Names of members of an archive that are tables, and not readmes."""
+
+OF_A_MAC = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$)")
+"""Files that a Mac adds to archives."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +45,14 @@ class Read:
         refused: lines that are not rows, as ``csv_lines.REFUSED`` says; only of CSV.
         skipped: rule to the number of lines or fields that it left out; only of CSV.
         notes: what was done to the file, in sentences for the log.
+        begins: its first line, for failure texts.
     """
 
     frame: pl.LazyFrame
     refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REFUSED))
     skipped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    begins: str = ""
 
 
 def read(path: Path, file: File, scratch: Path, where: str) -> Read:
@@ -63,8 +72,8 @@ def read(path: Path, file: File, scratch: Path, where: str) -> Read:
         kind = _format(plain, file)
         if kind == "csv":
             return _csv(plain, file, scratch, place)
-        return Read(_READERS[kind](plain, file))
-    except (pl.exceptions.PolarsError, ValueError, OSError, RuntimeError) as error:
+        return _READERS[kind](plain, file, place)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError, RuntimeError) as error:
         raise FileInvalid(
             place,
             f"expected {file.format} ({file.encoding}), found something that does not parse: {_first_line(error)}.",
@@ -73,7 +82,7 @@ def read(path: Path, file: File, scratch: Path, where: str) -> Read:
         ) from error
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return shown(str(error).strip().splitlines()[0]) if str(error).strip() else type(error).__name__
 
 
@@ -131,14 +140,18 @@ def _unpacked(path: Path, file: File, scratch: Path, where: str) -> Path:
 
 
 def _member(archive: zipfile.ZipFile, path: Path, file: File, scratch: Path, where: str) -> Path:
-    names = [name for name in archive.namelist() if not name.endswith("/")]
-    pattern = file.member or ".*"
+    """The member that the catalogue names; without a name, the only table beside readmes and a Mac's own files."""
+    names = [name for name in archive.namelist() if not name.endswith("/") and not OF_A_MAC.search(name)]
+    pattern = file.member or TABLES
     matching = sorted(name for name in names if re.fullmatch(pattern, Path(name).name, re.IGNORECASE))
-    if not matching:
+    if not file.member and not matching and len(names) == 1:
+        matching = names
+    if not matching or (not file.member and len(matching) > 1):
+        expected = f"a member that matches {pattern!r}" if file.member else "one table"
         raise MemberMissing(
             where,
-            f"expected a member that matches {pattern!r}, found {shown(listed(names))}.",
-            f"If the publisher renamed it, change `member` of {file.source} in {CATALOGUE}.",
+            f"expected {expected}, found {shown(listed(names))}.",
+            f"If the publisher renamed it, or put others beside it, change `member` of {file.source} in {CATALOGUE}.",
         )
     target = scratch / f"{path.stem}-{Path(matching[-1]).name[-100:]}"
     return write(member_content(archive, archive.getinfo(matching[-1]), where), target)
@@ -147,40 +160,45 @@ def _member(archive: zipfile.ZipFile, path: Path, file: File, scratch: Path, whe
 def _csv(path: Path, file: File, scratch: Path, where: str) -> Read:
     """Read CSV. ``skip_rows`` and ``header_rows`` concern workbooks: a table converted to CSV has one header on top."""
     csv = prepare(path, file.encoding, file.delimiter, scratch, where)
+    header = header_of(csv.path, csv.delimiter, where)
+    names = slugs(header, where)
     frame = pl.scan_csv(
-        csv.path, separator=csv.delimiter, infer_schema=False, encoding="utf8", with_column_names=_unique_slugs
+        csv.path, separator=csv.delimiter, infer_schema=False, encoding="utf8", with_column_names=lambda _: names
     )
-    return Read(_as_text(frame), csv.refused, csv.skipped, csv.notes)
+    return Read(_as_text(frame), csv.refused, csv.skipped, csv.notes, csv.delimiter.join(header))
 
 
-def _parquet(path: Path, file: File) -> pl.LazyFrame:
+def _parquet(path: Path, file: File, where: str) -> Read:
     frame = pl.scan_parquet(path)
     names = frame.collect_schema().names()
-    return _as_text(frame.rename(dict(zip(names, _unique_slugs(names), strict=True))))
+    return Read(_as_text(_renamed(frame, names, where)), begins=", ".join(names))
 
 
-def _json(path: Path, file: File) -> pl.LazyFrame:
+def _json(path: Path, file: File, where: str) -> Read:
+    check_no_nul(path, where)
     frame = pl.read_json(path, infer_schema_length=None)
-    return _as_text(frame.rename(dict(zip(frame.columns, _unique_slugs(frame.columns), strict=True))).lazy())
+    return Read(_as_text(_renamed(frame.lazy(), frame.columns, where)), begins=first_line(path))
 
 
-def _geojson(path: Path, file: File) -> pl.LazyFrame:
+def _geojson(path: Path, file: File, where: str) -> Read:
     """Properties as text, ``geometry`` as EWKB (WGS 84) in hexadecimal."""
     import geopandas  # noqa: PLC0415 - with pandas half a second, which most processes need not spend
 
+    check_no_nul(path, where)
     features = geopandas.read_file(path, engine="pyogrio").to_crs(4326)
+    check_geometries(path, features.geometry.isna().to_numpy(), where)
     properties = pl.from_pandas(features.drop(columns="geometry"))
-    frame = properties.rename(dict(zip(properties.columns, _unique_slugs(properties.columns), strict=True)))
-    return _as_text(frame.with_columns(ewkb.encoded(features.geometry.to_numpy())).lazy())
+    frame = _renamed(properties.lazy(), properties.columns, where)
+    return Read(_as_text(frame.with_columns(ewkb.encoded(features.geometry.to_numpy()))), begins=first_line(path))
 
 
-def _xlsx(path: Path, file: File) -> pl.LazyFrame:
+def _xlsx(path: Path, file: File, where: str) -> Read:
     sheet = {"sheet_name": file.sheet} if file.sheet else {"sheet_id": 1}
     cells = pl.read_excel(path, has_header=False, infer_schema_length=0, drop_empty_rows=False, **sheet)
     cells = cells[file.skip_rows :]
     header = [" - ".join(filter(None, texts)) for texts in _header_texts(cells, file.header_rows)]
     rows = cells[file.header_rows :].filter(~pl.all_horizontal(pl.all().is_null() | (pl.all() == "")))
-    return _as_text(rows.rename(dict(zip(cells.columns, _unique_slugs(header), strict=True))).lazy())
+    return Read(_as_text(_renamed(rows.lazy(), header, where)), begins=", ".join(header))
 
 
 def _header_texts(cells: pl.DataFrame, header_rows: int) -> list[list[str]]:
@@ -194,7 +212,7 @@ def _header_texts(cells: pl.DataFrame, header_rows: int) -> list[list[str]]:
     return columns
 
 
-_READERS: dict[str, Callable[[Path, File], pl.LazyFrame]] = {
+_READERS: dict[str, Callable[[Path, File, str], Read]] = {
     "parquet": _parquet,
     "json": _json,
     "geojson": _geojson,
@@ -202,21 +220,18 @@ _READERS: dict[str, Callable[[Path, File], pl.LazyFrame]] = {
 }
 
 
-def _unique_slugs(names: list[str]) -> list[str]:
-    """Slugs of the names; the second of two equal ones gets ``_2`` at its end."""
-    taken: set[str] = set()
-    unique = []
-    for name in names:
-        base = slug(name.removeprefix("\ufeff")) or "column"
-        candidates = (base if number == 1 else f"{base}_{number}" for number in count(1))
-        chosen = next(candidate for candidate in candidates if candidate not in taken)
-        taken.add(chosen)
-        unique.append(chosen)
-    return unique
+def _renamed(frame: pl.LazyFrame, header: list[str], where: str) -> pl.LazyFrame:
+    """The frame with its columns named by the slugs of the header."""
+    names = frame.collect_schema().names()
+    return frame.rename(dict(zip(names, slugs(header, where), strict=True)))
 
 
 def _as_text(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Scalars as stripped text, NULL where nothing is left; nested columns unchanged."""
-    scalar = [name for name, kind in frame.collect_schema().items() if not kind.is_nested()]
-    stripped = frame.with_columns(pl.col(scalar).cast(pl.String).str.strip_chars())
+    """Scalars as stripped text, NULL where nothing is left; lists as lists of text, other nested columns unchanged."""
+    schema = frame.collect_schema()
+    scalar = [name for name, kind in schema.items() if not kind.is_nested()]
+    lists = [name for name, kind in schema.items() if isinstance(kind, pl.List) and not kind.inner.is_nested()]
+    stripped = frame.with_columns(
+        pl.col(scalar).cast(pl.String).str.strip_chars(), pl.col(lists).cast(pl.List(pl.String))
+    )
     return stripped.with_columns(pl.when(pl.col(scalar) != "").then(pl.col(scalar)).name.keep())

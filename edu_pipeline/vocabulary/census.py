@@ -12,7 +12,7 @@ from edu_pipeline import contracts as c
 
 def count(description: str, upstream: str, *, unit: str = "people", **rest: Any) -> Any:
     """A count: a sum of census weights, hence not a whole number; NULL where INSEE gives none."""
-    return c.real(description, unit=unit, min=0, upstream=upstream, adds_up=True, **rest)
+    return c.real(description, unit=unit, min=0, max=c.MOST_PEOPLE, upstream=upstream, adds_up=True, **rest)
 
 
 def share(part: str, whole: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
 import pytest
 
@@ -25,7 +26,10 @@ from edu_pipeline_tests.loading.samples import a_table
 from edu_pipeline_tests.sample.sample_files import file_of
 
 DIRECTORY, SOURCE = "annuaire_education", "fr_en_annuaire_education"
-CODE = re.compile(r"^(code|uai|siren|n_siret|pial|rpi_disperse|identifiant|etablissement_mere)(_|$)|_cog$")
+CODE = re.compile(
+    r"(^|_)(codes?|uai|siren|siret|pial|rpi_disperse|identifiant|insee|cog|epsg|department|arrondissement|postaux)(_|$)"
+    r"|^etablissement_mere$|^rentree_scolaire$|_lies_onisep$"
+)
 NO_CODES = ("2,17003E+13", "2.17003E+13", "#REF!", "#N/A", "#NAME?", "########", "٠١٢٣٤", "０１２３４")
 
 
@@ -35,15 +39,14 @@ def normalised(normaliser: Callable[[pl.Expr], pl.Expr], *texts: str) -> list[st
 
 @pytest.mark.parametrize("table", tables().values(), ids=lambda table: table.name)
 def test_code_columns_have_patterns(table: Table) -> None:
-    columns = table.contract.columns()
-    read_from_files = [name for name, spec in c.specs(table.contract).items() if spec.upstream]
-    codes = [name for name in read_from_files if CODE.search(name) and columns[name].dtype == pl.String]
-    patterns = {name: columns[name].regex for name in codes}  # type: ignore[attr-defined]
+    columns = {name: column for name, column in table.contract.columns().items() if CODE.search(name)}
+    elements = {name: column.inner if isinstance(column, dy.List) else column for name, column in columns.items()}
+    patterns = {name: column.regex for name, column in elements.items() if isinstance(column, dy.String)}
     assert [name for name, pattern in patterns.items() if pattern is None] == []
     values = pl.Series(NO_CODES)
-    assert {name: values.filter(values.str.contains(pattern)).to_list() for name, pattern in patterns.items()} == {
-        name: [] for name in codes
-    }
+    assert {
+        name: values.filter(values.str.contains(pattern or "")).to_list() for name, pattern in patterns.items()
+    } == {name: [] for name in patterns}
 
 
 @pytest.mark.parametrize("table", tables().values(), ids=lambda table: table.name)
@@ -86,7 +89,7 @@ class Days(c.Contract):
     """A table with a date, a name and a figure."""
 
     cle = c.text("Key.", key=True)
-    jour = c.date("Day.")
+    jour = c.date("Day.", since=1800)
     nom = c.text("Name.")
     nombre = c.integer("Number.")
 
@@ -117,6 +120,13 @@ def test_forms_of_a_date(text: str) -> None:
         "2024-11-261",
         "45622",
         "26 nov.",
+        "1799-12-31",
+        "2101-01-01",
+        "26/11/1067",
+        "08/05/00",
+        "00/00/0000",
+        "0000-00-00",
+        "2024-00-00",
         "#",
     ],
 )
@@ -138,6 +148,40 @@ def test_errors_of_a_spreadsheet_are_refused(column: str, error: str) -> None:
     result = conform(pl.LazyFrame([row], schema=dict.fromkeys(row, pl.String)), a_table(Days, "days"))
     assert result.frame.is_empty()
     assert error in result.refused["reasons"][0][0]
+
+
+DAMAGED = ["commerÃ§ants", "lâ€™école", "Ã‰cole", "caf\ufffd", "d√©cembre", "├®cole", "a\0b", "a\x07b", "a\x85b"]
+UNDAMAGED = ["commerçants", "l’école", "ÂGE", "Œuvre – « vrai » 100 % m²", "Ñandú", "a\tb", "a\nb", "Ånge", "São Tomé"]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+@pytest.mark.parametrize("column", ["cle", "nom", "noms"])
+def test_garbled_text_is_refused(column: str, text: str) -> None:
+    result = conform(one_row(**{column: text}), a_table(Named, "named"))
+    assert result.frame.is_empty()
+    (reason,) = result.refused["reasons"].explode().to_list()
+    assert "\0" not in "".join([reason, *result.refused["key"], *result.refused["row"]])
+    assert "\\u0000" not in result.refused["row"].item()
+
+
+@pytest.mark.parametrize("text", UNDAMAGED)
+@pytest.mark.parametrize("column", ["cle", "nom", "noms"])
+def test_text_that_is_not_garbled(column: str, text: str) -> None:
+    assert conform(one_row(**{column: text}), a_table(Named, "named")).refused.is_empty()
+
+
+class Named(c.Contract):
+    """A table with texts."""
+
+    cle = c.text("Key.", key=True)
+    nom = c.text("Name.")
+    noms = c.texts("Names.")
+
+
+def one_row(**changes: str) -> pl.LazyFrame:
+    """A row of ``Named``."""
+    row = {"cle": "1", "nom": "a", "noms": "b"} | changes
+    return pl.LazyFrame([row]).with_columns(pl.concat_list("noms"))
 
 
 def directory(**changes: str) -> list[str]:

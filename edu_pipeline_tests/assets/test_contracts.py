@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 
+import polars as pl
 import pytest
 
 from edu_pipeline.contracts import Contract, computed_from, specs
@@ -31,6 +32,29 @@ def test_every_column_is_described(table: Table) -> None:
     assert table.description
     descriptions = {name: column.description or "" for name, column in table.contract.columns().items()}
     assert [name for name, text in descriptions.items() if not text.strip().endswith((".", "..."))] == []
+
+
+@for_every_table
+def test_every_number_and_date_has_bounds(table: Table) -> None:
+    """So that a wrong decimal mark, a wrong unit or a year of two digits is noticed."""
+    columns = table.contract.columns()
+    bounded = {name: column for name, column in columns.items() if column.dtype.is_numeric() or column.dtype == pl.Date}
+    bounds = {name: (getattr(column, "min", None), getattr(column, "max", None)) for name, column in bounded.items()}
+    assert [name for name, (least, most) in bounds.items() if least is None or most is None or least >= most] == []
+
+
+def test_amounts_of_money_are_no_thousandths() -> None:
+    """Whatever is read with a mark of thousands as the decimal mark is below the lower bound."""
+    money = {
+        f"{table.name}.{name}": column
+        for table in tables().values()
+        for name, column in table.contract.columns().items()
+        if (specs(table.contract)[name].unit or "").startswith("€")
+    }
+    assert len(money) >= 8
+    usual_highest = {"mutations_immo_latest.prix_moyen": 1_990_000, "mutations_immo_latest.prix_m2_moyen": 20_000}
+    for name, column in money.items():
+        assert usual_highest.get(name, 200_000) / 1_000 < column.min, name  # type: ignore[attr-defined]
 
 
 def test_shares_name_columns_of_their_table() -> None:

@@ -209,7 +209,9 @@ def test_a_wrong_day_hides_no_movement(wrong: str) -> None:
     people = pl.LazyFrame({"code": ["01001"], "population": ["9"]})
     result = conform(passage_communes(table, None, movements, people), tables()["passage_communes"])
     assert ("01901", "01001") in result.frame.select("code_ancien", "code_commune").rows()
-    assert "01902 / 01001 / 00/13/2025" in result.refused["key"].to_list(), "a movement without a day is refused, not left out"
+    assert "01902 / 01001 / 00/13/2025" in result.refused["key"].to_list(), (
+        "a movement without a day is refused, not left out"
+    )
 
 
 def test_a_refused_change_does_not_come_back_from_the_list() -> None:

@@ -23,7 +23,7 @@ class Everything(Contract):
     decimal = c.numeric("Decimal.")
     reel = c.real("Real.")
     oui = c.boolean("Flag.")
-    jour = c.date("Day.")
+    jour = c.date("Day.", since=1800)
     liste = c.texts("Texts.")
 
 
@@ -70,7 +70,7 @@ row = st.fixed_dictionaries(
         "decimal": st.none() | st.decimals(-999, 999, places=2),
         "reel": st.none() | st.floats(allow_nan=False, allow_infinity=False),
         "oui": st.none() | st.booleans(),
-        "jour": st.none() | st.dates(date(1800, 1, 1), date(2200, 1, 1)),
+        "jour": st.none() | st.dates(date(1800, 1, 1), date(2100, 12, 31)),
         "liste": st.none() | st.lists(texts, max_size=3),
     }
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import zipfile
 
 import pytest
@@ -243,3 +244,27 @@ def test_schema_name_that_is_no_identifier(name: str, monkeypatch: pytest.Monkey
     with pytest.raises(SettingInvalid) as caught:
         Settings()
     assert "EDU_SCHEMA" in str(caught.value) and "expected a lower-case identifier" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "other", "expected"),
+    [
+        ("codesPostaux", "01000", "values of the kinds that the table's files had"),
+        ("centre", "4.93, 46.15", "a structure or a list in every row of 'centre', found String"),
+        ("centre", None, "a structure or a list in every row of 'centre', found String"),
+        ("nom", ["A"], "a text or a number in every row of 'nom', found List"),
+    ],
+)
+def test_types_that_differ_between_two_json_files(column: str, other: object, expected: str, stand_in: StandIn) -> None:
+    """The communes have texts, or nothing, where the arrondissements have lists and structures."""
+    stand_in.put_communes()
+    stand_in.load_communes()
+    path = stand_in.folder / "geo-api-communes" / "communes.json"
+    rows = json.loads(path.read_text())
+    for row in rows:
+        row[column] = other
+    path.write_text(json.dumps(rows))
+    with pytest.raises(FileInvalid, match=f"expected {expected}"):
+        stand_in.load("info_communes")
+    failed = stand_in.failed("info_communes")
+    assert failed is not None and (failed.error or "").startswith("FileInvalid: ") and "geo-api-communes" in str(failed)

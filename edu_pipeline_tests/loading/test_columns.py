@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edu_pipeline.assets.specialty.effectifs_specialites_premiere import BOYS, GIRLS, PAIRS
 from edu_pipeline.contracts import specs
 from edu_pipeline.errors import AnotherFile, ColumnMissing
 from edu_pipeline.loading.columns import close_names, find_columns, missing_columns
@@ -44,7 +45,8 @@ REQUIRED = {
 """The columns of each table without which it is not loaded; those that its transform needs are in its declaration."""
 
 
-EXAMPLES = {r"^codgeo_\d{4}$": "codgeo_2026", r"^(?!00)[0-9]{4}_.*_(filles|garcons)$": "1234_maths_filles"}
+EXAMPLES = {r"^codgeo_\d{4}$": "codgeo_2026", GIRLS: "1234_maths_filles", BOYS: "1234_maths_garcons"}
+EXAMPLES[PAIRS] = EXAMPLES[GIRLS]
 """A column that matches, for each pattern of columns."""
 
 
@@ -106,5 +108,35 @@ def test_what_is_said_of_missing_columns() -> None:
 
 def test_another_file_is_not_loaded_with_nulls() -> None:
     names = ["insee_com", "annee", "nb_mutations", "a", "b", "c"]
-    with pytest.raises(AnotherFile, match="expected the 10 columns that mutations_immo_latest reads, found 3; "):
-        find_columns(tables()["mutations_immo_latest"], "dvf_indicateurs_communes", names, "a-source")
+    table = tables()["mutations_immo_latest"]
+    expected = (
+        "expected the 10 columns that mutations_immo_latest reads, found 3: this is not the file. It begins with "
+    )
+    with pytest.raises(AnotherFile) as caught:
+        find_columns(table, "dvf_indicateurs_communes", names, "a-source", "INSEE_COM^annee^...")
+    assert f"{expected}'INSEE_COM^annee^...'. Check whether an error page" in str(caught.value)
+    with pytest.raises(AnotherFile, match="It begins with 'insee_com, annee, "):
+        find_columns(table, "dvf_indicateurs_communes", names, "a-source")
+
+
+SPECIALTIES = ["0613_maths_filles", "0613_maths_garcons", "0105_lettres_filles", "0105_lettres_garcons"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "absent", "close"),
+    [
+        (["2757_arts_garcons"], "2757_arts_filles", "none is close"),
+        (["2757_arts_filles_f", "2757_arts_garcons"], "2757_arts_filles", "'2757_arts_filles_f'"),
+        (["2757_arts_filles", "2757_arts_garcons_g"], "2757_arts_garcons", "'2757_arts_garcons_g'"),
+        (["2757_arts_filles_f", "2757_arts_garcons_g"], "2757_arts_filles", "'2757_arts_filles_f'"),
+    ],
+)
+def test_one_of_a_pair_of_columns_is_renamed(columns: list[str], absent: str, close: str) -> None:
+    """A specialty that lacks its girls or its boys stops the load by name, also if both were renamed."""
+    table = tables()["effectifs_specialites_premiere"]
+    (parameter,) = table.files
+    complete = [*dict.fromkeys(columns_of(table, parameter).values()), *SPECIALTIES]
+    assert find_columns(table, parameter, complete, "a-source").needed
+    with pytest.raises(ColumnMissing) as caught:
+        find_columns(table, parameter, [*complete, *columns], "a-source")
+    assert f"expected column {absent!r}, found none of that name (closest: {close}" in str(caught.value)

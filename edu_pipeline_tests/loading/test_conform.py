@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import dataframely as dy
+import numpy as np
 import polars as pl
 import pytest
 
@@ -17,7 +18,7 @@ from edu_pipeline.contracts import Contract
 from edu_pipeline.database.connection import Database
 from edu_pipeline.loading import conform as module
 from edu_pipeline.loading.conform import refuse
-from edu_pipeline.table import Table
+from edu_pipeline.table import Table, tables
 from edu_pipeline_tests.conformed import conform
 from edu_pipeline_tests.loading.samples import Everything, a_table, everything
 
@@ -163,6 +164,24 @@ def test_batches_are_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.refused.height == 2
 
 
+def test_refused_rows_far_apart_are_two(tmp_path: Path) -> None:
+    """Rows that are refused afterwards, and those that give way to a newer one with the same key, in many chunks."""
+    count = FAR_APART[-1] + 100
+    keys = [np.base_repr(number, 36) for number in range(count)]
+    rows = [(key, "12", None, "n") for key in keys]
+    old = [(keys[number], "11", None, "old") for number in FAR_APART]
+    table = newest_by_code()
+    result = module.conform(bounded(*rows, *old), table, tmp_path)
+    assert (result.rows, result.refused.height) == (count, len(old))
+    again = refuse(result, table, "cle", pl.Series([keys[number] for number in FAR_APART]), "a known key")
+    assert (again.rows, again.refused.height) == (count - len(old), 2 * len(old))
+
+
+def test_long_cells_are_cut_in_reasons() -> None:
+    result = conform(bounded(("a", "é" * 5_000, None, "n")), a_table(Bounded, "bounded"))
+    assert len(result.refused["reasons"].item()[0]) < 300
+
+
 def test_no_rows_make_an_empty_frame() -> None:
     result = conform(bounded(), a_table(Bounded, "bounded"))
     assert result.frame.schema == {name: column.dtype for name, column in Bounded.columns().items()}
@@ -189,6 +208,38 @@ def test_a_transform_may_refuse_a_row_itself() -> None:
     assert result.frame.columns == list(Everything.columns())
     assert result.refused.select("key", "reasons").rows() == [("b", ["another one says otherwise"])]
     assert "refused_because" not in result.refused["row"].item()
+
+
+FAR_APART = (10, 29_000)
+
+
+@pytest.mark.parametrize("name", tables())
+def test_two_bad_cells_far_apart_are_two_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In rows 11 and 29,001 of rows in many chunks, where polars' ``format`` panics; one column of each kind."""
+    table = tables()[name]
+    types = {column: declared.dtype for column, declared in table.contract.columns().items()}
+    kinds = {kind: column for column, kind in types.items() if not kind.is_nested() and kind != pl.String}
+    if not kinds:
+        pytest.skip(f"{name} has texts alone")
+    hit = pl.int_range(pl.len()).is_in(list(FAR_APART))
+    as_read = {column: kind if kind.is_nested() else pl.String for column, kind in types.items()}
+    rows = pl.DataFrame(schema=as_read).clear(FAR_APART[-1] + 100)
+    rows = rows.with_columns(pl.when(hit).then(pl.lit("ND")).alias(column) for column in kinds.values())
+    chunks = pl.concat([rows.slice(begin, 1_000) for begin in range(0, rows.height, 1_000)], rechunk=False)
+    assert chunks.n_chunks() > len(FAR_APART)
+    monkeypatch.setattr(module, "_row_by_row", lambda _: _Anything)
+    _, refused = module._separated(chunks.with_row_index(module.ROW), table)
+    assert refused.height == len(FAR_APART)
+    assert {len(reasons) for reasons in refused["reasons"]} == {len(kinds)}
+    assert all("found 'ND'" in reason for reason in refused["reasons"].explode())
+
+
+class _Anything:
+    """A contract that every row meets."""
+
+    @staticmethod
+    def filter(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[object]]:
+        return rows, []
 
 
 def test_rounding_is_that_of_postgresql(database: Database) -> None:

@@ -74,7 +74,7 @@ def test_a_refresh_does_not_undo_it_until_there_is_something_new(filled: StandIn
     path.write_text("".join(line for line in path.open() if not line.startswith("01030")))
     loaded_from(filled, path, "mutations_immo_latest")
     assert filled.load("mutations_immo_latest").skipped
-    filled.put_sales([sale(f"01{number:03}", price="1") for number in range(1, 31)])
+    filled.put_sales([sale(f"01{number:03}", price="200000") for number in range(1, 31)])
     assert filled.load("mutations_immo_latest").load.rows == 30
 
 

@@ -33,6 +33,8 @@ SERIES = {
 """The series of the baccalauréat, by the code with which the publisher's names of their columns end."""
 
 NOT_IN_WORKBOOK = ("l", "es", "s")
+RARE = ("s2tmd",)
+"""Series that some académies have no lycée for: their columns may be empty in an extract."""
 
 
 def _in_both(export: str, workbook: str) -> dict[str, str]:
@@ -44,18 +46,18 @@ def _identity(description: str, export: str, workbook: str, label: str, **rest: 
     return c.text(description, upstream=upstream, aliases=[label], **rest)
 
 
-def _count(description: str, upstream: dict[str, str], label: str) -> Any:
+def _count(description: str, upstream: dict[str, str], label: str, **rest: Any) -> Any:
     description = f"{description}; NULL where none are published."
-    return c.integer(description, unit="pupils", min=0, upstream=upstream, aliases=[label])
+    return c.integer(description, unit="pupils", min=0, max=c.MOST_PUPILS, upstream=upstream, aliases=[label], **rest)
 
 
-def _share(description: str, upstream: dict[str, str], label: str) -> Any:
-    return c.percentage(f"{description}; NULL where hidden.", upstream=upstream, aliases=[label])
+def _share(description: str, upstream: dict[str, str], label: str, **rest: Any) -> Any:
+    return c.percentage(f"{description}; NULL where hidden.", upstream=upstream, aliases=[label], **rest)
 
 
-def _value_added(to: str, upstream: dict[str, str], label: str) -> Any:
+def _value_added(to: str, upstream: dict[str, str], label: str, **rest: Any) -> Any:
     description = f"Value added to the {to}; may be negative, NULL where it is hidden or cannot be computed."
-    return c.numeric(description, unit="points", min=-100, max=100, upstream=upstream, aliases=[label])
+    return c.numeric(description, unit="points", min=-100, max=100, upstream=upstream, aliases=[label], **rest)
 
 
 def _names(series: str, export: str, workbook: str, label: str) -> tuple[dict[str, str], str]:
@@ -68,27 +70,32 @@ def _names(series: str, export: str, workbook: str, label: str) -> tuple[dict[st
 
 def _candidates(series: str) -> Any:
     names = _names(series, "presents", "Nombre d'élèves présents au Bac", "Présents")
-    return _count(f"Candidates present at the exam, {SERIES[series]}", *names)
+    return _count(f"Candidates present at the exam, {SERIES[series]}", *names, may_be_empty=series in RARE)
 
 
 def _pass_rate(series: str) -> Any:
     names = _names(series, "taux_reu", "Taux de réussite bruts", "Taux de réussite")
-    return _share(f"Share of the candidates present who passed, {SERIES[series]}", *names)
+    return _share(f"Share of the candidates present who passed, {SERIES[series]}", *names, may_be_empty=series in RARE)
 
 
 def _pass_rate_value_added(series: str) -> Any:
     label = "Valeur ajoutée du taux de réussite"
-    return _value_added(f"pass rate, {SERIES[series]}", *_names(series, "va_reu", label, label))
+    names = _names(series, "va_reu", label, label)
+    return _value_added(f"pass rate, {SERIES[series]}", *names, may_be_empty=series in RARE)
 
 
 def _mention_rate(series: str) -> Any:
     names = _names(series, "taux_men", "Taux de mentions bruts", "Taux de mentions")
-    return _share(f"Share of the candidates present who passed with a mention, {SERIES[series]}", *names)
+    return _share(
+        f"Share of the candidates present who passed with a mention, {SERIES[series]}",
+        *names,
+        may_be_empty=series in RARE,
+    )
 
 
 def _mention_rate_value_added(series: str) -> Any:
     names = _names(series, "va_men", "Valeur ajoutée de taux de mentions", "Valeur ajoutée du taux de mentions")
-    return _value_added(f"rate of mentions, {SERIES[series]}", *names)
+    return _value_added(f"rate of mentions, {SERIES[series]}", *names, may_be_empty=series in RARE)
 
 
 def _pupils(level: str, export: str, workbook: str) -> Any:

@@ -14,6 +14,9 @@ from edu_pipeline.table import table
 
 LETTERS_OR_DIGITS = "^[0-9A-Za-z]+$"
 
+FARTHEST = 10_000_000
+"""Metres: as far as coordinates in any projection are from its origin."""
+
 
 def _flag(what: str, upstream: str) -> Any:
     return c.boolean(f"Whether it has {what}; NULL where not filled in.", upstream=upstream)
@@ -66,12 +69,27 @@ class AnnuaireEducation(c.Located):
         "How precisely the school was located: Numéro de rue, Rue, Ville, ...", upstream="precision_localisation"
     )
     coordx_origine = c.real(
-        "X in the projection of epsg_origine.", unit="m", upstream="coordX_origine", aliases=["coordonnee_X"]
+        "X in the projection of epsg_origine.",
+        unit="m",
+        min=-FARTHEST,
+        max=FARTHEST,
+        upstream="coordX_origine",
+        aliases=["coordonnee_X"],
     )
     coordy_origine = c.real(
-        "Y in the projection of epsg_origine.", unit="m", upstream="coordY_origine", aliases=["coordonnee_Y"]
+        "Y in the projection of epsg_origine.",
+        unit="m",
+        min=-FARTHEST,
+        max=FARTHEST,
+        upstream="coordY_origine",
+        aliases=["coordonnee_Y"],
     )
-    epsg_origine = c.text("Projection of the original coordinates.", upstream="epsg_origine", aliases=["epsg"])
+    epsg_origine = c.text(
+        "Projection of the original coordinates.",
+        pattern="^(EPSG:)?[0-9]{4,6}$",
+        upstream="epsg_origine",
+        aliases=["epsg"],
+    )
     telephone = c.text("Telephone number as published.", upstream="Telephone", normalise=normalise.telephone)
     fax = c.text("Fax number as published.", upstream="Fax", normalise=normalise.telephone)
     mail = c.text("E-mail address.", upstream="Mail")
@@ -79,7 +97,11 @@ class AnnuaireEducation(c.Located):
     fiche_onisep = c.text("ONISEP's page about the establishment.", upstream="Fiche_onisep")
     siren_siret = c.siren_or_siret("SIRET (14 digits) or SIREN number (9).", upstream="SIREN_SIRET")
     nombre_d_eleves = c.integer(
-        "Pupils; given for first-degree schools only, NULL elsewhere.", unit="pupils", min=0, upstream="Nombre_d_eleves"
+        "Pupils; given for first-degree schools only, NULL elsewhere.",
+        unit="pupils",
+        min=0,
+        max=c.MOST_PUPILS,
+        upstream="Nombre_d_eleves",
     )
     ecole_maternelle = _flag("nursery school classes", "ecole_maternelle")
     ecole_elementaire = _flag("elementary school classes", "ecole_elementaire")
@@ -110,6 +132,7 @@ class AnnuaireEducation(c.Located):
         6,
         zeros=2,
         pattern=LETTERS_OR_DIGITS,
+        may_be_empty=True,
         upstream="rpi_disperse",
     )
     appartenance_education_prioritaire = c.text(
@@ -121,10 +144,13 @@ class AnnuaireEducation(c.Located):
         aliases=["etablissement_multi_lignes"],
     )
     etablissement_mere = c.text(
-        "Code (UAI) of the establishment that it belongs to.", pattern=LETTERS_OR_DIGITS, upstream="etablissement_mere"
+        "Code (UAI) of the establishment that it belongs to.",
+        pattern=LETTERS_OR_DIGITS,
+        may_be_empty=True,
+        upstream="etablissement_mere",
     )
     type_rattachement_etablissement_mere = c.text(
-        "How it belongs to it.", upstream="type_rattachement_etablissement_mere"
+        "How it belongs to it.", may_be_empty=True, upstream="type_rattachement_etablissement_mere"
     )
     pial = c.text(
         "Code (UAI) of the head of its inclusive support group (PIAL).", pattern=LETTERS_OR_DIGITS, upstream="PIAL"
@@ -151,8 +177,8 @@ class AnnuaireEducation(c.Located):
         "Code of the training area.", 5, pattern=LETTERS_OR_DIGITS, upstream="code_bassin_formation"
     )
     libelle_bassin_formation = c.text("Name of the training area.", upstream="libelle_bassin_formation")
-    date_ouverture = c.date("Day of opening.", upstream="date_ouverture")
-    date_maj_ligne = c.date("Day of the row's last update by the publisher.", upstream="date_maj_ligne")
+    date_ouverture = c.date("Day of opening.", since=1800, upstream="date_ouverture")
+    date_maj_ligne = c.date("Day of the row's last update by the publisher.", since=2000, upstream="date_maj_ligne")
 
 
 @table(

@@ -66,9 +66,16 @@ class IpsColleges(c.Contract):
         aliases=["position"],
     )
     ips = _index("Index of the collège.", upstream="ips")
-    ecart_type_ips = c.numeric("Standard deviation of the index in the collège.", min=0, upstream="ecart_type_de_l_ips")
+    ecart_type_ips = c.numeric(
+        "Standard deviation of the index in the collège.", min=0, max=100, upstream="ecart_type_de_l_ips"
+    )
     effectifs = c.integer(
-        "Pupils; only in the files of 2022-2023.", unit="pupils", min=0, optional=True, upstream="effectifs"
+        "Pupils; only in the files of 2022-2023.",
+        unit="pupils",
+        min=0,
+        max=c.MOST_PUPILS,
+        optional=True,
+        upstream="effectifs",
     )
     ips_national = _benchmark("all collèges of France", "ips_national")
     ips_national_prive = _benchmark("private collèges of France", "ips_national_prive")

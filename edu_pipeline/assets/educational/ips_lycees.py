@@ -23,7 +23,7 @@ def _benchmark(schools: str, upstream: str) -> Any:
 
 def _pupils(where: str, upstream: str) -> Any:
     description = f"Pupils {where}; only in the files of 2022-2023."
-    return c.integer(description, unit="pupils", min=0, optional=True, upstream=upstream)
+    return c.integer(description, unit="pupils", min=0, max=c.MOST_PUPILS, optional=True, upstream=upstream)
 
 
 class IpsLycees(c.Contract):
@@ -73,6 +73,7 @@ class IpsLycees(c.Contract):
     ecart_type = c.numeric(
         "Standard deviation of the index in the establishment.",
         min=0,
+        max=100,
         optional=True,
         upstream="ecart_type_etablissement",
     )
@@ -82,12 +83,14 @@ class IpsLycees(c.Contract):
     ecart_type_voie_gt = c.numeric(
         "Standard deviation in the general and technological tracks.",
         min=0,
+        max=100,
         upstream="ecart_type_voie_gt",
         aliases=["Ecart-type de l'IPS voie GT"],
     )
     ecart_type_voie_pro = c.numeric(
         "Standard deviation in the vocational track.",
         min=0,
+        max=100,
         upstream="ecart_type_voie_pro",
         aliases=["Ecart-type de l'IPS voie PRO"],
     )

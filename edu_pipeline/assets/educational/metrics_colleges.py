@@ -24,7 +24,9 @@ def _share(description: str, **rest: Any) -> Any:
 
 
 def _count(description: str, **rest: Any) -> Any:
-    return c.integer(f"{description}; NULL where hidden or without pupils.", unit="pupils", min=0, **rest)
+    return c.integer(
+        f"{description}; NULL where hidden or without pupils.", unit="pupils", min=0, max=c.MOST_PUPILS, **rest
+    )
 
 
 def _mark(series: str, **rest: Any) -> Any:

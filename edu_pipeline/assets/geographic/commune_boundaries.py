@@ -38,7 +38,9 @@ class CommuneBoundaries(c.Contract):
         required=True,
         upstream="geometry",
     )
-    surface_km2 = c.numeric("Area of the contour on the WGS 84 ellipsoid.", 9, 2, required=True, unit="km²", min=0)
+    surface_km2 = c.numeric(
+        "Area of the contour on the WGS 84 ellipsoid.", 9, 2, required=True, unit="km²", min=0, max=500_000
+    )
     code_commune_parent = c.code_commune(
         "An arrondissement's commune: 75056 (Paris), 69123 (Lyon), 13055 (Marseille); NULL for a commune.",
         follows_passage=False,

@@ -24,10 +24,16 @@ class CommunesLimitrophes(c.Contract):
     """
 
     insee = c.text(
-        "INSEE code of the commune or arrondissement.", length=10, key=True, references=("commune_boundaries",)
+        "INSEE code of the commune or arrondissement.",
+        length=10,
+        key=True,
+        pattern=c.COMMUNE,
+        references=("commune_boundaries",),
     )
-    insee_voisins = c.texts("INSEE codes of its neighbours, sorted; empty for an island.", length=10, required=True)
-    nb_voisins = c.integer("Number of neighbours.", required=True, min=0)
+    insee_voisins = c.texts(
+        "INSEE codes of its neighbours, sorted; empty for an island.", length=10, pattern=c.COMMUNE, required=True
+    )
+    nb_voisins = c.integer("Number of neighbours.", required=True, min=0, max=200)
 
 
 @table(CommunesLimitrophes)

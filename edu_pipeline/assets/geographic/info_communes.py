@@ -32,11 +32,14 @@ class InfoCommunes(c.Located):
         upstream="codeRegion",
     )
     code_postal = c.code_postal("The first of the postal codes, NULL where there is none.")
-    codes_postaux = c.texts("All postal codes, NULL where there is none.", length=10, upstream="codesPostaux")
+    codes_postaux = c.texts(
+        "All postal codes, NULL where there is none.", length=10, pattern=c.POSTAL_CODE, upstream="codesPostaux"
+    )
     population = c.integer(
         "Municipal population in the latest reference census; NULL in uninhabited territories.",
         unit="inhabitants",
         min=0,
+        max=c.MOST_PEOPLE,
         upstream="population",
     )
     latitude = c.latitude("Latitude of the centre of the commune's area, WGS 84.")
@@ -63,7 +66,7 @@ class InfoCommunes(c.Located):
         return pl.col("code_commune_parent").is_not_null() == (pl.col("type_commune") != "commune")
 
 
-@table(InfoCommunes, needs={part: ["centre"] for part in PARTS})
+@table(InfoCommunes, needs={part: ["centre"] for part in PARTS}, structures=["centre"])
 def info_communes(geo_api_communes: pl.LazyFrame, geo_api_communes__arrondissements: pl.LazyFrame) -> pl.LazyFrame:
     """Combine communes and arrondissements, and split the centre into latitude and longitude."""
     parts = [

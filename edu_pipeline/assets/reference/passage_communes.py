@@ -51,7 +51,10 @@ class PassageCommunes(c.Contract):
         references=(),
     )
     date_effet = c.date(
-        "Day on which the change took effect, or by which it had taken effect.", key=True, upstream={TABLE: "annee"}
+        "Day on which the change took effect, or by which it had taken effect.",
+        since=1900,
+        key=True,
+        upstream={TABLE: "annee"},
     )
     nature = c.text(
         "fusion (into one commune), scission (into several), changement de code.",
@@ -200,7 +203,7 @@ def _with_former(changes: pl.LazyFrame, former: pl.LazyFrame) -> pl.LazyFrame:
         former,
         on=["code_ancien"],
         rule="the table of changes or the list of movements has it",
-        is_readable=pl.col("code_ancien").str.contains(c.CODE_COMMUNE),
+        is_readable=pl.col("code_ancien").str.contains(c.COMMUNE),
         alike=["code_commune"],
     )
     return pl.concat([added, changes.filter(~has_moved)], how="diagonal_relaxed")

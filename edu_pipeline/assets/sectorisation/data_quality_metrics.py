@@ -8,6 +8,9 @@ import polars as pl
 from edu_pipeline import contracts as c
 from edu_pipeline.table import table
 
+MOST_SEGMENTS = 10_000_000
+"""More segments than any département has."""
+
 
 class DataQualityMetrics(c.Contract):
     """How many of a département's segments were located on the map, and how similar the matched labels were.
@@ -17,8 +20,10 @@ class DataQualityMetrics(c.Contract):
     """
 
     department = c.code_departement("Code of the département of the segments.", key=True)
-    total_segments = c.integer("Segments: rows of sectorisation_segments.", required=True, min=1, unit="segments")
-    osm_matched = c.integer("Segments with a geometry.", required=True, min=0, unit="segments")
+    total_segments = c.integer(
+        "Segments: rows of sectorisation_segments.", required=True, min=1, max=MOST_SEGMENTS, unit="segments"
+    )
+    osm_matched = c.integer("Segments with a geometry.", required=True, min=0, max=MOST_SEGMENTS, unit="segments")
     match_confidence = c.numeric(
         "Mean match_score of the segments whose street was matched: 100 if all labels are identical; NULL if none was "
         "matched.",

@@ -11,7 +11,7 @@ from edu_pipeline import contracts as c
 from edu_pipeline import normalise
 from edu_pipeline.flow import keep
 from edu_pipeline.parts import Parts
-from edu_pipeline.sectors import addresses, rules, segments
+from edu_pipeline.sectors import addresses, numbering, rules, segments
 from edu_pipeline.table import table
 
 COLLEGES = "fr_en_carte_scolaire_colleges_publics"
@@ -28,7 +28,7 @@ class SectorisationSegments(c.Contract):
     be matched with the addresses has no geometry, and `motif` says why.
     """
 
-    id = c.integer("Number of the row, the same at every load.", key=True, min=1)
+    id = c.integer("Number of the row, the same at every load.", key=True, min=1, max=numbering.LARGEST)
     code_departement = c.code_departement(required=True)
     code_commune = c.code_commune(
         required=True, upstream={COLLEGES: "code_insee", OCCITANIE: "code_insee", SUPPLIED: "code_commune"}
@@ -46,12 +46,14 @@ class SectorisationSegments(c.Contract):
     number_from = c.integer(
         "First house number; NULL: no lower bound.",
         min=0,
+        max=99_999,
         aliases=["no_de_voie_debut"],
         upstream={COLLEGES: "n_de_voie_debut", OCCITANIE: "no_de_voie_debut", SUPPLIED: "number_from"},
     )
     number_to = c.integer(
         "Last house number; NULL: no upper bound (9999 in the file).",
         min=0,
+        max=99_999,
         aliases=["no_de_voie_fin"],
         upstream={COLLEGES: "n_de_voie_fin", OCCITANIE: "no_de_voie_fin", SUPPLIED: "number_to"},
     )
@@ -71,6 +73,7 @@ class SectorisationSegments(c.Contract):
     uai_colleges = c.texts(
         "Collèges of the addresses, several if they share a sector; NULL if the line only names lycées.",
         length=8,
+        pattern=c.UAI,
         min_length=1,
         normalise=normalise.upper,
         upstream={COLLEGES: "code_rne", OCCITANIE: "code_rne", SUPPLIED: "uai_colleges"},
@@ -78,6 +81,7 @@ class SectorisationSegments(c.Contract):
     uai_lycees = c.texts(
         "All lycées, in order; NULL where no published rule names any. Lycées of equal rank are sorted by code.",
         length=8,
+        pattern=c.UAI,
         min_length=1,
     )
     uai_lycees_1 = c.uai("The first lycée.", required=False, optional=True, upstream={SUPPLIED: "uai_lycees_1"})
@@ -97,7 +101,9 @@ class SectorisationSegments(c.Contract):
         optional=True,
         upstream={SUPPLIED: "rule"},
     )
-    lignes = c.integer("Number of lines of the source that the row is made from.", required=True, min=1, unit="lines")
+    lignes = c.integer(
+        "Number of lines of the source that the row is made from.", required=True, min=1, max=100_000, unit="lines"
+    )
     nom_voie = c.text("Street in the BAN that it was matched with; NULL: none.")
     match_method = c.text("How the street was matched with the BAN: exact or close; NULL: it was not.")
     match_score = c.numeric("Similarity of the two labels.", unit="of 100", min=0, max=100)

@@ -9,7 +9,7 @@ import polars as pl
 from edu_pipeline import contracts as c
 from edu_pipeline import normalise
 from edu_pipeline.parts import Parts
-from edu_pipeline.sectors import addresses, coverage, rules
+from edu_pipeline.sectors import addresses, coverage, numbering, rules
 from edu_pipeline.table import table
 
 COLLEGES = "fr_en_carte_scolaire_colleges_publics"
@@ -27,7 +27,7 @@ class SectorisationZones(c.Contract):
     under the ODbL, which therefore applies to their shapes.
     """
 
-    id = c.integer("Number of the row, the same at every load.", key=True, min=1)
+    id = c.integer("Number of the row, the same at every load.", key=True, min=1, max=numbering.LARGEST)
     code_departement = c.code_departement(required=True)
     code_commune = c.code_commune(
         required=True, upstream={COLLEGES: "code_insee", OCCITANIE: "code_insee", SUPPLIED: "code_commune"}
@@ -46,6 +46,7 @@ class SectorisationZones(c.Contract):
     uai_colleges = c.texts(
         "Collèges of the zone, several if they share it; NULL if the rule only names lycées.",
         length=8,
+        pattern=c.UAI,
         min_length=1,
         normalise=normalise.upper,
         upstream={COLLEGES: "code_rne", OCCITANIE: "code_rne", SUPPLIED: "uai_colleges"},
@@ -53,6 +54,7 @@ class SectorisationZones(c.Contract):
     uai_lycees = c.texts(
         "All lycées, in order; NULL where no published rule names any. Lycées of equal rank are sorted by code.",
         length=8,
+        pattern=c.UAI,
         min_length=1,
     )
     uai_lycees_1 = c.uai("The first lycée.", required=False, optional=True, upstream={SUPPLIED: "uai_lycees_1"})
@@ -76,6 +78,7 @@ class SectorisationZones(c.Contract):
         "Number of lines of the source about the whole commune, given for the largest of the zone's polygons; NULL for "
         "the others, and for a part of a commune, whose lines are those of its segments.",
         min=1,
+        max=100_000,
         unit="lines",
     )
     motif = c.text("Why there is no geometry.")

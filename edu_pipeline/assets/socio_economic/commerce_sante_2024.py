@@ -19,7 +19,7 @@ def _kind(meaning: str, *types: str) -> Any:
     Of two D2 codes the first is that of the nomenclature since 2024, the second that of 2023.
     """
     description = f"{meaning} (types {', '.join(types)})."
-    return c.integer(description, required=True, min=0, unit="establishments", computed_from=types)
+    return c.integer(description, required=True, min=0, max=20_000, unit="establishments", computed_from=types)
 
 
 OTHER_LEVELS = "^(AAV|ARR|BV|CANOV|CV|DEP|EPCI|F|FM|FRANCE|IRIS|REG|UU|ZE)([0-9]{4})?$"
@@ -107,9 +107,9 @@ def _with_all_communes(counted: pl.LazyFrame, info_communes: pl.LazyFrame, kinds
     """
     code = pl.col("code_commune")
     own_reason = [name for name in counted.collect_schema() if name == c.REFUSED_BECAUSE]
-    is_good = pl.all_horizontal(code.str.contains(c.CODE_COMMUNE), *(pl.col(name).is_null() for name in own_reason))
+    is_good = pl.all_horizontal(code.str.contains(c.COMMUNE), *(pl.col(name).is_null() for name in own_reason))
     refused, counted = counted.filter(~is_good.fill_null(False)), counted.filter(is_good)
-    in_doubt = refused.select(code.str.extract(c.CODE_COMMUNE_WITHIN), **{c.REFUSED_BECAUSE: IN_DOUBT}).drop_nulls()
+    in_doubt = refused.select(code.str.extract(c.COMMUNE_WITHIN), **{c.REFUSED_BECAUSE: IN_DOUBT}).drop_nulls()
     places = info_communes.with_columns(
         level=pl.when(pl.col("type_commune") == "commune").then(pl.lit("COM")).otherwise(pl.lit("ARM"))
     )

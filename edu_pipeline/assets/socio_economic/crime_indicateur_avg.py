@@ -6,7 +6,7 @@ Does not belong here: the communes' own rates (criminalite_2024).
 import polars as pl
 
 from edu_pipeline import contracts as c
-from edu_pipeline.assets.socio_economic.criminalite_2024 import PER_DWELLING
+from edu_pipeline.assets.socio_economic.criminalite_2024 import HIGHEST_RATE, PER_DWELLING
 from edu_pipeline.table import table
 from edu_pipeline.vocabulary import arrondissements
 
@@ -37,9 +37,12 @@ class CrimeIndicateurAvg(c.Contract):
         12,
         7,
         min=0,
+        max=HIGHEST_RATE,
         unit="‰",
     )
-    nb_communes_publiees = c.integer("Communes included in the mean.", required=True, min=0, unit="communes")
+    nb_communes_publiees = c.integer(
+        "Communes included in the mean.", required=True, min=0, max=40_000, unit="communes"
+    )
 
 
 @table(CrimeIndicateurAvg, needs={"criminalite_2024": READ}, latest={"criminalite_2024": "annee"})

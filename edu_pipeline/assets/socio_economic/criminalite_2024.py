@@ -14,9 +14,12 @@ from edu_pipeline.table import table
 PER_DWELLING = "Cambriolages de logement"
 """The indicator whose rate is per 1,000 dwellings."""
 
+HIGHEST_RATE = 50_000
+"""More crimes per 1,000 inhabitants than any commune has, even one with an airport and few inhabitants."""
+
 
 def _decimal(description: str, **rest: Any) -> Any:
-    return c.numeric(description, 12, 7, min=0, **rest)
+    return c.numeric(description, 12, 7, min=0, max=HIGHEST_RATE, **rest)
 
 
 def _mean_of_unpublished(what: str, **rest: Any) -> Any:
@@ -59,9 +62,16 @@ class Criminalite2024(c.Contract):
         upstream="unite_de_compte",
     )
     insee_pop = c.integer(
-        "Population used for the rate.", min=0, unit="inhabitants", upstream="insee_pop", adds_up=True
+        "Population used for the rate.",
+        min=0,
+        max=c.MOST_PEOPLE,
+        unit="inhabitants",
+        upstream="insee_pop",
+        adds_up=True,
     )
-    nombre = c.integer("Number recorded; NULL where not published.", min=0, upstream="nombre", adds_up=True)
+    nombre = c.integer(
+        "Number recorded; NULL where not published.", min=0, max=1_000_000, upstream="nombre", adds_up=True
+    )
     taux_pour_mille = _decimal(
         "Rate per 1,000 inhabitants; for `Cambriolages de logement` per 1,000 dwellings. NULL where not published.",
         unit="‰",
@@ -78,6 +88,7 @@ class Criminalite2024(c.Contract):
     insee_log = c.integer(
         "Dwellings used for the rate of burglaries, rounded (the rate uses the exact number).",
         min=0,
+        max=c.MOST_PEOPLE,
         unit="dwellings",
         upstream="insee_log",
         adds_up=True,

@@ -14,18 +14,25 @@ from edu_pipeline.table import table
 
 COMMUNES, BASSINS, MEASURES = "insee_filosofi_2021", "insee_bassins_de_vie", "insee_filosofi_2021__bv"
 WHERE = {COMMUNES: "commune", MEASURES: "bassin de vie"}
+MOST = {COMMUNES: c.MOST_PEOPLE, MEASURES: 10_000_000}
+"""More households than any of them has."""
 
 
 def _households(source: str) -> Any:
     upstream = {source: "NBMENFISC21"}
     return c.integer(
-        f"Tax households in the {WHERE[source]}.", min=0, unit="households", upstream=upstream, adds_up=True
+        f"Tax households in the {WHERE[source]}.",
+        min=0,
+        max=MOST[source],
+        unit="households",
+        upstream=upstream,
+        adds_up=True,
     )
 
 
 def _income(meaning: str, source: str, upstream: str) -> Any:
     description = f"{meaning} in the {WHERE[source]}."
-    return c.numeric(description, 10, 2, min=0, unit="€ a year", upstream={source: upstream})
+    return c.numeric(description, 10, 2, min=1_000, max=1_000_000, unit="€ a year", upstream={source: upstream})
 
 
 def _poverty(source: str, **rest: Any) -> Any:
@@ -34,11 +41,13 @@ def _poverty(source: str, **rest: Any) -> Any:
 
 
 def _ratio(source: str) -> Any:
-    return c.numeric(f"Ninth decile divided by the first in the {WHERE[source]}.", min=1, upstream={source: "RD21"})
+    return c.numeric(
+        f"Ninth decile divided by the first in the {WHERE[source]}.", min=1, max=100, upstream={source: "RD21"}
+    )
 
 
 def _share(description: str, upstream: str, **rest: Any) -> Any:
-    return c.numeric(description, unit="%", upstream={COMMUNES: upstream}, **rest)
+    return c.percentage(description, upstream={COMMUNES: upstream}, **rest)
 
 
 def _poverty_by_age(ages: str, upstream: str) -> Any:
@@ -46,7 +55,8 @@ def _poverty_by_age(ages: str, upstream: str) -> Any:
 
 
 def _part(what: str, upstream: str) -> Any:
-    return _share(f"Share of {what} in disposable income.", upstream)
+    description = f"Share of {what} in disposable income; losses are negative, and what they offset is over 100 %."
+    return c.numeric(description, unit="%", min=-200, max=300, upstream={COMMUNES: upstream})
 
 
 class MergedRevenuCommuneBassin2021(c.Contract):
@@ -65,7 +75,7 @@ class MergedRevenuCommuneBassin2021(c.Contract):
     code_bassin_vie = c.text(
         "Code of the bassin de vie (2022), which is that of its main commune.",
         length=5,
-        pattern="^([0-9]{2}|2[AB])[0-9]{3}$",
+        pattern=c.COMMUNE,
         normalise=normalise.code_commune,
         upstream={BASSINS: "BV2022", MEASURES: "CODGEO"},
     )
@@ -85,7 +95,12 @@ class MergedRevenuCommuneBassin2021(c.Contract):
     taux_pauvrete_bassin = _poverty(MEASURES)
     rapport_interdecile_bassin = _ratio(MEASURES)
     nbpersmenfisc21 = c.integer(
-        "People in the tax households.", min=0, unit="people", upstream={COMMUNES: "NBPERSMENFISC21"}, adds_up=True
+        "People in the tax households.",
+        min=0,
+        max=c.MOST_PEOPLE,
+        unit="people",
+        upstream={COMMUNES: "NBPERSMENFISC21"},
+        adds_up=True,
     )
     pimp21 = _share("Share of tax households that pay income tax.", "PIMP21", mean_over="nb_menages_fiscaux")
     tp60age121 = _poverty_by_age("under 30", "TP60AGE121")

@@ -11,13 +11,16 @@ import polars as pl
 from edu_pipeline import contracts as c
 from edu_pipeline.table import table
 
+MOST_SALES = 200_000
+"""More sales than any commune has in a year."""
+
 
 def _share(what: str, count: str, upstream: str) -> Any:
     return c.percentage(f"Share of {what} among the sales.", upstream=upstream, rate_of=c.Rate(count, "nb_mutations"))
 
 
 def _mean(what: str, precision: int, **rest: Any) -> Any:
-    return c.numeric(f"Average {what}.", precision, 2, min=0, mean_over="nb_mutations", **rest)
+    return c.numeric(f"Average {what}.", precision, 2, mean_over="nb_mutations", **rest)
 
 
 class MutationsImmoLatest(c.Contract):
@@ -32,14 +35,18 @@ class MutationsImmoLatest(c.Contract):
     code_commune = c.code_commune(key=True, upstream="INSEE_COM")
     codes_anciens = c.codes_anciens()
     annee = c.year("Year of the sales.", required=True, upstream="annee")
-    nb_mutations = c.integer("Sales.", required=True, min=1, unit="sales", upstream="nb_mutations", adds_up=True)
-    nb_maisons = c.integer("Sales of houses.", min=0, unit="sales", upstream="NbMaisons", adds_up=True)
-    nb_appartements = c.integer("Sales of flats.", min=0, unit="sales", upstream="NbApparts", adds_up=True)
+    nb_mutations = c.integer(
+        "Sales.", required=True, min=1, max=MOST_SALES, unit="sales", upstream="nb_mutations", adds_up=True
+    )
+    nb_maisons = c.integer("Sales of houses.", min=0, max=MOST_SALES, unit="sales", upstream="NbMaisons", adds_up=True)
+    nb_appartements = c.integer(
+        "Sales of flats.", min=0, max=MOST_SALES, unit="sales", upstream="NbApparts", adds_up=True
+    )
     prop_maison = _share("houses", "nb_maisons", "PropMaison")
     prop_appart = _share("flats", "nb_appartements", "PropAppart")
-    prix_moyen = _mean("price", 12, unit="€", upstream="PrixMoyen")
-    prix_m2_moyen = _mean("price per square metre", 10, unit="€/m²", upstream="Prixm2Moyen")
-    surface_moyenne = _mean("living area", 8, unit="m²", upstream="SurfaceMoy")
+    prix_moyen = _mean("price", 12, unit="€", min=2_000, max=50_000_000, upstream="PrixMoyen")
+    prix_m2_moyen = _mean("price per square metre", 10, unit="€/m²", min=50, max=100_000, upstream="Prixm2Moyen")
+    surface_moyenne = _mean("living area", 8, unit="m²", min=5, max=2_000, upstream="SurfaceMoy")
 
     @dy.rule()
     def shares_follow_from_counts(cls) -> pl.Expr:

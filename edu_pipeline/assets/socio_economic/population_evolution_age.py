@@ -22,7 +22,7 @@ def _in_category(category: str, upstream: str) -> Any:
 
 def _change(before: str, after: str) -> Any:
     description = f"Change from `{before}` to `{after}` in percent of `{before}`; NULL where that is 0 or NULL."
-    return c.numeric(description, 8, 2, unit="%", min=-100)
+    return c.numeric(description, 8, 2, unit="%", min=-100, max=100_000)
 
 
 class PopulationEvolutionAge(c.Contract):

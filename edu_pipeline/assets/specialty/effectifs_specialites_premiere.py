@@ -16,6 +16,10 @@ SOURCE = "fr_en_effectifs_specialites_triplettes_1ere_generale"
 CELLS = "^(?!00)[0-9]{4}_.*_(filles|garcons)$"
 """Matches the columns of a specialty: a four-digit code that does not begin with 00 (those are combinations)."""
 
+GIRLS, BOYS = (CELLS.replace("(filles|garcons)", part) for part in ("filles", "garcons"))
+PAIRS = "^(?P<of>(?!00)[0-9]{4}_.*?)_(?P<part>(filles|garcons).*)$"
+"""Matches them even if one was renamed: a specialty then lacks a part that the others have, which stops the load."""
+
 
 class EffectifsSpecialitesPremiere(c.Contract):
     """Girls and boys who take a specialty in a lycée's première générale in a school year.
@@ -30,12 +34,15 @@ class EffectifsSpecialitesPremiere(c.Contract):
     rentree_scolaire = c.year("Year in which the school year begins.", key=True, upstream="RENTREE SCOLAIRE")
     code_specialite = c.code("DEPP's code of the specialty, e.g. 0613.", 4, length=4, key=True)
     specialite = c.text("Canonical label, as in specialites_lycees.specialites_array.", required=True)
-    filles = c.integer("Girls in the specialty; NULL where masked.", min=0, unit="pupils")
-    garcons = c.integer("Boys in the specialty; NULL where masked.", min=0, unit="pupils")
-    effectif = c.integer("Girls and boys; NULL where one of the two is masked.", min=0, unit="pupils")
+    filles = c.integer("Girls in the specialty; NULL where masked.", min=0, max=c.MOST_PUPILS, unit="pupils")
+    garcons = c.integer("Boys in the specialty; NULL where masked.", min=0, max=c.MOST_PUPILS, unit="pupils")
+    effectif = c.integer(
+        "Girls and boys; NULL where one of the two is masked.", min=0, max=c.MOST_PUPILS, unit="pupils"
+    )
     effectif_total = c.integer(
         "Pupils in the lycée's première générale, whatever their specialties; the same in all its rows.",
         min=0,
+        max=c.MOST_PUPILS,
         unit="pupils",
         upstream="EFFECTIF TOTAL",
         aliases=["effectif_total_en_premiere_generale"],
@@ -50,7 +57,7 @@ class EffectifsSpecialitesPremiere(c.Contract):
     academie = c.text("Name of the académie, in capitals.", upstream="ACADEMIE")
 
 
-@table(EffectifsSpecialitesPremiere, needs={SOURCE: [CELLS]})
+@table(EffectifsSpecialitesPremiere, needs={SOURCE: [GIRLS, BOYS, PAIRS]})
 def effectifs_specialites_premiere(
     fr_en_effectifs_specialites_triplettes_1ere_generale: pl.LazyFrame,
 ) -> pl.LazyFrame:

@@ -33,6 +33,7 @@ class EnseignementsOptionnelsSeconde(c.Contract):
     lv2 = c.texts("Second languages, e.g. `espagnol`, sorted; empty where ONISEP lists none.", required=True)
     date_modification = c.date(
         "Day on which ONISEP last changed the site's row, or one of its rows.",
+        since=2000,
         upstream="AF date de modification",
     )
 

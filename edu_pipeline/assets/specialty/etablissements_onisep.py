@@ -90,16 +90,22 @@ class EtablissementsOnisep(c.Located):
     )
     etablissements_lies_onisep = c.texts(
         "ONISEP's identifiers of these, in the same order.",
+        pattern=r"^ENS\.[0-9]+$",
         min_length=1,
         optional=True,
         upstream="établissements liés URL et ID Onisep",
     )
     url_onisep = c.text("ONISEP's page about the establishment.", required=True, upstream="URL et ID Onisep")
     date_creation = c.date(
-        "Day on which ONISEP entered it.", optional=True, upstream="date création", aliases=["^date.*creation.*"]
+        "Day on which ONISEP entered it.",
+        since=1990,
+        optional=True,
+        upstream="date création",
+        aliases=["^date.*creation.*"],
     )
     date_modification = c.date(
         "Day on which ONISEP last changed it.",
+        since=1990,
         optional=True,
         upstream="date de modification",
         aliases=["^.*modification.*"],

@@ -59,12 +59,15 @@ class OnisepDetailsFormationsLycees(c.Located):
     modalites = c.text("How it is taught, e.g. temps plein, cours en présentiel.", upstream="AF modalités scolarité")
     elements_enseignement = c.text(
         "Details of the teaching, separated by `|`.",
+        may_be_empty=True,
         upstream="AF éléments d'enseignement",
         aliases=["af_elements_denseignement"],
     )
     cout_scolarite = c.text("Cost as text; NULL does not mean free of charge.", upstream="AF coût scolarité")
-    modalites_accueil = c.text("Who is admitted, if not everyone is.", upstream="AF modalités accueil")
-    page_web = c.text("The place's own page about the course.", upstream="AF page web")
+    modalites_accueil = c.text(
+        "Who is admitted, if not everyone is.", may_be_empty=True, upstream="AF modalités accueil"
+    )
+    page_web = c.text("The place's own page about the course.", may_be_empty=True, upstream="AF page web")
     statut = c.secteur("public, privé, privé sous contrat or privé hors contrat.", upstream="ENS statut")
     hebergement = c.text("Boarding as text, e.g. internat (homme/femme), sans hébergement.", upstream="ENS hébergement")
     accessibilite = c.text("Access for disabled people as text; NULL if not stated.", upstream="ENS accessibilité")
@@ -87,11 +90,12 @@ class OnisepDetailsFormationsLycees(c.Located):
     url_etablissement = c.text("ONISEP's page about the place.", upstream="ENS URL et ID Onisep")
     date_creation = c.date(
         "Day on which ONISEP entered it.",
+        since=1990,
         optional=True,
         upstream="AF date de création",
         aliases=["AF date création"],
     )
-    date_modification = c.date("Day on which ONISEP last changed it.", upstream="AF date de modification")
+    date_modification = c.date("Day on which ONISEP last changed it.", since=1990, upstream="AF date de modification")
 
 
 @table(OnisepDetailsFormationsLycees, newest_by="date_modification")

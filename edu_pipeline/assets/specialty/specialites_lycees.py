@@ -34,9 +34,12 @@ class SpecialitesLycees(c.Contract):
         check={"canonical_labels": specialites.are_canonical},
         upstream="Enseignements de spécialité de classe de 1ère générale",
     )
-    nb_specialites = c.integer("Number of labels in `specialites_array`.", required=True, min=0, unit="specialties")
+    nb_specialites = c.integer(
+        "Number of labels in `specialites_array`.", required=True, min=0, max=100, unit="specialties"
+    )
     date_modification = c.date(
         "Day on which ONISEP last changed the site's row, or one of its rows.",
+        since=2000,
         upstream="AF date de modification",
     )
 
