@@ -21,12 +21,13 @@ from edu_pipeline.database.copying import copy_out
 from edu_pipeline.database.ledger import REFUSED
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.conform import Conformed, conform
+from edu_pipeline.loading.earlier import earlier_rows
 from edu_pipeline.loading.intake import Intake, take_in
 from edu_pipeline.loading.passage import Passage, bring_to_current, year_of
 from edu_pipeline.parts import Parts
 from edu_pipeline.sources import copies
 from edu_pipeline.sources.archive import Archive, Release
-from edu_pipeline.table import Table, tables
+from edu_pipeline.table import RELEASE, Table, tables
 
 
 @dataclass(frozen=True)
@@ -125,15 +126,24 @@ class Inputs:
         """The rows of a file, corrected, and with the commune codes of today."""
         file = self.table.files[parameter]
         release = self.releases.get(file.source)
+        earlier = self._earlier(parameter, file, release) if parameter in self.table.all_releases and release else []
         if release is None or release.file(file.part) is None:
-            return None
+            return pl.concat(earlier, how="diagonal_relaxed") if earlier else None
         taken = self._taken_in(parameter, file, release, self.scratch)
         self.corrected |= {applied.correction.name: applied.rows for applied in taken.corrections}
         for column, count in taken.hidden.items():
             self.hidden[column] = self.hidden.get(column, 0) + count
+        if parameter in self.table.all_releases:
+            return pl.concat([taken.frame.with_columns(pl.lit(0).alias(RELEASE)), *earlier], how="diagonal_relaxed")
         if self._passage is None:
             return taken.frame
         return bring_to_current(taken.frame, self.table, parameter, self._passage, year_of(file, taken.file_name))
+
+    def _earlier(self, parameter: str, file: File, release: Release) -> list[pl.LazyFrame]:
+        """The rows of a file in the releases before ``release``."""
+        frames, notes = earlier_rows(self.table, parameter, file, release, self.archive, self.scratch)
+        self.notes += notes
+        return frames
 
     def _parts(self, parameter: str) -> Parts | None:
         """All parts of a source that the release has.

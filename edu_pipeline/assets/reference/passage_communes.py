@@ -6,9 +6,13 @@ Does not belong here: the communes in force (info_communes).
 import polars as pl
 
 from edu_pipeline import contracts as c
-from edu_pipeline.table import table
+from edu_pipeline.table import RELEASE, table
 
 TABLE, ESTIMATED = "insee_table_passage", "part_estimee"
+IN_FORCE = ("COM", "ARM")
+"""Types (TYPECOM) in INSEE's list of communes and arrondissements in force."""
+FORMER = ("COMD", "COMA")
+"""Types of communes déléguées and associées."""
 SAME_DAY = ["date_effet", "code_ancien"]
 """What the rows of a split have in common."""
 NATURES = {"f": "fusion", "d": "scission", "c": "changement de code"}
@@ -18,6 +22,15 @@ SAME = 1e-6
 """Shares that differ by less are the same."""
 SINCE = "1999-01-01"
 """Start of INSEE's table of changes; if it has no rows, movements are taken from then on."""
+NO_LIST, NO_MOVEMENTS, NO_COMMUNES = (
+    pl.LazyFrame(schema=dict.fromkeys(columns.split(), pl.String))
+    for columns in (
+        "typecom com comparent vintage",
+        "mod date_eff typecom_av com_av typecom_ap com_ap",
+        "code population",
+    )
+)
+"""What stands for a file that is missing."""
 
 
 class PassageCommunes(c.Contract):
@@ -27,13 +40,15 @@ class PassageCommunes(c.Contract):
     of it that stays. With these rows, the shares of a `code_ancien` add up to 1 at each date, and counts converted by
     sum(value * part) are complete. For changed codes only, filter `code_ancien <> code_commune`. Counts can be
     converted this way, rates and medians cannot. Codes may change several times: follow the rows in the order of
-    `date_effet`, and never join on `code_ancien` alone, since the code of a split commune stays in force.
+    `date_effet`, and never join on `code_ancien` alone, since the code of a split commune stays in force. A split may
+    restore communes that had merged: what they had before the merger is theirs again as a whole.
 
     The table combines three INSEE files: the table of changes with shares (geo_ini, cod_ini, ..., up to 2024; where all
     parts of a split have the same share, that is a placeholder, and today's populations are used); the list of
     movements (v_mvt_commune) for later changes, with shares by today's populations; and, for former communes that
     neither of the two mentions, the communes déléguées and associées of the Code officiel géographique, with the date
-    of that list as `date_effet`.
+    of that list as `date_effet`. A code that is not in force and that the newest files no longer explain keeps what the
+    last release that explained it said.
     """
 
     code_ancien = c.code_commune(
@@ -78,6 +93,7 @@ class PassageCommunes(c.Contract):
         "insee_cog__mouvements": ["MOD", "DATE_EFF", "TYPECOM_AV", "COM_AV", "TYPECOM_AP", "COM_AP"],
         "geo_api_communes": ["code", "population"],
     },
+    all_releases=("insee_table_passage", "insee_cog", "insee_cog__mouvements"),
 )
 def passage_communes(
     insee_table_passage: pl.LazyFrame,
@@ -86,19 +102,55 @@ def passage_communes(
     geo_api_communes: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
     """Write the natures out (the contract refuses an unknown letter), and add what the table of changes lacks."""
-    changes = insee_table_passage.with_columns(pl.col("nature").replace(NATURES), _day("date_effet"))
-    if geo_api_communes is not None:
-        changes = _with_shares(changes, geo_api_communes)
-    if insee_cog__mouvements is not None and geo_api_communes is not None:
-        last = changes.select(pl.col("date_effet").max().fill_null(SINCE)).collect().item()
-        later = _movements(insee_cog__mouvements, geo_api_communes, last)
-        changes = pl.concat([changes, later], how="diagonal_relaxed")
-    if insee_cog is not None:
-        changed = changes.filter(pl.col("code_ancien") != pl.col("code_commune"))
-        former = _former(insee_cog).join(changed, on="code_ancien", how="anti")
-        changes = pl.concat([changes, former], how="diagonal_relaxed")
-    estimated = [pl.col(name).fill_null(False) for name in changes.collect_schema() if name == ESTIMATED]
-    return changes.with_columns(estimated or pl.lit(False).alias(ESTIMATED))
+    changes = _of_table(_newest(insee_table_passage))
+    if insee_cog is None and geo_api_communes is None:
+        return changes.with_columns(pl.lit(False).alias(ESTIMATED))
+    cog = NO_LIST if insee_cog is None else insee_cog
+    communes = _populations(NO_COMMUNES if geo_api_communes is None else geo_api_communes)
+    movements = NO_MOVEMENTS if insee_cog__mouvements is None else insee_cog__mouvements
+    movements = movements.filter(pl.col("typecom_av") == "COM", pl.col("typecom_ap") == "COM")
+    listed = _newest(cog).filter(pl.col("typecom").is_in(IN_FORCE)).select(code_ancien="com")
+    in_force = pl.concat([listed, communes.select(code_ancien="code_commune")])
+
+    changes = _with_shares(changes, communes)
+    last = changes.select(pl.col("date_effet").max().fill_null(SINCE)).collect().item()
+    changes = _and(changes, _movements(_newest(movements), communes, last))
+    changes = _and(changes, _of_table(_last_said(insee_table_passage, "code_ancien", in_force, changes)))
+    changes = _and(changes, _movements(_last_said(movements, "com_av", in_force, changes), communes, SINCE))
+    former = cog.filter(pl.col("typecom").is_in(FORMER))
+    of_newest = _newest(former).join(listed, left_on="com", right_on="code_ancien", how="anti")
+    changes = _and(changes, _former(of_newest).join(_moved(changes), on="code_ancien", how="anti"))
+    changes = _and(changes, _former(_last_said(former, "com", in_force, changes)))
+    return changes.with_columns(pl.col(ESTIMATED).fill_null(False))
+
+
+def _newest(file: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of the newest release."""
+    return file.filter(pl.col(RELEASE) == 0).drop(RELEASE) if RELEASE in file.collect_schema() else file
+
+
+def _last_said(file: pl.LazyFrame, code: str, in_force: pl.LazyFrame, changes: pl.LazyFrame) -> pl.LazyFrame:
+    """For each code that is neither in force nor explained, the rows of the newest earlier release that has any."""
+    if RELEASE not in file.collect_schema():
+        return file.clear()
+    explained = pl.concat([in_force, _moved(changes)])
+    earlier = file.filter(pl.col(RELEASE) > 0).join(explained, left_on=code, right_on="code_ancien", how="anti")
+    return earlier.filter(pl.col(RELEASE) == pl.col(RELEASE).min().over(code)).drop(RELEASE)
+
+
+def _and(changes: pl.LazyFrame, others: pl.LazyFrame) -> pl.LazyFrame:
+    """The changes, and others that have not the same key."""
+    new = others.join(changes, on=[*SAME_DAY, "code_commune"], how="anti", maintain_order="left")
+    return pl.concat([changes, new], how="diagonal_relaxed").collect().lazy()
+
+
+def _moved(changes: pl.LazyFrame) -> pl.LazyFrame:
+    """The codes that became another one."""
+    return changes.filter(pl.col("code_ancien") != pl.col("code_commune")).select("code_ancien")
+
+
+def _of_table(table: pl.LazyFrame) -> pl.LazyFrame:
+    return table.with_columns(pl.col("nature").replace(NATURES), _day("date_effet"))
 
 
 def _day(column: str) -> pl.Expr:
@@ -124,7 +176,7 @@ def _with_shares(changes: pl.LazyFrame, communes: pl.LazyFrame) -> pl.LazyFrame:
     is_placeholder = (pl.col("nature") == "scission") & (pl.len().over(SAME_DAY) > 1) & (spread < SAME)
     share, is_known = _by_population()
     return (
-        changes.join(_populations(communes), on="code_commune", how="left", maintain_order="left")
+        changes.join(communes, on="code_commune", how="left", maintain_order="left")
         .with_columns((is_placeholder & is_known & share.is_finite()).alias(ESTIMATED))
         .with_columns(pl.when(ESTIMATED).then(share.cast(pl.String)).otherwise("part").alias("part"))
         .drop("population")
@@ -137,11 +189,10 @@ def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl
     Rows about communes déléguées and associées are left out: most communes that merge also have such a row.
     """
     pairs = (
-        movements.filter(pl.col("typecom_av") == "COM", pl.col("typecom_ap") == "COM")
-        .select(_day("date_eff").alias("date_effet"), "mod", code_ancien="com_av", code_commune="com_ap")
+        movements.select(_day("date_eff").alias("date_effet"), "mod", code_ancien="com_av", code_commune="com_ap")
         .filter(pl.col("date_effet") > last)
         .unique(["date_effet", "code_ancien", "code_commune"], maintain_order=True)
-        .join(_populations(communes), on="code_commune", how="left")
+        .join(communes, on="code_commune", how="left")
     )
     share, known = _by_population()
     split = pl.len().over(SAME_DAY) > 1
@@ -161,18 +212,12 @@ def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: str) -> pl
 
 
 def _former(cog: pl.LazyFrame) -> pl.LazyFrame:
-    """The communes déléguées and associées with a code of their own, as mergers into their parent communes."""
-    in_force = cog.filter(pl.col("typecom").is_in(["COM", "ARM"])).select("com")
-    day = pl.format("{}-01-01", "vintage")
-    return (
-        cog.filter(pl.col("typecom").is_in(["COMD", "COMA"]))
-        .join(in_force, on="com", how="anti")
-        .select(
-            code_ancien="com",
-            code_commune="comparent",
-            date_effet=day,
-            nature=pl.lit("fusion"),
-            part=pl.lit("1"),
-            geo_fin="vintage",
-        )
+    """Communes déléguées and associées with a code of their own, as mergers into their parent communes."""
+    return cog.select(
+        code_ancien="com",
+        code_commune="comparent",
+        date_effet=pl.format("{}-01-01", "vintage"),
+        nature=pl.lit("fusion"),
+        part=pl.lit("1"),
+        geo_fin="vintage",
     )
