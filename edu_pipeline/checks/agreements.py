@@ -13,6 +13,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
+from edu_pipeline.checks.every_commune import every_commune
 from edu_pipeline.checks.overlaps import overlaps
 from edu_pipeline.checks.subject import CheckSpec, Finding, Subject, examples_of, finding
 from edu_pipeline.checks.successors import successors
@@ -334,6 +335,16 @@ AGREEMENTS: list[CheckSpec] = [
     *(
         CheckSpec(table, "geometries", "Geometries are valid.", "error", _geometries)
         for table in ("commune_boundaries", "sectorisation_segments", "sectorisation_zones")
+    ),
+    *(
+        CheckSpec(
+            table,
+            "every_commune",
+            "There is a row for every commune and arrondissement in force, and for no other.",
+            "error",
+            every_commune,
+        )
+        for table in ("commune_boundaries", "communes_limitrophes")
     ),
     CheckSpec("passage_communes", "shares", "Shares of split communes are no placeholders.", "warn", _shares),
     CheckSpec(
