@@ -47,7 +47,10 @@ CONTOURS: LiteralString = (
     "INSERT INTO commune_boundaries (code_commune, nom_commune, surface_km2, geometry) "
     "SELECT code_commune, nom_commune, 1, 'SRID=4326;MULTIPOLYGON EMPTY' FROM info_communes"
 )
-NEIGHBOURS: LiteralString = "INSERT INTO communes_limitrophes (insee, insee_voisins, nb_voisins) SELECT code_commune, '{}', 0 FROM info_communes"
+NEIGHBOURS: LiteralString = (
+    "INSERT INTO communes_limitrophes (insee, insee_voisins, nb_voisins) "
+    "SELECT code_commune, ARRAY[]::varchar[], 0 FROM info_communes"
+)
 
 
 @pytest.mark.parametrize(
