@@ -27,6 +27,10 @@ from edu_pipeline.sources.release import ReceivedFile, Refusal
 from edu_pipeline.sources.soundness import check_sound
 from edu_pipeline.sources.texts import file_names
 
+LARGEST_GEOJSON = 256 << 20
+"""The size in bytes up to which GeoJSON is read; the contours of all communes have a fifth of that. What a packed file
+may unpack to is limited in the catalogue."""
+
 
 class Admission:
     """Decides which files of a source may become a release.
@@ -104,10 +108,11 @@ def still_refused(refusal: Refusal) -> StillRefused:
 def _try(path: Path, file: File, where: str, name: str) -> None:
     """Check the file at ``path``, and read it under its own ``name``, as a load would.
 
-    GeoJSON is not read: geometries take long, and its two ends were checked.
+    Of GeoJSON that is larger than ``LARGEST_GEOJSON`` only the two ends are checked: its geometries take long, and many
+    times its size in memory.
     """
     check_sound(path, file, where, name)
-    if file.format == "geojson":
+    if file.format == "geojson" and path.stat().st_size > LARGEST_GEOJSON:
         return
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         folder = Path(scratch) / "received"
