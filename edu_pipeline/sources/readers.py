@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -59,21 +60,41 @@ def read(path: Path, file: File, scratch: Path, where: str) -> Read:
     """
     plain = _unpacked(path, file, scratch, where)
     place = f"{where}, file {path.name}"
-    try:
+    with _unreadable(place, file):
         kind = _format(plain, file)
         if kind == "csv":
             return _csv(plain, file, scratch, place)
         return Read(_READERS[kind](plain, file))
-    except (pl.exceptions.PolarsError, ValueError, OSError, RuntimeError) as error:
+
+
+def read_through(result: Read, path: Path, file: File, where: str) -> None:
+    """Read all rows of ``result``, and throw them away: Parquet is read only when the rows are used.
+
+    Args:
+        path, file, where: as for ``read``.
+
+    Raises:
+        FileInvalid: some of them cannot be read.
+    """
+    with _unreadable(f"{where}, file {path.name}", file):
+        result.frame.select(pl.all().count()).collect(engine="streaming")
+
+
+@contextmanager
+def _unreadable(where: str, file: File) -> Iterator[None]:
+    """Turn what the libraries raise over a damaged file into one failure."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError, RuntimeError) as error:
         raise FileInvalid(
-            place,
+            where,
             f"expected {file.format} ({file.encoding}), found something that does not parse: {_first_line(error)}.",
             "Look at the file in the archive; if the publisher changed its format, change the source's entry in "
             "edu_pipeline/catalogue.toml.",
         ) from error
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return shown(str(error).strip().splitlines()[0]) if str(error).strip() else type(error).__name__
 
 
