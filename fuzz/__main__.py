@@ -60,6 +60,13 @@ class Subject:
         cells = [["" if value is None else value for value in row] for row in rows.rows()]
         return Document([rows.columns, *cells])
 
+    @cached_property
+    def mutations(self) -> list[str]:
+        """The names of the mutations that can damage it."""
+        document = self.document
+        kinds = {"any", "table" if document.rows else "json" if document.is_json else "any"}
+        return [name for name, mutation in MUTATIONS.items() if mutation.needs in kinds]
+
     def name_of(self, document: Document) -> str:
         """The name of a mutant's file."""
         stem, _, ending = self.path.name.removesuffix(".gz").partition(".")
@@ -123,8 +130,7 @@ def mutants(seed: int, count: int, chosen: list[Subject]) -> Iterator[tuple[str,
     for number in range(seed, seed + count):
         rng = random.Random(number)
         subject = rng.choice(chosen)
-        possible = [name for name, mutation in MUTATIONS.items() if mutation.suits(subject.document)]
-        name = rng.choice(possible)
+        name = rng.choice(subject.mutations)
         yield f"seed {number}, {subject.table.name}, {subject.path.name}, {name}", _verdict(subject, name, rng)
 
 

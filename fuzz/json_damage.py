@@ -42,12 +42,12 @@ TOPS: tuple[Any, ...] = (
 Change = Callable[[random.Random, list[Any]], object]
 
 
-def items_of(content: Any) -> list[Any]:
+def items_of(content: Any) -> Any:
     """The items of a document: its features, or itself."""
     return content["features"] if isinstance(content, dict) and "features" in content else content
 
 
-def _inner(rng: random.Random, item: Any) -> dict[str, Any]:
+def _inner(rng: random.Random, item: Any) -> Any:
     """An item, or its properties."""
     return item["properties"] if rng.random() < 0.7 and isinstance(item.get("properties"), dict) else item
 

@@ -16,8 +16,8 @@ import polars as pl
 
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import EduError
-from edu_pipeline.loading.conform import conform
 from edu_pipeline.loading.intake import take_in
+from edu_pipeline.loading.rows import transformed
 from edu_pipeline.parts import Parts
 from edu_pipeline.sources.admission import try_out
 from edu_pipeline.table import Table
@@ -28,9 +28,10 @@ PLACE = re.compile(r"\b(line|row|feature|item) [0-9]")
 """Where in a file of text something is wrong."""
 
 WHOLE = re.compile(
-    r"^(ColumnMissing|NoRows|MemberMissing): |found (an HTML page|an empty one|no text|nothing|text|binary data|a [\w ]+ file)"
+    r"^(AnotherFile|ColumnMissing|NoRows|MemberMissing): |expected columns of which "
+    r"|found (an HTML page|an empty one|no text|nothing|text|binary data|one that is cut off|a [\w ]+ file)"
 )
-"""What is wrong of the whole file."""
+"""What is wrong with the whole file."""
 
 BAD = ("foreign exception", "silent difference", "silent loss", "poor text")
 
@@ -66,6 +67,7 @@ def rows_of(
     """
     inputs: dict[str, pl.LazyFrame | Parts | None] = {}
     refused = hidden = 0
+    files = []
     for parameter in table.parameters:
         if parameter in table.input_tables:
             inputs[parameter] = of_table(parameter).lazy()
@@ -76,12 +78,13 @@ def rows_of(
             inputs[parameter] = None
             continue
         where = f"{file.source}, file {path.name}"
-        answer = try_out(path, file, Path(tempfile.mkdtemp(dir=scratch)), where)
+        files.append(where)
+        answer = try_out(path, file, Path(tempfile.mkdtemp(dir=scratch)), file.source)
         refused += answer.refused.height
         taken = take_in(table, parameter, answer.frame, file, path.name, where)
         hidden += sum(taken.hidden.values())
         inputs[parameter] = taken.frame
-    conformed = conform(table.transform(**inputs), table, Path(tempfile.mkdtemp(dir=scratch)))
+    conformed = transformed(table, inputs, Path(tempfile.mkdtemp(dir=scratch)), "; ".join(files))
     return Rows(conformed.frame.collect(), refused + conformed.refused.height, hidden)
 
 

@@ -77,10 +77,6 @@ class Mutation:
     needs: Literal["any", "table", "json"] = "table"
     keeps_values: bool = True
 
-    def suits(self, document: Document) -> bool:
-        """Whether it can damage ``document``."""
-        return {"any": True, "table": bool(document.rows), "json": document.is_json}[self.needs]
-
 
 def _bytes(
     change: Callable[[random.Random, bytes], bytes],

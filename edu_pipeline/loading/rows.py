@@ -19,6 +19,7 @@ from edu_pipeline.catalogue import File
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.database.copying import copy_out
 from edu_pipeline.database.ledger import REFUSED
+from edu_pipeline.errors import FileInvalid, shown
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.conform import Conformed, conform
 from edu_pipeline.loading.earlier import earlier_rows
@@ -58,11 +59,35 @@ def make(table: Table, inputs: Inputs) -> Made:
         EduError: a file cannot be read, or lacks a column.
     """
     frames = {parameter: inputs.frame(parameter) for parameter in table.parameters}
-    conformed = conform(table.transform(**frames), table, inputs.scratch)
+    conformed = transformed(table, frames, inputs.scratch, inputs.where)
     conformed = replace(conformed, refused=pl.concat([*inputs.refused_lines, conformed.refused]))
     return Made(
         conformed, inputs.hidden, inputs.corrected, inputs.missing, inputs.skipped, list(dict.fromkeys(inputs.notes))
     )
+
+
+def transformed(
+    table: Table, frames: Mapping[str, pl.LazyFrame | Parts | None], scratch: Path, where: str
+) -> Conformed:
+    """The rows that the table's transform makes of ``frames``.
+
+    Args:
+        where: the table and its files, for the failure text.
+
+    Raises:
+        FileInvalid: a file has columns of a kind with which that is impossible, such as lists in place of texts.
+    """
+    try:
+        return conform(table.transform(**frames), table, scratch)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        found = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise FileInvalid(
+            where,
+            f"expected columns of which {table.name} can be made, found others ({type(error).__name__}: "
+            f"{shown(found)}).",
+            "Compare the kinds of the files' columns (text, list, object) with those of the previous release; if they "
+            "are the same, correct the transform.",
+        ) from error
 
 
 def take_as_they_are(table: Table, supplied: Release, archive: Archive, scratch: Path) -> Made:
@@ -111,6 +136,16 @@ class Inputs:
         if parameter in self.table.in_parts:
             return self._parts(parameter)
         return self._file(parameter)
+
+    @property
+    def where(self) -> str:
+        """The table and the files that it is made from."""
+        files = [
+            f"{file.source}, file {received.name}"
+            for file in self.table.files.values()
+            if file.source in self.releases and (received := self.releases[file.source].file(file.part))
+        ]
+        return "; ".join([f"table {self.table.name}", *files])
 
     @property
     def refused_lines(self) -> list[pl.DataFrame]:

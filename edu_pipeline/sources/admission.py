@@ -116,7 +116,7 @@ def try_out(path: Path, file: File, scratch: Path, where: str) -> readers.Read:
     Raises:
         FileInvalid, MemberMissing: it cannot be read.
     """
-    check_sound(path, file, where)
+    check_sound(path, file, f"{where}, file {path.name}")
     if file.format == "geojson" and path.stat().st_size > LARGEST_GEOJSON:
         return readers.Read(pl.LazyFrame())
     result = readers.read(path, file, scratch, where)

@@ -18,16 +18,28 @@ from itertools import count
 from pathlib import Path
 
 import polars as pl
+import shapely
 
 from edu_pipeline import ewkb
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import FileInvalid, MemberMissing, shown
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.csv_lines import REFUSED, prepare
+from edu_pipeline.sources.json_place import place_in_json
 from edu_pipeline.sources.soundness import GZIP, PARQUET, ZIP
 from edu_pipeline.sources.texts import CATALOGUE, listed
 from edu_pipeline.sources.unpacking import check_size, gzip_content, member_content, open_zip, write
 from edu_pipeline.sources.workbook import MARKER, check_workbook
+
+UNREADABLE = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    shapely.errors.ShapelyError,
+    ValueError,
+    OSError,
+    RuntimeError,
+)
+"""What libraries raise over a damaged file."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ def read(path: Path, file: File, scratch: Path, where: str) -> Read:
     """
     plain = _unpacked(path, file, scratch, where)
     place = f"{where}, file {path.name}"
-    with _unreadable(place, file):
+    with _unreadable(place, file, plain):
         kind = _format(plain, file)
         if kind == "csv":
             return _csv(plain, file, scratch, place)
@@ -81,14 +93,21 @@ def read_through(result: Read, path: Path, file: File, where: str) -> None:
 
 
 @contextmanager
-def _unreadable(where: str, file: File) -> Iterator[None]:
-    """Turn what the libraries raise over a damaged file into one failure."""
+def _unreadable(where: str, file: File, plain: Path | None = None) -> Iterator[None]:
+    """Turn what the libraries raise over a damaged file into one failure.
+
+    Args:
+        plain: the unpacked file, in which the place is looked for if it is JSON.
+    """
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError, RuntimeError) as error:
+    except UNREADABLE as error:
+        is_json = plain is not None and _format(plain, file) in ("json", "geojson")
+        place = f" in {place_in_json(plain, str(error))}" if plain and is_json else ""
         raise FileInvalid(
             where,
-            f"expected {file.format} ({file.encoding}), found something that does not parse: {_first_line(error)}.",
+            f"expected {file.format} ({file.encoding}), found something that does not parse{place}: "
+            f"{_first_line(error)}.",
             "Look at the file in the archive; if the publisher changed its format, change the source's entry in "
             "edu_pipeline/catalogue.toml.",
         ) from error

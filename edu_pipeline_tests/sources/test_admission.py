@@ -9,6 +9,7 @@ import gzip
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 from pytest_httpserver import HTTPServer
 from upath import UPath
@@ -130,6 +131,20 @@ def test_a_file_that_its_reader_cannot_read_is_refused(httpserver: HTTPServer, a
     publisher.content = b'[{"code": "01001"}, {"code": ]'
     with pytest.raises(FileInvalid, match="does not parse"):
         get(JSON)
+    assert archive.newest("a-source") is None
+
+
+def test_parquet_with_damaged_rows_is_refused(archive: Archive, directory: Path) -> None:
+    """Its end, which says what is where, is whole."""
+    source = a_source(main={"url": "https://www.insee.fr/f.parquet", "format": "parquet", "name": r"f\.parquet"})
+    path = directory / "f.parquet"
+    pl.DataFrame({"code": [f"{number:05}" for number in range(50_000)]}).write_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[1_000:3_000] = bytes(2_000)
+    path.write_bytes(content)
+    assert pl.scan_parquet(path).collect_schema().names() == ["code"]
+    with pytest.raises(FileInvalid, match=r"file f\.parquet: expected parquet"):
+        fetch(source, archive, str(directory.parent))
     assert archive.newest("a-source") is None
 
 
