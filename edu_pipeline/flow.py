@@ -141,15 +141,21 @@ def look_up(rows: pl.LazyFrame, other: pl.LazyFrame, on: str, what: str) -> pl.L
 
 
 def fall_back(
-    rows: pl.LazyFrame, other: pl.LazyFrame, on: Sequence[str], rule: str, is_readable: pl.Expr, alike: Sequence[str]
+    rows: pl.LazyFrame,
+    other: pl.LazyFrame,
+    on: Sequence[str],
+    rule: str,
+    is_readable: pl.Expr | None = None,
+    alike: Sequence[str] = (),
 ) -> pl.LazyFrame:
     """The rows, and those rows of ``other`` whose key ``on`` no row has; the others are set aside by ``rule``.
 
     Args:
-        is_readable: whether a row's key can be read. One that cannot may be a row of ``other``: those that are
+        is_readable: whether a row's key can be read. A row whose key cannot may be one of ``other``: those that are
             ``alike`` in these columns are set aside, too.
     """
-    for columns, of in ((on, rows), (alike, rows.filter(~is_readable.fill_null(False)))):
+    doubtful = [] if is_readable is None else [(alike, rows.filter(~is_readable.fill_null(False)))]
+    for columns, of in [(on, rows), *doubtful]:
         present = of.select(columns).unique().with_columns(pl.lit(True).alias(_FOUND))
         other = other.join(present, on=columns, how="left", maintain_order="left")
         other = keep(other, pl.col(_FOUND).is_null(), rule).drop(_FOUND)

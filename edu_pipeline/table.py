@@ -21,6 +21,10 @@ import polars as pl
 from edu_pipeline.catalogue import File, Source, catalogue, files_by_parameter, sources_in_parts
 from edu_pipeline.contracts import Contract, specs
 
+RELEASE = "release"
+"""The column that says which release a row is from, where a table reads all of them: 0 is the newest, 1 the one before.
+"""
+
 LAYERS = ("reference", "geographic", "socio_economic", "educational", "specialty", "sectorisation", "views")
 """The layers in the order in which data flows."""
 
@@ -50,6 +54,8 @@ class Table:
         large: whether a large difference is published by exchanging the table's only partition.
         latest: by parameter that names another table, a column: only the rows with its greatest value are read.
         structures: slugs of the needed columns that are structures or lists, as in JSON, and not texts.
+        all_releases: parameters that name a file and receive its rows in all releases of the archive up to the newest,
+            with the column ``RELEASE``. A file without a change, and one that cannot be read any more, are left out.
     """
 
     contract: type[Contract]
@@ -63,6 +69,7 @@ class Table:
     large: bool
     latest: Mapping[str, str] = field(default_factory=dict)
     structures: Sequence[str] = ()
+    all_releases: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -167,6 +174,7 @@ def table(
     large: bool = False,
     latest: Mapping[str, str] | None = None,
     structures: Sequence[str] = (),
+    all_releases: Sequence[str] = (),
 ) -> Callable[[Transform], Transform]:
     """Declare the decorated transform, which is returned unchanged, to be the table of the same name.
 
@@ -186,6 +194,7 @@ def table(
             large=large,
             latest=latest or {},
             structures=structures,
+            all_releases=all_releases,
         )
         module = transform.__module__.split(".")[-1]
         assert module == declared.name, f"the table {declared.name} must be declared in {declared.name}.py"

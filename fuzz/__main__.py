@@ -5,12 +5,14 @@ Belongs here: which files and tables are tried, the command and its report. Does
 
 The files are those of the sample publisher, and of the directory EDU_UPSTREAM if it is set; everything else that a
 table needs is the sample's. `--only SEED` makes one mutant again, under the same EDU_UPSTREAM. Exit code 1: a foreign
-exception, a failure text without file or advice, or a difference or loss that nothing says.
+exception, a failure text without file, line or advice, or a difference or loss that nothing says.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
+import json
 import os
 import random
 import sys
@@ -27,6 +29,7 @@ from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
 from edu_pipeline_tests.real_files import real_file
 from edu_pipeline_tests.sample import sample_files
+from fuzz import json_damage
 from fuzz.judging import BAD, Rows, Verdict, judged, rows_of
 from fuzz.mutations import MUTATIONS, Document
 
@@ -53,20 +56,27 @@ class Subject:
         with tempfile.TemporaryDirectory() as scratch:
             rows = read(self.path, self.file, Path(scratch), "the fuzzer").frame.head(LINES).collect()
         if any(kind.is_nested() for kind in rows.dtypes) or "geometry" in rows.columns:
-            return Document(raw=self.path.read_bytes())
+            return Document(raw=_first_items(self.path))
         cells = [["" if value is None else value for value in row] for row in rows.rows()]
         return Document([rows.columns, *cells])
 
-    @property
-    def name(self) -> str:
-        """The name of a mutant."""
-        return f"{self.path.name.split('.')[0]}.csv" if self.document.rows else self.path.name
+    @cached_property
+    def mutations(self) -> list[str]:
+        """The names of the mutations that can damage it."""
+        document = self.document
+        kinds = {"any", "table" if document.rows else "json" if document.is_json else "any"}
+        return [name for name, mutation in MUTATIONS.items() if mutation.needs in kinds]
 
-    def rows(self, content: bytes) -> Rows:
+    def name_of(self, document: Document) -> str:
+        """The name of a mutant's file."""
+        stem, _, ending = self.path.name.removesuffix(".gz").partition(".")
+        return stem + (document.suffix if document.rows else f".{ending}")
+
+    def rows(self, document: Document) -> Rows:
         """The rows of the table if the file has this content, and everything else is the sample's."""
         with tempfile.TemporaryDirectory() as folder:
-            changed = Path(folder) / self.name
-            changed.write_bytes(content)
+            changed = Path(folder) / self.name_of(document)
+            changed.write_bytes(document.content())
             return rows_of(
                 self.table,
                 lambda file: changed if file == self.file else sample_files.file_of(file),
@@ -82,7 +92,17 @@ class Subject:
     @cached_property
     def expected(self) -> Rows:
         """The rows that the unchanged file gives."""
-        return self.rows(self.document.content())
+        return self.rows(self.document)
+
+
+def _first_items(path: Path) -> bytes:
+    """The content of a file, of JSON only the first items."""
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    if not content.startswith((b"[", b"{")):
+        return content
+    document = json.loads(content)
+    del json_damage.items_of(document)[LINES:]
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def subjects(find: Callable[[File], Path | None] = sample_files.file_of) -> list[Subject]:
@@ -97,10 +117,8 @@ def subjects(find: Callable[[File], Path | None] = sample_files.file_of) -> list
 
 
 def real_subjects() -> list[Subject]:
-    """The same of the real files, but for JSON, which is mutated whole."""
-    if not Path(os.environ.get("EDU_UPSTREAM", "")).is_absolute():
-        return []
-    return [subject for subject in subjects(real_file) if subject.file.format not in ("json", "geojson")]
+    """The same of the real files."""
+    return subjects(real_file) if Path(os.environ.get("EDU_UPSTREAM", "")).is_absolute() else []
 
 
 def mutants(seed: int, count: int, chosen: list[Subject]) -> Iterator[tuple[str, Verdict]]:
@@ -112,16 +130,15 @@ def mutants(seed: int, count: int, chosen: list[Subject]) -> Iterator[tuple[str,
     for number in range(seed, seed + count):
         rng = random.Random(number)
         subject = rng.choice(chosen)
-        possible = [name for name, mutation in MUTATIONS.items() if subject.document.rows or not mutation.of_table]
-        name = rng.choice(possible)
+        name = rng.choice(subject.mutations)
         yield f"seed {number}, {subject.table.name}, {subject.path.name}, {name}", _verdict(subject, name, rng)
 
 
 def _verdict(subject: Subject, name: str, rng: random.Random) -> Verdict:
     mutation, expected = MUTATIONS[name], subject.expected
-    content = mutation.apply(rng, subject.document).content()
-    make: Callable[[], Rows] = lambda: subject.rows(content)  # noqa: E731 - one expression
-    return judged(make, subject.table, expected, mutation.keeps_values and subject.row_by_row)
+    mutant = mutation.apply(rng, subject.document)
+    make: Callable[[], Rows] = lambda: subject.rows(mutant)  # noqa: E731 - one expression
+    return judged(make, subject.table, expected, mutation.keeps_values and subject.row_by_row, subject.name_of(mutant))
 
 
 def main() -> int:

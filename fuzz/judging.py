@@ -6,24 +6,33 @@ changed (`mutations.py`).
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import EduError
-from edu_pipeline.loading.conform import conform
 from edu_pipeline.loading.intake import take_in
+from edu_pipeline.loading.rows import transformed
 from edu_pipeline.parts import Parts
-from edu_pipeline.sources.readers import read
-from edu_pipeline.sources.soundness import check_sound
+from edu_pipeline.sources.admission import try_out
 from edu_pipeline.table import Table
 
 LONGEST_TEXT = 4096
+TEXT = (".csv", ".json", ".geojson")
+PLACE = re.compile(r"\b(line|row|feature|item) [0-9]")
+"""Where in a file of text something is wrong."""
+
+WHOLE = re.compile(
+    r"^(AnotherFile|ColumnMissing|NoRows|MemberMissing): |expected columns of which "
+    r"|found (an HTML page|an empty one|no text|nothing|text|binary data|one that is cut off|a [\w ]+ file)"
+)
+"""What is wrong with the whole file."""
+
 BAD = ("foreign exception", "silent difference", "silent loss", "poor text")
 
 
@@ -58,6 +67,7 @@ def rows_of(
     """
     inputs: dict[str, pl.LazyFrame | Parts | None] = {}
     refused = hidden = 0
+    files = []
     for parameter in table.parameters:
         if parameter in table.input_tables:
             inputs[parameter] = of_table(parameter).lazy()
@@ -68,22 +78,26 @@ def rows_of(
             inputs[parameter] = None
             continue
         where = f"{file.source}, file {path.name}"
-        check_sound(path, file, where)
-        answer: Any = read(path, file, Path(tempfile.mkdtemp(dir=scratch)), where)
+        files.append(where)
+        answer = try_out(path, file, Path(tempfile.mkdtemp(dir=scratch)), file.source)
         refused += answer.refused.height
         taken = take_in(table, parameter, answer.frame, file, path.name, where)
         hidden += sum(taken.hidden.values())
         inputs[parameter] = taken.frame
-    conformed = conform(table.transform(**inputs), table, Path(tempfile.mkdtemp(dir=scratch)))
+    conformed = transformed(table, inputs, Path(tempfile.mkdtemp(dir=scratch)), "; ".join(files))
     return Rows(conformed.frame.collect(), refused + conformed.refused.height, hidden)
 
 
-def judged(make: Callable[[], Rows], table: Table, expected: Rows, keeps_values: bool) -> Verdict:
-    """Make the rows of a mutant and judge them by those of the unchanged file."""
+def judged(make: Callable[[], Rows], table: Table, expected: Rows, keeps_values: bool, name: str) -> Verdict:
+    """Make the rows of a mutant and judge them by those of the unchanged file.
+
+    Args:
+        name: that of the mutant's file.
+    """
     try:
         rows = make()
     except EduError as error:
-        return _judged_text(error)
+        return _judged_text(error, name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # polars panics are no Exceptions
@@ -98,10 +112,12 @@ def judged(make: Callable[[], Rows], table: Table, expected: Rows, keeps_values:
     return Verdict("refused" if rows.refused > expected.refused else "right")
 
 
-def _judged_text(error: EduError) -> Verdict:
+def _judged_text(error: EduError, name: str) -> Verdict:
     text = str(error)
-    if "file " not in error.where or not error.remedy or "expected" not in text or len(text.encode()) > LONGEST_TEXT:
-        return Verdict("poor text", f"{len(text.encode()):,} bytes: {text[:300]}")
+    has_place = bool(PLACE.search(text)) or not name.endswith(TEXT) or bool(WHOLE.search(text))
+    has_form = f"file {name}" in error.where and error.remedy and "expected" in text
+    if not has_form or not has_place or len(text.encode()) > LONGEST_TEXT:
+        return Verdict("poor text", f"{len(text.encode()):,} bytes: {text[:400]}")
     return Verdict("refused", text[:300])
 
 

@@ -1,18 +1,22 @@
 """Ways in which a file can be damaged, each a function of a random generator and a file.
 
-Belongs here: mutations of cells, columns, lines and bytes. Does not belong here: what must become of a mutant
-(`judging.py`).
+Belongs here: mutations of cells, columns, lines and bytes, and the list of all mutations. Does not belong here:
+containers (`containers.py`), JSON (`json_damage.py`), what must become of a mutant (`judging.py`).
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
+
+from fuzz import containers, json_damage
 
 Bytes = Callable[[bytes], bytes]
 
@@ -25,6 +29,7 @@ class Document:
         rows: header and rows of a table; empty for any other file.
         raw: the content of any other file.
         afterwards: changes of the bytes, in their order.
+        suffix: the ending of a table's file name.
     """
 
     rows: list[list[str]] = field(default_factory=list)
@@ -34,6 +39,15 @@ class Document:
     line_end: str = "\n"
     quoted: bool = False
     afterwards: tuple[Bytes, ...] = ()
+    suffix: str = ".csv"
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it is JSON with items that are objects."""
+        if not self.raw.startswith((b"[", b"{")):
+            return False
+        items = json_damage.items_of(json.loads(self.raw))
+        return isinstance(items, list) and bool(items) and all(isinstance(item, dict) for item in items)
 
     def content(self) -> bytes:
         """The bytes of the file."""
@@ -55,19 +69,23 @@ class Mutation:
 
     Attributes:
         apply: makes the mutant.
-        of_table: whether it needs rows and columns.
+        needs: what it can damage: any file, one with rows and columns, or JSON.
         keeps_values: whether every cell that is still read must have its value, be NULL, or be refused with its row.
     """
 
     apply: Callable[[random.Random, Document], Document]
-    of_table: bool = True
+    needs: Literal["any", "table", "json"] = "table"
     keeps_values: bool = True
 
 
-def _bytes(change: Callable[[random.Random, bytes], bytes], keeps_values: bool = False) -> Mutation:
+def _bytes(
+    change: Callable[[random.Random, bytes], bytes],
+    keeps_values: bool = False,
+    needs: Literal["any", "json"] = "any",
+) -> Mutation:
     """A mutation of bytes, which may also turn values into others that look right."""
     return Mutation(
-        lambda rng, document: replace(document, afterwards=(lambda content: change(rng, content),)), False, keeps_values
+        lambda rng, document: replace(document, afterwards=(lambda content: change(rng, content),)), needs, keeps_values
     )
 
 
@@ -154,6 +172,19 @@ def _flipped(rng: random.Random, content: bytes) -> bytes:
     return content[:position] + bytes([rng.randrange(256)]) + content[position + 1 :]
 
 
+def _packed(form: str, damage: Callable[[random.Random, bytes], bytes] | None = None, empty: bool = False) -> Mutation:
+    """A mutation that puts a table into a container, and damages that."""
+    suffix, pack = containers.FORMS[form]
+
+    def apply(rng: random.Random, document: Document) -> Document:
+        rows = document.rows[: 1 if empty else None]
+        changes: list[Bytes] = [lambda content: pack(rows, b"" if empty else content)]
+        changes += [partial(damage, rng)] if damage else []
+        return replace(document, suffix=suffix, afterwards=tuple(changes))
+
+    return Mutation(apply, keeps_values=form in containers.WITH_CHECKSUM and not empty)
+
+
 MUTATIONS: dict[str, Mutation] = {
     "unchanged": Mutation(lambda rng, document: document),
     "cut": _bytes(lambda rng, content: content[: rng.randrange(len(content))]),
@@ -187,3 +218,9 @@ MUTATIONS: dict[str, Mutation] = {
     "other number": _cells(lambda rng, cell: rng.choice(("-1", "1e400", "NaN", "9" * 40, "0x1F", "1,5")), False),
     "strange text": _cells(lambda rng, cell: rng.choice(("\x07", "é" * 5000, "'; --", "a\nb", "\u202e", "٣")), False),
 }
+MUTATIONS |= {f"{form}, whole": _packed(form) for form in containers.FORMS}
+MUTATIONS |= {f"{form}, nothing in it": _packed(form, empty=True) for form in containers.FORMS}
+MUTATIONS |= {
+    f"{form}, {name}": _packed(form, damage) for form in containers.FORMS for name, damage in containers.DAMAGE.items()
+}
+MUTATIONS |= {f"JSON, {name}": _bytes(damage, needs="json") for name, damage in json_damage.DAMAGE.items()}

@@ -13,6 +13,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
+from edu_pipeline.checks.every_commune import every_commune
 from edu_pipeline.checks.overlaps import overlaps
 from edu_pipeline.checks.subject import CheckSpec, Finding, Subject, examples_of, finding
 from edu_pipeline.checks.successors import successors
@@ -198,8 +199,15 @@ def _geometries(subject: Subject) -> Finding:
 
 
 def _match_rate(subject: Subject) -> Finding:
-    counts = subject.ask("SELECT department, osm_matched, total_segments FROM {table} ORDER BY 1")
-    rates = {department: round(matched / total, 4) for department, matched, total in counts}
+    counts = subject.ask(
+        "SELECT department, osm_matched, total_segments, adresses_sans_numero, adresses_isolees FROM {table} ORDER BY 1"
+    )
+    rates = {department: round(matched / total, 4) for department, matched, total, *_ in counts}
+    left_out = {
+        department: {"without_number": markers, "isolated": isolated}
+        for department, *_, markers, isolated in counts
+        if markers or isolated
+    }
     usual = round(median(rates.values()), 4) if rates else 0.0
     least = max(LOW_MATCHES, usual - MATCHES_BELOW)
     low = [f"{department} {rate:.1%}" for department, rate in rates.items() if rate < least]
@@ -208,7 +216,8 @@ def _match_rate(subject: Subject) -> Finding:
         f"{len(low)} of {len(rates)} départements with fewer{examples_of(low)}."
     )
     remedy = "Look at the column `motif` of their segments, and check whether the BAN has a file of the département."
-    return finding(bool(rates) and not low, text, remedy, {"usual": usual, "low": low, "rates": rates})
+    numbers = {"usual": usual, "low": low, "rates": rates, "addresses_left_out": left_out}
+    return finding(bool(rates) and not low, text, remedy, numbers)
 
 
 def _open_schools(subject: Subject) -> Finding:
@@ -326,6 +335,16 @@ AGREEMENTS: list[CheckSpec] = [
     *(
         CheckSpec(table, "geometries", "Geometries are valid.", "error", _geometries)
         for table in ("commune_boundaries", "sectorisation_segments", "sectorisation_zones")
+    ),
+    *(
+        CheckSpec(
+            table,
+            "every_commune",
+            "There is a row for every commune and arrondissement in force, and for no other.",
+            "error",
+            every_commune,
+        )
+        for table in ("commune_boundaries", "communes_limitrophes")
     ),
     CheckSpec("passage_communes", "shares", "Shares of split communes are no placeholders.", "warn", _shares),
     CheckSpec(

@@ -1,5 +1,7 @@
 """The check that no commune of an earlier list is lost: it is in force, or ``passage_communes`` has its successor.
 
+What an earlier release said of a commune stays in the table, so of a lost one no release has said anything.
+
 Belongs here: the codes that the archive's releases of INSEE's Code officiel géographique had. Does not belong here:
 making ``passage_communes`` (``assets/reference/passage_communes.py``), other checks of a table (``agreements.py``).
 """
@@ -34,8 +36,10 @@ def successors(subject: Subject) -> Finding:
 
 
 def _lists(subject: Subject) -> Iterator[Path]:
+    """The lists of all releases of the same origin (invented or real) as the newest."""
+    newest = subject.archive.newest(SOURCE)
     for release in subject.archive.releases(SOURCE):
-        if (received := release.file("main")) is not None:
+        if newest and release.invented == newest.invented and (received := release.file("main")) is not None:
             yield subject.archive.local(release, received)
 
 

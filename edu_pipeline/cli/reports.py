@@ -91,6 +91,7 @@ def sources_command(context: typer.Context, wide: Wide = False, as_json: AsJson 
         print_json([asdict(source) for source in statuses])
         return
     print_table(_source_columns(statuses), wide=wide)
+    print_failures(f"{source.source}: {source.refusal}" for source in statuses if source.refusal)
 
 
 @app.command("checksum")

@@ -5,8 +5,8 @@ Does not belong here: which columns these are (``columns.py``), what their cells
 and refusing rows (``conform.py``).
 
 The frame has the contract's own columns (under the contract's names, as text), the columns that the table ``needs``
-(under their slugs), ``vintage`` where the catalogue takes one from the file's name, and where the contract has it the
-flag ``codes_anciens``, unset (``passage.py`` sets it).
+(under their slugs), ``vintage`` where the catalogue takes one from the file's name (NULL if the name has none), and
+where the contract has it the flag ``codes_anciens``, unset (``passage.py`` sets it).
 """
 
 from __future__ import annotations
@@ -102,8 +102,9 @@ def take_in(
     ).with_columns(pl.lit(None, kind if kind.is_nested() else pl.String).alias(name) for name, kind in absent.items())
     if CODES_ANCIENS in contract and "code_commune" in columns.upstream:
         chosen = chosen.with_columns(pl.lit(None, pl.List(pl.String)).alias(CODES_ANCIENS))
-    if file.vintage and (match := re.search(file.vintage, file_name)):
-        chosen = chosen.with_columns(vintage=pl.lit(match.group(1)))
+    if file.vintage:
+        match = re.search(file.vintage, file_name)
+        chosen = chosen.with_columns(vintage=pl.lit(match.group(1) if match else None, pl.String))
     corrected, applied = correct(chosen, corrections_for(table.name, parameter))
     mended = [
         invalid_shapes(chosen, table.key[0], name) for name in table.contours if {name, table.key[0]} <= named.keys()

@@ -45,6 +45,11 @@ class Passage:
         rows = changes.select("code_ancien", "code_commune", "date_effet", "part").sort("date_effet")
         for former, current, day, part in rows.iter_rows():
             self._steps[former][day][current] = part
+        self._mergers: dict[str, list[tuple[date, str]]] = defaultdict(list)
+        for former, changes_of in self._steps.items():
+            for day, parts in changes_of.items():
+                if len(parts) == 1:
+                    self._mergers[next(iter(parts))].append((day, former))
 
     def parts(self, codes: Iterable[str], year: int | None) -> Parts:
         """Where the codes of a file went, for the codes about which something has changed.
@@ -65,14 +70,40 @@ class Passage:
         return parts_of
 
     def _followed(self, code: str, since: date) -> dict[str, float]:
-        later = [day for day in self._steps.get(code, ()) if day > since]
+        """The codes where ``code`` went after the day ``since``, each with the share of it that went there."""
+        return self._after(code, since, since, ())
+
+    def _after(self, code: str, day: date, since: date, path: tuple[str, ...]) -> dict[str, float]:
+        """As ``_followed``, of a code that was reached on ``day`` through the codes of ``path``."""
+        later = [other for other in self._steps.get(code, ()) if other > day]
         if not later:
             return {code: 1.0}
         parts: dict[str, float] = defaultdict(float)
-        for current, part in self._steps[code][min(later)].items():
-            for end, share in self._followed(current, min(later)).items():
+        for current, part in self._parts_of(code, min(later), since, path).items():
+            for end, share in self._after(current, min(later), since, (*path, code)).items():
                 parts[end] += part * share
         return dict(parts)
+
+    def _parts_of(self, code: str, day: date, since: date, path: tuple[str, ...]) -> Mapping[str, float]:
+        """The parts of ``code`` on ``day`` that can hold what came to it through ``path``.
+
+        A split may give back what was merged: a commune that it restores gets all of its own, and what stays gets
+        nothing of a restored one.
+        """
+        parts = self._steps[code][day]
+        restored = [former for former in path if former in parts and former != code]
+        if restored:
+            return {restored[0]: 1.0}
+        others = self._merged_into(code, since, day) - {code}
+        rest = {part: share for part, share in parts.items() if part not in others}
+        total = sum(rest.values())
+        return {part: share / total for part, share in rest.items()} if path and total else parts
+
+    def _merged_into(self, code: str, since: date, until: date) -> set[str]:
+        """The codes that became ``code`` between two days, directly or through others."""
+        mergers = [(day, former) for day, former in self._mergers[code] if since < day < until]
+        earlier = (self._merged_into(former, since, day) for day, former in mergers)
+        return {former for _, former in mergers}.union(*earlier)
 
 
 def year_of(file: File, file_name: str) -> int | None:

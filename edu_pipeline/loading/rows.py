@@ -24,19 +24,13 @@ from edu_pipeline.flow import once
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.balance import Balance
 from edu_pipeline.loading.conform import Conformed, conform
+from edu_pipeline.loading.earlier import earlier_rows
 from edu_pipeline.loading.intake import Intake, take_in
 from edu_pipeline.loading.passage import Passage, bring_to_current, year_of
 from edu_pipeline.parts import Parts
 from edu_pipeline.sources import copies
 from edu_pipeline.sources.archive import Archive, Release
-from edu_pipeline.table import Table, tables
-
-OTHER_KINDS = (
-    pl.exceptions.SchemaError,
-    pl.exceptions.InvalidOperationError,
-    pl.exceptions.StructFieldNotFoundError,
-)
-"""What polars raises if values are of another kind than a transform expects."""
+from edu_pipeline.table import RELEASE, Table, tables
 
 
 @dataclass(frozen=True)
@@ -69,10 +63,7 @@ def make(table: Table, inputs: Inputs) -> Made:
         EduError: a file cannot be read, or lacks a column.
     """
     frames = {parameter: inputs.frame(parameter) for parameter in table.parameters}
-    try:
-        conformed = conform(table.transform(**frames), table, inputs.scratch)
-    except OTHER_KINDS as error:
-        raise _of_another_kind(table, inputs, error) from error
+    conformed = transformed(table, frames, inputs.scratch, inputs.where)
     conformed = replace(conformed, refused=pl.concat([*inputs.refused_lines, conformed.refused]))
     return Made(
         conformed,
@@ -85,6 +76,30 @@ def make(table: Table, inputs: Inputs) -> Made:
     )
 
 
+def transformed(
+    table: Table, frames: Mapping[str, pl.LazyFrame | Parts | None], scratch: Path, where: str
+) -> Conformed:
+    """The rows that the table's transform makes of ``frames``.
+
+    Args:
+        where: the table and its files, for the failure text.
+
+    Raises:
+        FileInvalid: a file has columns of a kind with which that is impossible, such as lists in place of texts.
+    """
+    try:
+        return conform(table.transform(**frames), table, scratch)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        found = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise FileInvalid(
+            where,
+            f"expected columns of which {table.name} can be made, found others ({type(error).__name__}: "
+            f"{shown(found)}).",
+            "Compare the kinds of the files' columns (text, list, object) with those of the previous release; if they "
+            "are the same, correct the transform.",
+        ) from error
+
+
 def take_as_they_are(table: Table, supplied: Release, archive: Archive, scratch: Path) -> Made:
     """The rows of a file in the table's own columns (``operator_file.py``).
 
@@ -92,18 +107,6 @@ def take_as_they_are(table: Table, supplied: Release, archive: Archive, scratch:
         EduError: the file cannot be read, or lacks a column.
     """
     return Made(conform(operator_file.rows(supplied, table, archive, scratch), table, scratch))
-
-
-def _of_another_kind(table: Table, inputs: Inputs, error: Exception) -> FileInvalid:
-    """The failure of a transform that finds, say, texts where the JSON files had lists."""
-    releases = ", ".join(f"{source} {release.label}" for source, release in inputs.releases.items())
-    return FileInvalid(
-        f"table {table.name}, {releases}",
-        "expected values of the kinds that the table's files had (texts, lists, structures), found another in one of "
-        f"them: {shown(str(error).strip().partition(chr(10))[0])}.",
-        "Compare the files with the previous release; if a publisher has changed the form, change the table. The "
-        "previous rows stay.",
-    )
 
 
 class Inputs:
@@ -146,6 +149,16 @@ class Inputs:
         return self._file(parameter)
 
     @property
+    def where(self) -> str:
+        """The table and the files that it is made from."""
+        files = [
+            f"{file.source}, file {received.name}"
+            for file in self.table.files.values()
+            if file.source in self.releases and (received := self.releases[file.source].file(file.part))
+        ]
+        return "; ".join([f"table {self.table.name}", *files])
+
+    @property
     def refused_lines(self) -> list[pl.DataFrame]:
         """Lines of files that are not rows, in the form of the quarantine."""
         return list(self._lines.values())
@@ -159,19 +172,28 @@ class Inputs:
         """The rows of a file, corrected, and with the commune codes of today."""
         file = self.table.files[parameter]
         release = self.releases.get(file.source)
+        earlier = self._earlier(parameter, file, release) if parameter in self.table.all_releases and release else []
         if release is None or release.file(file.part) is None:
-            return None
+            return pl.concat(earlier, how="diagonal_relaxed") if earlier else None
         taken = self._taken_in(parameter, file, release, self.scratch)
         self.corrected |= {applied.correction.name: applied.rows for applied in taken.corrections}
         for column, count in taken.hidden.items():
             self.hidden[column] = self.hidden.get(column, 0) + count
         lines = self._lines[file.source, file.part].height
         rows = self.balance.opened(file, taken.file_name, taken.frame, lines, f"{file.source} {release.label}")
+        if parameter in self.table.all_releases:
+            return pl.concat([rows.with_columns(pl.lit(0).alias(RELEASE)), *earlier], how="diagonal_relaxed")
         if self.table.needed_counts:
             rows = once(rows, self.table.needed_counts)
         if self._passage is None:
             return rows
         return bring_to_current(rows, self.table, parameter, self._passage, year_of(file, taken.file_name))
+
+    def _earlier(self, parameter: str, file: File, release: Release) -> list[pl.LazyFrame]:
+        """The rows of a file in the releases before ``release``."""
+        frames, notes = earlier_rows(self.table, parameter, file, release, self.archive, self.scratch)
+        self.notes += notes
+        return frames
 
     def _parts(self, parameter: str) -> Parts | None:
         """All parts of a source that the release has.

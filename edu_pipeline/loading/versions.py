@@ -25,6 +25,7 @@ MAKES_NO_ROWS = frozenset(
         "errors",
         "settings",
         "sources.archive",
+        "sources.json_place",
         "sources.soundness",
         "database.cluster",
         "database.connection",

@@ -153,6 +153,8 @@ def _source(status: SourceStatus, answer: Answer | None) -> SourceHealth:
 def _state_of_source(status: SourceStatus, answer: Answer | None) -> tuple[State, str | None]:
     """The state, and the problem if it has one."""
     source = catalogue()[status.source]
+    if status.refusal:
+        return "red", status.refusal
     if answer and answer.error:
         requests = answer.consecutive_errors
         last = "the last request" if requests == 1 else f"the last {requests} requests"

@@ -20,7 +20,8 @@ from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database
 from edu_pipeline.database.ledger import Load
 from edu_pipeline.database.probe_memory import Answer
 from edu_pipeline.database.views import views
-from edu_pipeline.sources.archive import Archive
+from edu_pipeline.errors import shown
+from edu_pipeline.sources.archive import Archive, Refusal
 from edu_pipeline.sources.inputs import awaited, releases_of
 from edu_pipeline.table import LAYERS, tables
 
@@ -76,6 +77,8 @@ class SourceStatus:
         tables: the tables that read it.
         release: None if the archive has none; the fields about it are None then.
         age_days: since its publication, or since its download where the publisher gives no date.
+        refused_since: since when a file of the publisher is refused, so that the release is not the newest; None: none.
+        refused_because: why the newest such file is refused, in a line.
     """
 
     source: str
@@ -90,6 +93,15 @@ class SourceStatus:
     published_at: datetime | None
     age_days: int | None
     bytes: int | None
+    refused_since: datetime | None
+    refused_because: str | None
+
+    @property
+    def refusal(self) -> str | None:
+        """That a file is refused, since when and why, in a line; None if none is."""
+        if self.refused_since is None:
+            return None
+        return f"its file is refused since {self.refused_since:%Y-%m-%d %H:%M} UTC: {self.refused_because}"
 
 
 @dataclass(frozen=True)
@@ -214,7 +226,7 @@ def source_status(archive: Archive) -> list[SourceStatus]:
     """
     statuses = []
     for source in catalogue().values():
-        release = archive.newest(source.id)
+        release, refusals = archive.newest(source.id), archive.refusals(source.id)
         as_of = (release.published_at or release.retrieved_at) if release else None
         statuses.append(
             SourceStatus(
@@ -230,6 +242,13 @@ def source_status(archive: Archive) -> list[SourceStatus]:
                 published_at=release.published_at if release else None,
                 age_days=(datetime.now(UTC) - as_of).days if as_of else None,
                 bytes=sum(file.bytes for file in release.files) if release else None,
+                refused_since=datetime.fromisoformat(refusals[0].refused_at) if refusals else None,
+                refused_because=_in_a_line(refusals[-1]) if refusals else None,
             )
         )
     return statuses
+
+
+def _in_a_line(refusal: Refusal) -> str:
+    """The first line of why a file is refused."""
+    return f"file {shown(refusal.file.name)}: {shown(refusal.problem)}"

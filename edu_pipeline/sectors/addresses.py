@@ -1,7 +1,7 @@
 """The addresses of the Base Adresse Nationale (BAN), one département at a time.
 
 Belongs here: which part of the BAN goes with which rows, and its columns as values. Does not belong here: which
-addresses belong to a segment (``placing.py``).
+addresses belong to a segment (``placing.py``), which ones are far from their street (``strays.py``).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import polars as pl
 
+from edu_pipeline.sectors.strays import are_isolated
 from edu_pipeline.vocabulary import arrondissements
 
 COLUMNS = ("code_insee", "numero", "rep", "nom_voie", "nom_afnor", "lon", "lat")
@@ -17,6 +18,9 @@ COLUMNS = ("code_insee", "numero", "rep", "nom_voie", "nom_afnor", "lon", "lat")
 
 AT_ONCE = 10_000
 """About how many rows are processed together: their addresses take many times the memory."""
+
+MARKERS_FROM = 5_000
+"""House numbers from here on, such as 99999, are not numbers on a door but say that there is none; so does 0."""
 
 NO_ADDRESSES = pl.DataFrame(
     schema=dict.fromkeys(COLUMNS, pl.String) | {"numero": pl.Int32, "lon": pl.Float64, "lat": pl.Float64}
@@ -56,11 +60,37 @@ def in_parts(rows: pl.DataFrame, addresses: pl.DataFrame) -> Iterator[tuple[pl.D
 def of_communes(ban: Mapping[str, pl.LazyFrame], departement: str | None, communes: Collection[str]) -> pl.DataFrame:
     """The addresses of some communes of a département, with the columns and types of ``NO_ADDRESSES``.
 
-    Addresses without a number or a position are left out.
+    Addresses without a number or a position are left out, and so are those that ``counts`` counts.
     """
+    numbered = _numbered(ban, departement, communes)
+    sound = numbered.filter(~_is_marker())
+    return sound.filter(~are_isolated(sound))
+
+
+def counts(ban: Mapping[str, pl.LazyFrame], departement: str | None, communes: Collection[str]) -> tuple[int, int, int]:
+    """How many addresses ``of_communes`` gives, and how many it leaves out for a number that is a marker, and for
+    being far from their street.
+    """
+    numbered = _numbered(ban, departement, communes)
+    sound = numbered.filter(~_is_marker())
+    isolated = int(are_isolated(sound).sum())
+    return sound.height - isolated, numbered.height - sound.height, isolated
+
+
+def _numbered(ban: Mapping[str, pl.LazyFrame], departement: str | None, communes: Collection[str]) -> pl.DataFrame:
+    """The addresses that have a number, a marker perhaps, and a position."""
     if departement is None or departement not in ban:
         return NO_ADDRESSES
     number = pl.col("numero").cast(NO_ADDRESSES.schema["numero"], strict=False)
     position = pl.col("lon", "lat").cast(pl.Float64, strict=False)
     own_addresses = ban[departement].filter(pl.col("code_insee").is_in(list(communes)))
-    return own_addresses.select(COLUMNS).with_columns(number, position).drop_nulls(["numero", "lon", "lat"]).collect()
+    return (
+        own_addresses.select(COLUMNS)
+        .with_columns(number, position)
+        .filter(pl.col("numero").is_not_null(), pl.col("lon").is_finite() & pl.col("lat").is_finite())
+        .collect()
+    )
+
+
+def _is_marker() -> pl.Expr:
+    return (pl.col("numero") < 1) | (pl.col("numero") >= MARKERS_FROM)

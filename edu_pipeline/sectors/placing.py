@@ -18,6 +18,7 @@ from edu_pipeline.errors import EXAMPLES, EduError
 from edu_pipeline.sectors import lines
 from edu_pipeline.sectors.labels import read
 from edu_pipeline.sectors.matching import match
+from edu_pipeline.sectors.strays import METRES_PER_DEGREE
 
 SEGMENT = ("code_commune", "libelle_rue", "number_from", "number_to", "side")
 """Columns of a segment; ``side`` is one of ``SIDES``, and a bound that is NULL does not exist."""
@@ -32,9 +33,6 @@ SIDES = ("pair", "impair", "tous")
 
 REPETITIONS = ("bis", "ter", "quater", "quinquies", "sexies", "septies", "octies", "nonies")
 """What may follow a number, in order; other places use letters."""
-
-METRES_PER_DEGREE = 111_195.0
-"""Along a great circle on a sphere with a radius of 6,371 km."""
 
 DECIMALS = 7
 """Decimal places of degrees, about 1 cm."""

@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+import polars as pl
+
 from edu_pipeline.catalogue import File, Source
 from edu_pipeline.code_digest import digest
 from edu_pipeline.errors import FileInvalid, MemberMissing, StillRefused
@@ -26,6 +28,10 @@ from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.release import ReceivedFile, Refusal
 from edu_pipeline.sources.soundness import check_sound
 from edu_pipeline.sources.texts import file_names
+
+LARGEST_GEOJSON = 256 << 20
+"""The size in bytes up to which GeoJSON is read; the contours of all communes have a fifth of that. What a packed file
+may unpack to is limited in the catalogue."""
 
 
 class Admission:
@@ -101,19 +107,30 @@ def still_refused(refusal: Refusal) -> StillRefused:
     )
 
 
-def _try(path: Path, file: File, where: str, name: str) -> None:
-    """Check the file at ``path``, and read it under its own ``name``, as a load would.
+def try_out(path: Path, file: File, scratch: Path, where: str) -> readers.Read:
+    """Check the file at ``path``, and read all of it, as a load would.
 
-    GeoJSON is not read: geometries take long, and its two ends were checked.
+    Of GeoJSON that is larger than ``LARGEST_GEOJSON`` only the two ends are checked: its geometries take long, and many
+    times its size in memory.
+
+    Raises:
+        FileInvalid, MemberMissing: it cannot be read.
     """
-    check_sound(path, file, where, name)
-    if file.format == "geojson":
-        return
+    check_sound(path, file, f"{where}, file {path.name}")
+    if file.format == "geojson" and path.stat().st_size > LARGEST_GEOJSON:
+        return readers.Read(pl.LazyFrame())
+    result = readers.read(path, file, scratch, where)
+    readers.read_through(result, path, file, where)
+    return result
+
+
+def _try(path: Path, file: File, where: str, name: str) -> None:
+    """Try the file at ``path`` out under its own ``name``."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         folder = Path(scratch) / "received"
         folder.mkdir()
         (folder / name).symlink_to(path.resolve())
-        readers.read(folder / name, file, Path(scratch), where)
+        try_out(folder / name, file, Path(scratch), where)
 
 
 def _reading(source: Source) -> str:

@@ -26,7 +26,7 @@ from edu_pipeline.sources.readers import Read
 METADATA = "edu_pipeline"
 """The key of the copy's Parquet metadata under which the reader's other results are."""
 
-MAKES_NO_ROWS = frozenset({"edu_pipeline.errors", "edu_pipeline.sources.soundness"})
+MAKES_NO_ROWS = frozenset({"edu_pipeline.errors", "edu_pipeline.sources.json_place", "edu_pipeline.sources.soundness"})
 """Modules that the readers import and that change no row."""
 
 LARGE = 256 << 10

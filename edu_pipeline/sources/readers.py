@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+import shapely
 
 from edu_pipeline import ewkb
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import FileInvalid, MemberMissing, shown
 from edu_pipeline.sources.csv_lines import REFUSED, header_of, prepare
 from edu_pipeline.sources.headers import slugs
+from edu_pipeline.sources.json_place import place_in_json
 from edu_pipeline.sources.json_texts import check_geometries, check_no_nul, first_line
 from edu_pipeline.sources.soundness import GZIP, PARQUET, ZIP
 from edu_pipeline.sources.texts import CATALOGUE, listed
@@ -34,6 +37,16 @@ TABLES = r".*\.(csv|tsv|json|geojson|parquet|xlsx|gz)"
 
 OF_A_MAC = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$)")
 """Files that a Mac adds to archives."""
+
+UNREADABLE = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    shapely.errors.ShapelyError,
+    ValueError,
+    OSError,
+    RuntimeError,
+)
+"""What libraries raise over a damaged file."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +81,42 @@ def read(path: Path, file: File, scratch: Path, where: str) -> Read:
     """
     plain = _unpacked(path, file, scratch, where)
     place = f"{where}, file {path.name}"
-    try:
+    with _unreadable(place, file, plain):
         kind = _format(plain, file)
         if kind == "csv":
             return _csv(plain, file, scratch, place)
         return _READERS[kind](plain, file, place)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OSError, RuntimeError) as error:
+
+
+def read_through(result: Read, path: Path, file: File, where: str) -> None:
+    """Read all rows of ``result``, and throw them away: Parquet is read only when the rows are used.
+
+    Args:
+        path, file, where: as for ``read``.
+
+    Raises:
+        FileInvalid: some of them cannot be read.
+    """
+    with _unreadable(f"{where}, file {path.name}", file):
+        result.frame.select(pl.all().count()).collect(engine="streaming")
+
+
+@contextmanager
+def _unreadable(where: str, file: File, plain: Path | None = None) -> Iterator[None]:
+    """Turn what the libraries raise over a damaged file into one failure.
+
+    Args:
+        plain: the unpacked file, in which the place is looked for if it is JSON.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        is_json = plain is not None and _format(plain, file) in ("json", "geojson")
+        place = f" in {place_in_json(plain, str(error))}" if plain and is_json else ""
         raise FileInvalid(
-            place,
-            f"expected {file.format} ({file.encoding}), found something that does not parse: {_first_line(error)}.",
+            where,
+            f"expected {file.format} ({file.encoding}), found something that does not parse{place}: "
+            f"{_first_line(error)}.",
             "Look at the file in the archive; if the publisher changed its format, change the source's entry in "
             "edu_pipeline/catalogue.toml.",
         ) from error

@@ -14,7 +14,7 @@ from edu_pipeline.assets.reference.departements import departements
 from edu_pipeline.assets.reference.passage_communes import passage_communes
 from edu_pipeline.assets.reference.pcs_libelle import pcs_libelle
 from edu_pipeline.catalogue import File
-from edu_pipeline.table import tables
+from edu_pipeline.table import RELEASE, tables
 from edu_pipeline.vocabulary import regions
 from edu_pipeline_tests.assets.inputs import taken_in
 from edu_pipeline_tests.conformed import conform
@@ -224,6 +224,70 @@ def test_a_refused_change_does_not_come_back_from_the_list() -> None:
     result = conform(passage_communes(table, cog), tables()["passage_communes"])
     assert result.frame["code_ancien"].to_list() == ["01901"]
     assert result.refused["key"].to_list() == ["26158 (p) / 26091 / 2016-01-01"]
+
+
+def of_releases(*frames: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of all releases, newest first, as a transform receives them."""
+    numbered = [frame.with_columns(pl.lit(number).alias(RELEASE)) for number, frame in enumerate(frames)]
+    return pl.concat(numbered, how="diagonal_relaxed")
+
+
+def cog_rows(vintage: str, *rows: tuple[str, str, str]) -> pl.LazyFrame:
+    frame = pl.LazyFrame(rows, schema=dict.fromkeys(["typecom", "com", "comparent"], pl.String), orient="row")
+    return frame.with_columns(vintage=pl.lit(vintage))
+
+
+def test_what_earlier_releases_said_of_lost_codes_is_kept() -> None:
+    """Codes 019xx are gone; the newest files explain 01901 and 01905, and 01002 is in force again."""
+    merged = ("2019-01-01", "f", "1.0")
+    table = of_releases(
+        passage_rows(("01901", "01001", *merged)),
+        passage_rows(("01902", "01001", *merged), ("01901", "01999", *merged), ("01002", "01001", *merged)),
+        passage_rows(("01902", "01999", *merged)),
+    )
+    movements = of_releases(
+        movement_rows(),
+        movement_rows(
+            ("32", "2025-01-01", "COM", "01903", "COM", "01003"),
+            ("32", "2025-01-01", "COM", "01902", "COM", "01003"),
+            ("21", "2025-01-01", "COM", "01906", "COM", "01001"),
+            ("21", "2025-01-01", "COM", "01906", "COM", "01003"),
+            ("32", "2025-01-01", "COM", "01002", "COM", "01003"),
+        ),
+        movement_rows(("32", "2024-06-01", "COM", "01903", "COM", "01001")),
+    )
+    cog = of_releases(
+        cog_rows("2026", ("COM", "01001", ""), ("COM", "01002", ""), ("COMD", "01905", "01001")),
+        cog_rows("2025", ("COMD", "01904", "01001"), ("COMD", "01905", "01003"), ("COMD", "01903", "01001")),
+        cog_rows("2024", ("COM", "01904", ""), ("COM", "01907", ""), ("COMD", "01904", "01003")),
+    )
+    people = pl.LazyFrame({"code": ["01001", "01002", "01003"], "population": ["300", "1", "100"]})
+    result = conform(passage_communes(table, cog, movements, people), tables()["passage_communes"])
+    assert result.refused.is_empty()
+    in_2019, in_2025, in_2026 = (datetime.date(year, 1, 1) for year in (2019, 2025, 2026))
+    assert sorted(result.frame.select(*CHANGE).rows()) == [
+        ("01901", "01001", in_2019, "fusion", 1.0),
+        ("01902", "01001", in_2019, "fusion", 1.0),
+        ("01903", "01003", in_2025, "fusion", 1.0),
+        ("01904", "01001", in_2025, "fusion", 1.0),
+        ("01905", "01001", in_2026, "fusion", 1.0),
+        ("01906", "01001", in_2025, "scission", 0.75),
+        ("01906", "01003", in_2025, "scission", 0.25),
+    ]
+    without_lists = passage_communes(of_releases(passage_rows(), passage_rows(("01902", "01001", *merged))))
+    assert conform(without_lists, tables()["passage_communes"]).frame.is_empty(), "nobody knows what is in force"
+
+
+def test_real_movements_of_an_earlier_release_are_kept(tmp_path: Path) -> None:
+    """The newest release lacks the optional file; the release before had it."""
+    files = {parameter: real_file(file) for parameter, file in tables()["passage_communes"].files.items()}
+    inputs = {name: taken_in("passage_communes", name, path, tmp_path) for name, path in files.items() if path}
+    assert len(inputs) == len(files) == 4
+    inputs["insee_cog__mouvements"] = inputs["insee_cog__mouvements"].with_columns(pl.lit(1).alias(RELEASE))
+    kept = conform(passage_communes(**inputs), tables()["passage_communes"]).frame
+    in_force = produced("info_communes").frame["code_commune"].implode()
+    lost = (pl.col("code_ancien") != pl.col("code_commune")) & ~pl.col("code_ancien").is_in(in_force)
+    assert kept.filter(lost).sort(*CHANGE[:3]).equals(real_passage().filter(lost).sort(*CHANGE[:3]))
 
 
 def test_equal_shares_of_a_split_are_a_placeholder() -> None:

@@ -91,7 +91,7 @@ def west_of(code: str) -> float:
     return 5 + 0.1 * int(code[2:])
 
 
-def houses(code: str, name: str, east: float, numbers: range = range(1, 9)) -> list[dict[str, str]]:
+def houses(code: str, name: str, east: float, numbers: Sequence[int] = range(1, 9)) -> list[dict[str, str]]:
     """Addresses on a straight street through the commune, from south to north."""
     return [
         {
@@ -140,7 +140,11 @@ REGION = [
     regional("01004", "", WHOLE),
     regional("01002", "RUE DU BAC", WEST, "COLLEGE"),
 ]
+MARKER, FAR_OFF = houses("01003", "Rue du Bac", 0.05, (99999, 4))
+MARKER["lat"], FAR_OFF["lat"] = "46.02", "46.6"
 ADDRESSES = [
+    MARKER,
+    FAR_OFF,
     *houses("01002", "Rue du Bac", 0.02),
     *houses("01002", "Rue du Lac", 0.08),
     *houses("01003", "Rue du Bac", 0.05),
@@ -236,7 +240,9 @@ def test_zones_of_every_nature(filled: StandIn) -> None:
 
 
 def test_how_many_streets_were_matched(filled: StandIn) -> None:
-    assert filled.rows("SELECT * FROM data_quality_metrics") == [("01", 7, 5, 100)]
+    assert filled.rows("SELECT * FROM data_quality_metrics") == [("01", 7, 5, 100, 24, 1, 1)]
+    longest = filled.rows("SELECT max(postgis.ST_Length(geometry)) FROM sectorisation_segments")
+    assert longest == [(pytest.approx(0.07),)], "of an address 60 km away the line would be ten times as long"
 
 
 @pytest.mark.parametrize(
@@ -327,7 +333,9 @@ def test_the_checks_pass_or_say_what_is_wrong(filled: StandIn) -> None:
     assert results["sectorisation_segments", "open_schools"].metadata["examples"] == [f"{OTHER} (3 rows)"]
     assert results["sectorisation_zones", "covered"].metadata["examples"] == ["01005 (50%)"]
     assert results["sectorisation_zones", "overlaps"].passed and results["sectorisation_zones", "geometries"].passed
-    assert results["data_quality_metrics", "match_rate"].metadata["rates"] == {"01": 0.7143}
+    match_rate = results["data_quality_metrics", "match_rate"].metadata
+    assert match_rate["rates"] == {"01": 0.7143}
+    assert match_rate["addresses_left_out"] == {"01": {"without_number": 1, "isolated": 1}}
 
 
 def test_overlaps_and_communes_without_zone_are_found(filled: StandIn) -> None:

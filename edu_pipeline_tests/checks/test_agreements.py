@@ -43,6 +43,39 @@ def test_equal_shares_of_a_split_are_reported(connection: Connection, check: Run
     assert (result.passed, result.metadata["equal"]) == (False, ["01010 2024-01-01: 01010 0.50, 01011 0.50"])
 
 
+CONTOURS: LiteralString = (
+    "INSERT INTO commune_boundaries (code_commune, nom_commune, surface_km2, geometry) "
+    "SELECT code_commune, nom_commune, 1, 'SRID=4326;MULTIPOLYGON EMPTY' FROM info_communes"
+)
+NEIGHBOURS: LiteralString = (
+    "INSERT INTO communes_limitrophes (insee, insee_voisins, nb_voisins) "
+    "SELECT code_commune, ARRAY[]::varchar[], 0 FROM info_communes"
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "fill", "key"),
+    [("commune_boundaries", CONTOURS, "code_commune"), ("communes_limitrophes", NEIGHBOURS, "insee")],
+)
+def test_a_commune_without_contour_is_named(
+    connection: Connection, check: RunCheck, table: str, fill: LiteralString, key: str
+) -> None:
+    """Mergers change the number of communes, and so that of contours; nothing is expected but agreement."""
+    connection.execute("DELETE FROM info_communes")
+    for code, name in (("01001", "Un"), ("01002", "Deux"), ("75056", "Paris"), ("75101", "Paris 1er")):
+        put(connection, "info_communes", code_commune=code, nom_commune=name, code_departement=code[:2])
+    connection.execute(fill)
+    assert check(table, "every_commune").passed
+    connection.execute("UPDATE info_communes SET code_commune = '01003' WHERE code_commune = '01002'")
+    result = check(table, "every_commune")
+    assert (result.passed, result.severity) == (False, "error")
+    assert (result.metadata["examples"], result.metadata["examples_not_in_force"]) == (["01003 (Deux)"], ["01002"])
+    assert "each of the 4 communes and arrondissements in force, found 1 without one, e.g. 01003" in result.description
+    connection.execute("DELETE FROM info_communes WHERE code_commune = '01003'")
+    connection.execute(sql.SQL("DELETE FROM {} WHERE {} = '01002'").format(*map(sql.Identifier, (table, key))))
+    assert check(table, "every_commune").passed, "after a merger"
+
+
 def test_a_commune_without_successor_is_reported(
     connection: Connection, check: RunCheck, archive: Archive, tmp_path: Path
 ) -> None:

@@ -49,6 +49,51 @@ def test_codes_are_followed(passage: Passage, code: str, year: int | None, parts
     assert rows == ({code: pytest.approx(parts)} if parts else {})
 
 
+RESTORED = [
+    *((code, "15141", date(2016, 12, 1), 1.0) for code in ("15031", "15141", "15171", "15999")),
+    *(("15141", code, date(2025, 1, 1), part) for code, part in (("15031", 0.2), ("15141", 0.7), ("15171", 0.1))),
+    ("15998", "15031", date(2010, 1, 1), 1.0),
+    ("02002", "02001", date(2016, 1, 1), 1.0),  # a merger, then a split into a third commune
+    ("02001", "02001", date(2016, 1, 1), 1.0),
+    *(("02001", code, date(2024, 1, 1), part) for code, part in (("02001", 0.75), ("02003", 0.25))),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "year", "parts"),
+    [
+        pytest.param("15031", 2015, None, id="restored"),
+        pytest.param("15141", 2015, None, id="restored, with the code of the commune nouvelle"),
+        pytest.param("15998", 2005, {"15031": 1.0}, id="merged into a restored one"),
+        pytest.param("15999", 2015, {"15141": 1.0}, id="not restored"),
+        pytest.param("15141", 2018, {"15031": 0.2, "15141": 0.7, "15171": 0.1}, id="the commune nouvelle"),
+        pytest.param("15999", None, {"15141": 1.0}, id="of an unknown year"),
+        pytest.param("02002", 2015, {"02001": 0.75, "02003": 0.25}, id="the split restores nothing"),
+        pytest.param("02001", 2015, {"02001": 0.75, "02003": 0.25}, id="nor the commune itself"),
+    ],
+)
+def test_a_restored_commune_is_itself_again(code: str, year: int | None, parts: dict[str, float] | None) -> None:
+    schema = {"code_ancien": pl.String, "code_commune": pl.String, "date_effet": pl.Date, "part": pl.Float64}
+    in_force = ["15031", "15141", "15171", "02001", "02003"]
+    rows = Passage(pl.DataFrame(RESTORED, schema=schema, orient="row"), in_force).parts([code], year)
+    assert rows == ({code: pytest.approx(parts)} if parts else {})
+
+
+def test_a_merger_that_is_undone_twice_comes_to_an_end() -> None:
+    """Merged, restored, merged again."""
+    changes = [
+        ("01002", "01001", date(2016, 1, 1), 1.0),
+        ("01001", "01001", date(2016, 1, 1), 1.0),
+        ("01001", "01001", date(2020, 1, 1), 0.5),
+        ("01001", "01002", date(2020, 1, 1), 0.5),
+        ("01002", "01001", date(2025, 1, 1), 1.0),
+        ("01001", "01001", date(2025, 1, 1), 1.0),
+    ]
+    schema = {"code_ancien": pl.String, "code_commune": pl.String, "date_effet": pl.Date, "part": pl.Float64}
+    passage = Passage(pl.DataFrame(changes, schema=schema, orient="row"), ["01001"])
+    assert passage.parts(["01001", "01002"], 2015) == {"01002": {"01001": 1.0}}
+
+
 def sales(*rows: tuple[str | None, ...]) -> pl.LazyFrame:
     columns = ["code_commune", "nb_mutations", "prix_moyen"]
     return pl.LazyFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row").with_columns(

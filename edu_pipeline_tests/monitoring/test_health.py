@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from edu_pipeline.cli.main import app
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, relations
-from edu_pipeline.errors import SchemaMissing
+from edu_pipeline.errors import FileInvalid, SchemaMissing
 from edu_pipeline.monitoring import status
 from edu_pipeline.monitoring.health import UNANSWERED, Health, ages_over_time, health
 from edu_pipeline.orchestration.data_freshness import health_metadata
@@ -104,6 +104,28 @@ def test_silent_publisher_is_yellow_then_red(loaded: StandIn) -> None:
         f"no answer to the last {UNANSWERED} requests: {NO_ANSWER}",
     )
     assert after("2", None, 0) == ("yellow", "there is a new release, not downloaded yet")
+
+
+def test_a_refused_file_is_shown_until_a_good_one_comes(loaded: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDU_DATABASE_URL", loaded.database.url)
+    monkeypatch.setenv("EDU_ARCHIVE", str(loaded.archive.root))
+    file = loaded.folder / SALES / "communesdvf2024.csv"
+    for page in ("En maintenance", "Toujours en maintenance"):
+        file.write_text(f"<!doctype html><title>{page}</title>\n", encoding="utf-8")
+        with pytest.raises(FileInvalid):
+            loaded.load(TABLE)
+    since = loaded.archive.refusals(SALES)[0].refused_at[:16].replace("T", " ")
+    line = f"{SALES}: its file is refused since {since} UTC: file communesdvf2024.csv: "
+    for command, code in (("status", 0), ("health", 1), ("sources", 0)):
+        outcome = CliRunner().invoke(app, [command])
+        assert outcome.exit_code == code, outcome.output
+        (shown,) = [text for text in outcome.output.splitlines() if text.startswith(line)]
+        assert "expected a csv file, found an HTML page" in shown and len(shown) < 400
+    listed = json.loads(CliRunner().invoke(app, ["sources", "--json"]).output)
+    assert [entry["source"] for entry in listed if entry["refused_because"]] == [SALES]
+    loaded.put_sales([sale(f"01{number:03d}", price="300000") for number in range(1, 31)])
+    loaded.load(TABLE)
+    assert source(now(loaded)) == ("green", None)
 
 
 def test_source_ages_until_its_next_release(loaded: StandIn) -> None:

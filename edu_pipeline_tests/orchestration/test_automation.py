@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.database.views import views
 from edu_pipeline.definitions import defs
+from edu_pipeline.errors import FileInvalid
 from edu_pipeline.loading.lineage import downstream_of, used_sources
 from edu_pipeline.loading.releases import ask_publishers, fetch_if_new
 from edu_pipeline.monitoring import alerts
@@ -19,6 +21,7 @@ from edu_pipeline.orchestration import automation
 from edu_pipeline.orchestration.automation import release_sensor
 from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
+from edu_pipeline.sources.fetch import fetch_if_any
 from edu_pipeline.table import tables
 from edu_pipeline_tests.stand_in import SALES, SALES_HEADER, StandIn, sale
 
@@ -105,6 +108,32 @@ def test_a_release_whose_load_would_stop_is_not_requested(
     }
     stand_in.put_sales([sale("01001")])
     assert {name for name in selected(tick(cursor)) if name.startswith("raw/")} == raw({SALES})
+
+
+def test_a_refused_source_is_not_posted_as_fixed(
+    here: Settings, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later run succeeds, since the refused file is not tried again; the source is not well for that."""
+    posted: list[str] = []
+
+    def post(title: str, text: str, link: str | None, webhook: SecretStr) -> bool:
+        posted.append(f"{title}: {text}")
+        return True
+
+    monkeypatch.setattr(alerts, "post", post)
+    hook, step = SecretStr("https://example.org/hook"), f"raw__{catalogue()[SALES].slug}"
+    stand_in.put(SALES, "communesdvf2024.csv", "<!doctype html>")
+    with pytest.raises(FileInvalid) as refused:
+        fetch_if_any(catalogue()[SALES], stand_in.archive, here.upstream)
+    alert = alerts.from_run(step, "daily_refresh", str(refused.value), "1", None)
+    automation.post_alerts([alert], hook)
+    assert fetch_if_any(catalogue()[SALES], stand_in.archive, here.upstream) is None
+    automation.post_red_checks([step], "daily_refresh", hook)
+    assert len(posted) == 1 and posted[0].startswith(f"{alert.title}: FileInvalid")
+    stand_in.put_sales([sale("01001")])
+    assert fetch_if_any(catalogue()[SALES], stand_in.archive, here.upstream)
+    automation.post_red_checks([step], "daily_refresh", hook)
+    assert posted[1:] == [f"Fixed: {alert.cause}"]
 
 
 def test_what_was_fetched_is_no_longer_new(here: Settings, stand_in: StandIn) -> None:

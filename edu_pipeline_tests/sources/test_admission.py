@@ -5,9 +5,11 @@ Belongs here: fetching a source whose file is bad. Does not belong here: what is
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 from pytest_httpserver import HTTPServer
 from upath import UPath
@@ -130,6 +132,40 @@ def test_a_file_that_its_reader_cannot_read_is_refused(httpserver: HTTPServer, a
     with pytest.raises(FileInvalid, match="does not parse"):
         get(JSON)
     assert archive.newest("a-source") is None
+
+
+def test_parquet_with_damaged_rows_is_refused(archive: Archive, directory: Path) -> None:
+    """Its end, which says what is where, is whole."""
+    source = a_source(main={"url": "https://www.insee.fr/f.parquet", "format": "parquet", "name": r"f\.parquet"})
+    path = directory / "f.parquet"
+    pl.DataFrame({"code": [f"{number:05}" for number in range(50_000)]}).write_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[1_000:3_000] = bytes(2_000)
+    path.write_bytes(content)
+    assert pl.scan_parquet(path).collect_schema().names() == ["code"]
+    with pytest.raises(FileInvalid, match=r"file f\.parquet: expected parquet"):
+        fetch(source, archive, str(directory.parent))
+    assert archive.newest("a-source") is None
+
+
+@pytest.mark.parametrize("name", ["f.geojson", "f.geojson.gz"])
+def test_geojson_that_its_reader_cannot_read_is_refused(archive: Archive, directory: Path, name: str) -> None:
+    """Both ends are right, and a feature in the middle is not."""
+    source = a_source(main={"url": f"https://www.insee.fr/{name}", "format": "geojson", "name": r"f\.geojson(\.gz)?"})
+    content = b'{"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": [}]}'
+    (directory / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    with pytest.raises(FileInvalid, match=r"file f\.geojson.*does not parse"):
+        fetch(source, archive, str(directory.parent))
+    assert archive.newest("a-source") is None
+
+
+def test_of_huge_geojson_only_the_ends_are_checked(
+    archive: Archive, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "LARGEST_GEOJSON", 10)
+    source = a_source(main={"url": "https://www.insee.fr/f.geojson", "format": "geojson", "name": r"f\.geojson"})
+    (directory / "f.geojson").write_bytes(b'{"type": "FeatureCollection", "features": [}]}')
+    assert fetch(source, archive, str(directory.parent)).new
 
 
 def test_an_archive_without_the_member_is_refused(archive: Archive, directory: Path) -> None:

@@ -55,7 +55,9 @@ def test_an_export_is_requested_with_machine_names(httpserver: HTTPServer, archi
 
 def test_another_format_has_no_delimiter(httpserver: HTTPServer, get: Get) -> None:
     httpserver.expect_request(BASE).respond_with_data(metadata())
-    httpserver.expect_request(f"{BASE}/exports/geojson").respond_with_data('{"type": "FeatureCollection"}')
+    httpserver.expect_request(f"{BASE}/exports/geojson").respond_with_data(
+        '{"type": "FeatureCollection", "features": []}'
+    )
     assert EXPORT.files["main"].opendatasoft is not None
     get(a_source(main={"opendatasoft": EXPORT.files["main"].opendatasoft.model_dump(), "format": "geojson"}))
     assert requests_of(httpserver)[1] == f"GET {BASE}/exports/geojson?use_labels=false"

@@ -9,9 +9,13 @@ import polars as pl
 
 from edu_pipeline import contracts as c
 from edu_pipeline.flow import SAME_ROW, fall_back, keep, keep_words, look_up, pick
-from edu_pipeline.table import table
+from edu_pipeline.table import RELEASE, table
 
 TABLE, ESTIMATED = "insee_table_passage", "part_estimee"
+IN_FORCE = ("COM", "ARM")
+"""Types (TYPECOM) in INSEE's list of communes and arrondissements in force."""
+FORMER = ("COMD", "COMA")
+"""Types of communes déléguées and associées."""
 SAME_DAY = ["date_effet", "code_ancien"]
 """What the rows of a split have in common."""
 NATURES = {"f": "fusion", "d": "scission", "c": "changement de code"}
@@ -23,6 +27,15 @@ SAME = 1e-6
 """Shares that differ by less are the same."""
 SINCE = datetime.date(1999, 1, 1)
 """Start of INSEE's table of changes; if it has no rows, movements are taken from then on."""
+NO_LIST, NO_MOVEMENTS, NO_COMMUNES = (
+    pl.LazyFrame(schema=dict.fromkeys(columns.split(), pl.String))
+    for columns in (
+        "typecom com comparent vintage",
+        "mod date_eff typecom_av com_av typecom_ap com_ap",
+        "code population",
+    )
+)
+"""What stands for a file that is missing."""
 
 
 class PassageCommunes(c.Contract):
@@ -32,13 +45,15 @@ class PassageCommunes(c.Contract):
     of it that stays. With these rows, the shares of a `code_ancien` add up to 1 at each date, and counts converted by
     sum(value * part) are complete. For changed codes only, filter `code_ancien <> code_commune`. Counts can be
     converted this way, rates and medians cannot. Codes may change several times: follow the rows in the order of
-    `date_effet`, and never join on `code_ancien` alone, since the code of a split commune stays in force.
+    `date_effet`, and never join on `code_ancien` alone, since the code of a split commune stays in force. A split may
+    restore communes that had merged: what they had before the merger is theirs again as a whole.
 
     The table combines three INSEE files: the table of changes with shares (geo_ini, cod_ini, ..., up to 2024; where all
     parts of a split have the same share, that is a placeholder, and today's populations are used); the list of
     movements (v_mvt_commune) for later changes, with shares by today's populations; and, for former communes that
     neither of the two mentions, the communes déléguées and associées of the Code officiel géographique, with the date
-    of that list as `date_effet`.
+    of that list as `date_effet`. A code that is not in force and that the newest files no longer explain keeps what the
+    last release that explained it said.
     """
 
     code_ancien = c.code_commune(
@@ -86,6 +101,7 @@ class PassageCommunes(c.Contract):
         "insee_cog__mouvements": ["MOD", "DATE_EFF", "TYPECOM_AV", "COM_AV", "TYPECOM_AP", "COM_AP"],
         "geo_api_communes": ["code", "population"],
     },
+    all_releases=("insee_table_passage", "insee_cog", "insee_cog__mouvements"),
 )
 def passage_communes(
     insee_table_passage: pl.LazyFrame,
@@ -94,16 +110,53 @@ def passage_communes(
     geo_api_communes: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
     """Write the natures out (the contract refuses an unknown letter), and add what the table of changes lacks."""
-    changes = insee_table_passage.with_columns(pl.col("nature").replace(NATURES), _day("date_effet"))
-    if geo_api_communes is not None:
-        changes = _with_shares(changes, geo_api_communes)
-    if insee_cog__mouvements is not None and geo_api_communes is not None:
-        later = _movements(insee_cog__mouvements, geo_api_communes, _last_day(changes, insee_cog__mouvements))
-        changes = pl.concat([changes, later], how="diagonal_relaxed")
-    if insee_cog is not None:
-        changes = _with_former(changes, _former(insee_cog))
-    estimated = [pl.col(name).fill_null(False) for name in changes.collect_schema() if name == ESTIMATED]
-    return changes.with_columns(estimated or pl.lit(False).alias(ESTIMATED))
+    changes = _of_table(_newest(insee_table_passage))
+    if insee_cog is None and geo_api_communes is None:
+        return changes.with_columns(pl.lit(False).alias(ESTIMATED))
+    cog = NO_LIST if insee_cog is None else insee_cog
+    communes = _populations(NO_COMMUNES if geo_api_communes is None else geo_api_communes)
+    movements = NO_MOVEMENTS if insee_cog__mouvements is None else insee_cog__mouvements
+    for end in ("typecom_av", "typecom_ap"):
+        movements = keep_words(movements, end, ["COM"], NO_COMMUNE, "about a commune déléguée or associée")
+    former = keep_words(cog, "typecom", FORMER, "^(COM|ARM)$", "in force")
+    listed = _newest(cog).filter(pl.col("typecom").is_in(IN_FORCE)).select(code_ancien="com").unique().collect().lazy()
+    in_force = pl.concat([listed, communes.select(code_ancien="code_commune")])
+
+    changes = _with_shares(changes, communes)
+    changes = _and(changes, _movements(_newest(movements), communes, _last_day(changes, _newest(movements))))
+    changes = _and(changes, _of_table(_last_said(insee_table_passage, "code_ancien", in_force, changes)))
+    changes = _and(changes, _movements(_last_said(movements, "com_av", in_force, changes), communes, SINCE))
+    changes = _with_former(changes, _former(_without_own_code(_newest(former), listed)))
+    changes = _and(changes, _former(_last_said(former, "com", in_force, changes)))
+    return changes.with_columns(pl.col(ESTIMATED).fill_null(False))
+
+
+def _newest(file: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of the newest release."""
+    return file.filter(pl.col(RELEASE) == 0).drop(RELEASE) if RELEASE in file.collect_schema() else file
+
+
+def _last_said(file: pl.LazyFrame, code: str, in_force: pl.LazyFrame, changes: pl.LazyFrame) -> pl.LazyFrame:
+    """For each code that is neither in force nor explained, the rows of the newest earlier release that has any."""
+    if RELEASE not in file.collect_schema():
+        return file.clear()
+    explained = pl.concat([in_force, _moved(changes)])
+    earlier = file.filter(pl.col(RELEASE) > 0).join(explained, left_on=code, right_on="code_ancien", how="anti")
+    return earlier.filter(pl.col(RELEASE) == pl.col(RELEASE).min().over(code)).drop(RELEASE)
+
+
+def _and(changes: pl.LazyFrame, others: pl.LazyFrame) -> pl.LazyFrame:
+    """The changes, and others that have not the same key."""
+    return fall_back(changes, others, on=[*SAME_DAY, "code_commune"], rule="already known").collect().lazy()
+
+
+def _moved(changes: pl.LazyFrame) -> pl.LazyFrame:
+    """The codes that became another one."""
+    return changes.filter(pl.col("code_ancien") != pl.col("code_commune")).select("code_ancien")
+
+
+def _of_table(table: pl.LazyFrame) -> pl.LazyFrame:
+    return table.with_columns(pl.col("nature").replace(NATURES), _day("date_effet"))
 
 
 def _day(column: str) -> pl.Expr:
@@ -129,7 +182,7 @@ def _with_shares(changes: pl.LazyFrame, communes: pl.LazyFrame) -> pl.LazyFrame:
     is_placeholder = (pl.col("nature") == "scission") & (pl.len().over(SAME_DAY) > 1) & (spread < SAME)
     share, is_known = _by_population()
     return (
-        look_up(changes, _populations(communes), "code_commune", "the population of the commune afterwards")
+        look_up(changes, communes, "code_commune", "the population of the commune afterwards")
         .with_columns((is_placeholder & is_known & share.is_finite()).alias(ESTIMATED))
         .with_columns(pl.when(ESTIMATED).then(share.cast(pl.String)).otherwise("part").alias("part"))
         .drop("population")
@@ -153,14 +206,12 @@ def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: datetime.d
 
     Rows about communes déléguées and associées are left out: most communes that merge also have such a row.
     """
-    for end in ("typecom_av", "typecom_ap"):
-        movements = keep_words(movements, end, ["COM"], NO_COMMUNE, "about a commune déléguée or associée")
     pairs = pick(movements, _day("date_eff").alias("date_effet"), "mod", code_ancien="com_av", code_commune="com_ap")
     is_later = _as_date(pl.col("date_effet")) > last
     pairs = keep(pairs, is_later.fill_null(True), "in the table of changes")
     is_first = pl.int_range(pl.len()).over("date_effet", "code_ancien", "code_commune") == 0
     pairs = keep(pairs, is_first, SAME_ROW)
-    pairs = look_up(pairs, _populations(communes), "code_commune", "the population of the commune after a movement")
+    pairs = look_up(pairs, communes, "code_commune", "the population of the commune after a movement")
     share, known = _by_population()
     split = pl.len().over(SAME_DAY) > 1
     moved = pl.col("code_ancien") != pl.col("code_commune")
@@ -180,12 +231,9 @@ def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: datetime.d
 
 
 def _former(cog: pl.LazyFrame) -> pl.LazyFrame:
-    """The communes déléguées and associées with a code of their own, as mergers into their parent communes."""
-    in_force = cog.filter(pl.col("typecom").is_in(["COM", "ARM"])).select("com").unique()
-    own_code = pl.col("com").is_in(in_force.collect()["com"].implode())
-    former = keep_words(cog, "typecom", ["COMD", "COMA"], "^(COM|ARM)$", "in force")
+    """Communes déléguées and associées with a code of their own, as mergers into their parent communes."""
     return pick(
-        keep(former, ~own_code, "its code is that of a commune in force"),
+        cog,
         code_ancien="com",
         code_commune="comparent",
         date_effet=pl.format("{}-01-01", "vintage"),
@@ -193,6 +241,12 @@ def _former(cog: pl.LazyFrame) -> pl.LazyFrame:
         part=pl.lit("1"),
         geo_fin="vintage",
     )
+
+
+def _without_own_code(former: pl.LazyFrame, listed: pl.LazyFrame) -> pl.LazyFrame:
+    """Those whose code is not that of a commune in force."""
+    has_own_code = pl.col("com").is_in(listed.collect()["code_ancien"].implode())
+    return keep(former, ~has_own_code, "its code is that of a commune in force")
 
 
 def _with_former(changes: pl.LazyFrame, former: pl.LazyFrame) -> pl.LazyFrame:

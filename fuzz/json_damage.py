@@ -1,0 +1,116 @@
+"""Damage to JSON and GeoJSON: items, values, geometries, and the text.
+
+Belongs here: changes that need to know the structure. Does not belong here: changes of any bytes (`mutations.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+OTHER: tuple[Any, ...] = (None, True, -1, 1.5e300, "", "x", [], [[1]], {}, {"a": {"b": []}}, [None, "x", 1])
+"""Values of all kinds."""
+
+GEOMETRIES: tuple[Any, ...] = (
+    *OTHER,
+    {"type": "Polygon"},
+    {"type": "Polygon", "coordinates": []},
+    {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]},
+    {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1]]]},
+    {"type": "Polygon", "coordinates": [[["a", "b"], [1, 1], [1, 0], ["a", "b"]]]},
+    {"type": "Polygon", "coordinates": [[[float("nan"), 0], [1, 1], [1, 0], [float("inf"), 0]]]},
+    {"type": "MultiPolygon", "coordinates": [[[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]]},
+    {"type": "Point", "coordinates": [999, 999]},
+    {"type": "LineString", "coordinates": [[0, 0]]},
+    {"type": "GeometryCollection", "geometries": []},
+    {"type": "Cercle", "coordinates": [1, 2, 3]},
+)
+
+TOPS: tuple[Any, ...] = (
+    *OTHER,
+    {"type": "FeatureCollection"},
+    {"type": "FeatureCollection", "features": None},
+    {"type": "FeatureCollection", "features": {}},
+    {"type": "FeatureCollection", "features": []},
+    {"type": "FeatureCollection", "features": [None, 1]},
+    {"error": {"code": 400, "message": "Invalid URL"}},
+    [[], {}],
+)
+
+Change = Callable[[random.Random, list[Any]], object]
+
+
+def items_of(content: Any) -> Any:
+    """The items of a document: its features, or itself."""
+    return content["features"] if isinstance(content, dict) and "features" in content else content
+
+
+def _inner(rng: random.Random, item: Any) -> Any:
+    """An item, or its properties."""
+    return item["properties"] if rng.random() < 0.7 and isinstance(item.get("properties"), dict) else item
+
+
+def _other_item(rng: random.Random, items: list[Any]) -> None:
+    items[rng.randrange(len(items))] = rng.choice(OTHER)
+
+
+def _other_value(rng: random.Random, items: list[Any]) -> None:
+    holder = _inner(rng, rng.choice(items))
+    holder[rng.choice(list(holder))] = rng.choice(OTHER)
+
+
+def _other_values(rng: random.Random, items: list[Any]) -> None:
+    holder = _inner(rng, rng.choice(items))
+    name, value = rng.choice(list(holder)), rng.choice(OTHER)
+    for item in items:
+        for each in (item, item.get("properties")):
+            if isinstance(each, dict) and name in each:
+                each[name] = value
+
+
+def _lost_key(rng: random.Random, items: list[Any]) -> None:
+    holder = _inner(rng, rng.choice(items))
+    del holder[rng.choice(list(holder))]
+
+
+def _geometry(rng: random.Random, items: list[Any]) -> None:
+    for item in rng.sample(items, rng.choice((1, len(items)))):
+        item["geometry"] = rng.choice(GEOMETRIES)
+
+
+def _structured(change: Change) -> Callable[[random.Random, bytes], bytes]:
+    def apply(rng: random.Random, content: bytes) -> bytes:
+        document = json.loads(content)
+        change(rng, items_of(document))
+        return json.dumps(document, ensure_ascii=False).encode()
+
+    return apply
+
+
+def _spoiled(rng: random.Random, content: bytes) -> bytes:
+    """With one mark of punctuation lost, doubled, or exchanged for another."""
+    places = [place for place, byte in enumerate(content) if byte in b'{}[],:"']
+    at = rng.choice(places)
+    return content[:at] + rng.choice((b"", content[at : at + 1] * 2, b"'", b"//", b",", b"}")) + content[at + 1 :]
+
+
+def _closed(rng: random.Random, content: bytes) -> bytes:
+    """Cut off somewhere, and closed again."""
+    return content[: rng.randrange(len(content))] + rng.choice((b"]", b"}", b"]}", b'"}]'))
+
+
+DAMAGE: dict[str, Callable[[random.Random, bytes], bytes]] = {
+    "other item": _structured(_other_item),
+    "other value": _structured(_other_value),
+    "other values": _structured(_other_values),
+    "lost key": _structured(_lost_key),
+    "other geometry": _structured(_geometry),
+    "other top": lambda rng, content: json.dumps(rng.choice(TOPS)).encode(),
+    "deep": lambda rng, content: rng.choice((b"[" * 99_999 + b"]" * 99_999, b'{"a":' * 9_999 + b"1" + b"}" * 9_999)),
+    "punctuation": _spoiled,
+    "cut and closed": _closed,
+    "not a number": lambda rng, content: content.replace(b": 1", b": NaN", rng.choice((1, -1))),
+}
+"""Ways to damage the text of a JSON document whose items are objects."""
