@@ -209,7 +209,10 @@ def _geojson(path: Path, file: File) -> pl.LazyFrame:
     import geopandas  # noqa: PLC0415 - with pandas half a second, which most processes need not spend
 
     features = geopandas.read_file(path, engine="pyogrio").to_crs(4326)
-    properties = pl.from_pandas(features.drop(columns="geometry"))
+    try:
+        properties = pl.from_pandas(features.drop(columns="geometry"))
+    except TypeError as error:  # pyarrow's, of values of several kinds
+        raise ValueError(error) from error
     frame = properties.rename(dict(zip(properties.columns, _unique_slugs(properties.columns), strict=True)))
     return _as_text(frame.with_columns(ewkb.encoded(features.geometry.to_numpy())).lazy())
 
