@@ -71,13 +71,16 @@ def _odd_one(document: Any) -> str:
 
 
 def _odd_value(items: Sequence[Any], word: str) -> str:
+    """The first value that is of another kind than most of its name, or a list of values of several kinds."""
     kinds: dict[str, Counter[type]] = {}
     for item in items:
         for name, value in item.items() if isinstance(item, dict) else ():
             kinds.setdefault(name, Counter())[type(value)] += value is not None
     for number, item in enumerate(items, 1):
         for name, value in item.items() if isinstance(item, dict) else ():
-            if value is not None and type(value) is not kinds[name].most_common(1)[0][0]:
+            of_list = {type(each) for each in value if each is not None} if isinstance(value, list) else set()
+            is_odd = value is not None and type(value) is not kinds[name].most_common(1)[0][0]
+            if is_odd or len(of_list) > 1:
                 return f"{word} {number}, {name}"
     return ""
 

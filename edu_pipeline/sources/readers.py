@@ -227,7 +227,10 @@ def _geojson(path: Path, file: File, where: str) -> Read:
     check_no_nul(path, where)
     features = geopandas.read_file(path, engine="pyogrio").to_crs(4326)
     check_geometries(path, features.geometry.isna().to_numpy(), where)
-    properties = pl.from_pandas(features.drop(columns="geometry"))
+    try:
+        properties = pl.from_pandas(features.drop(columns="geometry"))
+    except TypeError as error:  # pyarrow's, of values of several kinds
+        raise ValueError(error) from error
     frame = _renamed(properties.lazy(), properties.columns, where)
     return Read(_as_text(frame.with_columns(ewkb.encoded(features.geometry.to_numpy()))), begins=first_line(path))
 

@@ -38,6 +38,7 @@ POINT = {"type": "Point", "coordinates": [5.0, 46.0]}
         ("f.json", LINES + b'{"code": [[1]]}]', "item 3, code"),
         ("f.json", LINES + b'{"code": {"code": 1}}]', "item 3, code"),
         ("f.geojson", features(POINT, {"type": "LineString", "coordinates": [[0, 0]]}), "feature 2, geometry"),
+        ("f.geojson", features(POINT, POINT, POINT).replace(b'"01001"', b'[null, "x", 1]'), "feature 1, code"),
         ("f.geojson", features(POINT, POINT)[:-3] + b"]", "line 1, column "),
         ("f.geojson", b'{"error": {"code": 400}}', "line 1"),
     ],
