@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
 import pytest
 
@@ -37,9 +38,9 @@ def normalised(normaliser: Callable[[pl.Expr], pl.Expr], *texts: str) -> list[st
 def test_code_columns_have_patterns(table: Table) -> None:
     columns = table.contract.columns()
     read_from_files = [name for name, spec in c.specs(table.contract).items() if spec.upstream]
-    codes = [name for name in read_from_files if CODE.search(name) and columns[name].dtype == pl.String]
-    patterns = {name: columns[name].regex for name in codes}  # type: ignore[attr-defined]
-    assert [name for name, pattern in patterns.items() if pattern is None] == []
+    codes = {name: columns[name] for name in read_from_files if CODE.search(name) and columns[name].dtype == pl.String}
+    patterns = {name: column.regex for name, column in codes.items() if isinstance(column, dy.String) and column.regex}
+    assert patterns.keys() == codes.keys()
     values = pl.Series(NO_CODES)
     assert {name: values.filter(values.str.contains(pattern)).to_list() for name, pattern in patterns.items()} == {
         name: [] for name in codes

@@ -80,9 +80,9 @@ class Publishers:
 @pytest.fixture(scope="module")
 def publishers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Publishers]:
     folder = tmp_path_factory.mktemp("publishers")
-    with serving(make(folder / "sample", "sample")) as server:
+    with serving(make(folder / "sample", "sample")) as server, pytest.MonkeyPatch.context() as patch:
         publishers = Publishers(server, Archive(UPath(folder / "archive")))
-        server.answer = publishers.answer  # type: ignore[method-assign]
+        patch.setattr(server, "answer", publishers.answer)
         yield publishers
 
 
