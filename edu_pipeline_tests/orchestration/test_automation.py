@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.database.views import views
 from edu_pipeline.definitions import defs
+from edu_pipeline.errors import FileInvalid
 from edu_pipeline.loading.lineage import downstream_of, used_sources
 from edu_pipeline.loading.releases import ask_publishers, fetch_if_new
 from edu_pipeline.monitoring import alerts
@@ -38,7 +40,7 @@ def here(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def tick(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
     """What the sensor answers."""
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         answer = release_sensor(dg.build_sensor_context(instance, cursor=cursor))
     assert isinstance(answer, dg.SensorResult | dg.SkipReason)
     return answer
@@ -105,6 +107,40 @@ def test_a_release_whose_load_would_stop_is_not_requested(
     }
     stand_in.put_sales([sale("01001")])
     assert {name for name in selected(tick(cursor)) if name.startswith("raw/")} == raw({SALES})
+
+
+def test_a_refused_file_is_fixed_when_a_run_takes_the_next(
+    here: Settings, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by a run that meets the refused one again, and not by one that has nothing to do with the source."""
+    posted: list[tuple[str, str]] = []
+    archive, webhook, step = (
+        Archive(here.archive_root),
+        SecretStr("https://example.org/hook"),
+        "raw__dvf_indicateurs_communes",
+    )
+
+    def post(title: str, text: str, *_: object) -> bool:
+        posted.append((title, text))
+        return True
+
+    def fetch() -> None:
+        fetch_if_new(catalogue()[SALES], here, stand_in.database, archive, datetime.now(UTC))
+
+    monkeypatch.setattr(alerts, "post", post)
+    stand_in.put(SALES, "communesdvf2024.csv", "<html>Maintenance</html>")
+    with pytest.raises(FileInvalid) as refused:
+        fetch()
+    alert = alerts.from_run(step, "daily_refresh", str(refused.value), "1", None)
+    automation.post_alerts([alert], webhook)
+    automation.post_red_checks({step}, "daily_refresh", webhook)
+    stand_in.put_sales([sale("01001")])
+    fetch()
+    automation.post_red_checks({"raw__insee_pcs", "info_communes"}, "daily_refresh", webhook)
+    assert posted == [(alert.title, alert.text)]
+    for _ in range(2):
+        automation.post_red_checks({step}, "daily_refresh", webhook)
+    assert posted[1:] == [("Fixed", alert.cause)]
 
 
 def test_what_was_fetched_is_no_longer_new(here: Settings, stand_in: StandIn) -> None:
