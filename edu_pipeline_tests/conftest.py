@@ -12,9 +12,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from upath import UPath
+from xdist.scheduler import LoadFileScheduling
 
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
@@ -26,6 +28,20 @@ from edu_pipeline_tests.stand_in import StandIn
 
 CLUSTER = "EDU_TESTS_CLUSTER"
 
+LONGEST = (
+    "test_zero_impact.py",
+    "test_rebuild.py",
+    "test_ui.py",
+    "test_end_to_end.py",
+    "test_rebuild_guide.py",
+    "test_swap.py",
+    "test_whole_way.py",
+    "test_background.py",
+    "test_adding_a_table.py",
+    "test_threaded_executor.py",
+)
+"""The modules that take longest, in this order; the others take seconds."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the cluster in the process that started the run; its workers find its folder in the environment."""
@@ -36,6 +52,21 @@ def pytest_configure(config: pytest.Config) -> None:
         stack = ExitStack()
         config.add_cleanup(stack.close)
         os.environ[CLUSTER] = str(stack.enter_context(own_server()).home)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first, so that no worker is left alone with one at the end."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(LONGEST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Give each module to one worker, so that what its tests share is made once; `--dist` may ask for another way."""
+    if config.option.dist != "load":
+        return None
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

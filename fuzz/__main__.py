@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from edu_pipeline.catalogue import File
@@ -137,7 +137,7 @@ def mutants(seed: int, count: int, chosen: list[Subject]) -> Iterator[tuple[str,
 def _verdict(subject: Subject, name: str, rng: random.Random) -> Verdict:
     mutation, expected = MUTATIONS[name], subject.expected
     mutant = mutation.apply(rng, subject.document)
-    make: Callable[[], Rows] = lambda: subject.rows(mutant)  # noqa: E731 - one expression
+    make = partial(subject.rows, mutant)
     return judged(make, subject.table, expected, mutation.keeps_values and subject.row_by_row, subject.name_of(mutant))
 
 

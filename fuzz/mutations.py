@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from fuzz import containers, json_damage
 
@@ -145,8 +145,8 @@ def _short_row(rng: random.Random, rows: list[list[str]]) -> list[list[str]]:
 
 def _form(**choices: tuple[object, ...]) -> Mutation:
     def apply(rng: random.Random, document: Document) -> Document:
-        chosen: dict[str, object] = {name: rng.choice(values) for name, values in choices.items()}
-        return replace(document, **chosen)  # type: ignore[arg-type]
+        chosen: dict[str, Any] = {name: rng.choice(values) for name, values in choices.items()}
+        return replace(document, **chosen)
 
     return Mutation(apply)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, LiteralString
 
 import polars as pl
 from psycopg import sql
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from edu_pipeline.database.connection import Connection
@@ -148,22 +148,22 @@ def published_before(connection: Connection, load: Load, other_schema: str) -> L
 
 def last_change(connection: Connection, schema: str) -> dict[str, int]:
     """For every table of the target schema the id of the newest load that changed a row: its version."""
-    rows = connection.execute(
+    return _pairs(
+        connection,
         "SELECT table_name, max(id) FROM edu_pipeline.loads WHERE target_schema = %s AND state = 'published' "
         "AND strategy <> 'nothing' GROUP BY table_name",
-        [schema],
+        schema,
     )
-    return {str(name): int(version) for name, version in rows}  # type: ignore[call-overload]
 
 
 def last_changed_at(connection: Connection, schema: str) -> dict[str, datetime]:
     """For every table of the target schema the end of the newest load that changed a row."""
-    rows = connection.execute(
+    return _pairs(
+        connection,
         "SELECT table_name, max(finished_at) FROM edu_pipeline.loads WHERE target_schema = %s AND state = 'published' "
         "AND strategy <> 'nothing' GROUP BY table_name",
-        [schema],
+        schema,
     )
-    return {str(name): changed_at for name, changed_at in rows}  # type: ignore[misc]
 
 
 def previous_rows(connection: Connection, schema: str, other_schema: str, table: str) -> int | None:
@@ -188,12 +188,12 @@ def release_dates(connection: Connection, releases: Mapping[str, str]) -> dict[s
     Args:
         releases: source to release.
     """
-    rows = connection.execute(
+    return _pairs(
+        connection,
         "SELECT source, coalesce(published_at, retrieved_at) FROM edu_pipeline.releases "
         "JOIN jsonb_each_text(%s) AS used ON used.key = source AND used.value = release",
-        [Jsonb(dict(releases))],
+        Jsonb(dict(releases)),
     )
-    return {str(source): moment for source, moment in rows}  # type: ignore[misc]
 
 
 def loaded_tables(connection: Connection) -> set[str]:
@@ -235,3 +235,9 @@ def quarantine(connection: Connection, load: Load, limit: int) -> list[tuple[str
         [load.id, limit],
     )
     return [(str(key), str(reasons)) for key, reasons in rows]
+
+
+def _pairs(connection: Connection, statement: LiteralString, value: object) -> dict[str, Any]:
+    """The rows of a query with one parameter and two columns: name to value."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return dict(cursor.execute(statement, [value]).fetchall())

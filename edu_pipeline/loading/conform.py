@@ -261,7 +261,7 @@ def _expectation(check: str, column: dy.Column) -> str:
     if check == "nullability":
         return "a value"
     if check == "regex":
-        return f"text that matches {column.regex}"  # type: ignore[attr-defined]
+        return f"text that matches {getattr(column, check)}"
     if check in ("min", "max"):
         return f"at {'least' if check == 'min' else 'most'} {getattr(column, check)}"
     return check.removeprefix("check__").replace("_", " ")

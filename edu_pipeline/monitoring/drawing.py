@@ -171,7 +171,7 @@ def lines(axes: Axes, series: list[tuple[str, list[tuple[datetime, float]]]], ti
         axes.legend(fontsize=FONT_SIZE - 1, frameon=False, loc="upper left", bbox_to_anchor=(1, 1), reverse=True)
         axes.xaxis.get_offset_text().set_fontsize(FONT_SIZE)
         locator = axes.xaxis.get_major_locator()
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # no hints
     axes.set_ylim(bottom=0)
     _name(axes, title, "", label)
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn
 
 import polars as pl
 
@@ -122,10 +122,10 @@ def _lines(path: Path, header: _Header | None = None) -> pl.LazyFrame:
     return lines.filter(pl.col("number") >= header.line) if header else lines
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
     with path.open("rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path) if packed else path.open("rb")
 
 
 # --- encoding and line ends
@@ -148,10 +148,10 @@ def _as_utf8(path: Path, encoding: str, scratch: Path, where: str) -> tuple[Path
 def _first_wrong_line(path: Path) -> tuple[int, bytes]:
     """The number and the beginning of the first line that is not UTF-8; of the last line if all are."""
     with _open(path) as stream:
-        for number, line in enumerate(stream, 1):  # noqa: B007 - the last one counts too
+        for number, line in enumerate(stream, 1):
             if not _is_utf8(line):
-                break
-        return number, line[:SAMPLE]
+                return number, line[:SAMPLE]
+    return number, line[:SAMPLE]
 
 
 def _is_utf8(text: bytes) -> bool:

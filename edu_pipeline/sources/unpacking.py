@@ -174,7 +174,7 @@ def _as_stored(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
     """The member as it is packed. zipfile may unpack gigabytes at once, and stops at the size that the archive says."""
     packed = copy.copy(info)
     packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
-    packed.CRC = None  # type: ignore[assignment]  # zipfile then checks none
+    del packed.CRC  # zipfile then checks none
     return packed
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edu_pipeline.database.connection import Database
-from edu_pipeline_tests.programs import run
+from edu_pipeline_tests.programs import run_here
 
 SOURCE = "fr-en-ips-lycees-ap2023"
 
@@ -18,12 +18,12 @@ def test_a_table_asked_for_by_name_fails(database: Database, tmp_path: Path, opt
     for name in ("export.csv", f"{SOURCE} (1).csv"):
         (tmp_path / SOURCE / name).write_text("uai;ips\n")
     settings = {"EDU_DATABASE_URL": database.url, "EDU_UPSTREAM": str(tmp_path)}
-    ended = run("edu-pipeline", "refresh", "ips_lycees", *options, **settings)
+    ended = run_here("refresh", "ips_lycees", *options, **settings)
     assert ended.returncode == 1
     assert f"found export.csv, {SOURCE} (1).csv." in ended.stderr
     assert rf"matches '{SOURCE}\\.csv'" in ended.stderr
     assert "tables and views to bring up to date: 0" in ended.stderr
     if not options:
-        unnamed = run("edu-pipeline", "refresh", **settings)
+        unnamed = run_here("refresh", **settings)
         assert unnamed.returncode == 0
         assert "found export.csv" in unnamed.stderr

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -67,9 +68,9 @@ def test_create_start_stop_and_start_again(cluster: Cluster, monkeypatch: pytest
     commands_run: list[str] = []
     run = subprocess.run
 
-    def watch(command: list[str], **options: object) -> object:
+    def watch(command: list[str], **options: Any) -> object:
         commands_run.append(" ".join(map(str, command)))
-        return run(command, **options)  # type: ignore[call-overload]
+        return run(command, **options)
 
     monkeypatch.setattr(subprocess, "run", watch)
     monkeypatch.setenv("PGPORT", "1")

@@ -14,10 +14,10 @@ from psycopg.rows import dict_row
 
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.views import views
-from edu_pipeline.sample.shelf import make
 from edu_pipeline.table import tables
 from edu_pipeline_tests.database.plan_queries import FRESHNESS, INDEX, LYCEES, REFRESH, RESULTS, SEARCH_PATH
-from edu_pipeline_tests.programs import run
+from edu_pipeline_tests.programs import run_here
+from edu_pipeline_tests.sample.sample_files import copied_sample
 
 Row = dict[str, Any]
 Session = psycopg.Connection[Row]
@@ -30,9 +30,9 @@ def rebuilt(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
         url = cluster.url(f"plan_sql_{os.getpid()}")
-        upstream = make(tmp_path_factory.mktemp("upstream"), "sample").folder
+        upstream = copied_sample(tmp_path_factory.mktemp("upstream")).folder
         home = tmp_path_factory.mktemp("home")
-        outcome = run("edu-pipeline", "rebuild", EDU_HOME=str(home), EDU_DATABASE_URL=url, EDU_UPSTREAM=str(upstream))
+        outcome = run_here("rebuild", EDU_HOME=str(home), EDU_DATABASE_URL=url, EDU_UPSTREAM=str(upstream))
         assert outcome.returncode == 0, outcome.stderr
         yield url
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
@@ -49,7 +50,7 @@ def average(connection: Connection, departement: str, indicator: str, rate: floa
     put(connection, "crime_indicateur_avg", code_departement=departement, **row)
 
 
-def rows_of(connection: Connection, view: str) -> dict[str, dict[str, object]]:
+def rows_of(connection: Connection, view: str) -> dict[str, dict[str, Any]]:
     """The rows of a view, after a refresh, by key."""
     connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(view)))
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -84,11 +85,11 @@ def test_an_arrondissement_has_its_own_row_or_else_its_citys(connection: Connect
     paris = rows_of(connection, "commune_context_cache")
     assert paris.keys() == {"75056", "75107", "92051"}
     seventh = paris["75107"]
-    assert seventh["immobilier"]["prix_m2_moyen"] == 9_800  # type: ignore[index]
-    assert seventh["revenu"]["mediane_niveau_vie"] == 45_000  # type: ignore[index]
-    assert seventh["revenu"]["taux_pauvrete"] is None, "hidden: not the city's"  # type: ignore[index]
-    assert seventh["local_services"]["pharmacie"] == 40  # type: ignore[index]
-    assert {"code_commune", "commune"}.isdisjoint(seventh["local_services"])  # type: ignore[arg-type]
+    assert seventh["immobilier"]["prix_m2_moyen"] == 9_800
+    assert seventh["revenu"]["mediane_niveau_vie"] == 45_000
+    assert seventh["revenu"]["taux_pauvrete"] is None, "hidden: not the city's"
+    assert seventh["local_services"]["pharmacie"] == 40
+    assert {"code_commune", "commune"}.isdisjoint(seventh["local_services"])
     neuilly, unknown = {"code_commune": "92051", "nom_commune": "Neuilly-sur-Seine"}, {"code_commune": "99999"}
     assert seventh["neighbours"] == paris["75056"]["neighbours"] == [neuilly, unknown | {"nom_commune": None}]
     assert paris["92051"]["immobilier"] is paris["92051"]["local_services"] is None
@@ -112,8 +113,8 @@ def test_a_school_without_any_context_is_in_its_view(connection: Connection) -> 
     assert lycees.keys() == {"1300023U"}, "the latest session only"
     lycee = lycees["1300023U"]
     assert (lycee["code_commune"], lycee["nom_commune"]) == ("99130", "ANDORRE LA VIEILLE")
-    assert lycee["results"]["presents_toutes_series"] == 93  # type: ignore[index]
-    assert {"uai", "etablissement", "secteur"}.isdisjoint(lycee["results"])  # type: ignore[arg-type]
+    assert lycee["results"]["presents_toutes_series"] == 93
+    assert {"uai", "etablissement", "secteur"}.isdisjoint(lycee["results"])
     assert lycee["has_section_internationale"] is False
     assert lycee["specialites_array"] is lycee["options"] is lycee["ips"] is None
     assert set(context(lycee).values()) == {None}
@@ -187,7 +188,7 @@ def test_crime_level(connection: Connection) -> None:
     communes = rows_of(connection, "commune_context_cache")
     for code, (rates, _, _) in zip(expected, LEVELS, strict=True):
         published = {indicator for indicator, rate in rates.items() if rate is not None}
-        assert set(communes[code]["crime_indicateurs"] or {}) == published  # type: ignore[call-overload]
+        assert set(communes[code]["crime_indicateurs"] or {}) == published
         assert communes[code]["crime_annee"] == (2024 if published else None)
 
 

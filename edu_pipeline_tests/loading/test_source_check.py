@@ -20,13 +20,13 @@ from edu_pipeline.cli.main import app
 from edu_pipeline.loading.source_check import SourceCheck, check_sources, closest_names
 from edu_pipeline.sample.misbehaviour import Misbehaviour
 from edu_pipeline.sample.server import SampleServer, serving
-from edu_pipeline.sample.shelf import make
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.fetch import fetch
 from edu_pipeline.sources.form import Part, form_of
 from edu_pipeline.sources.licences import same_licence
 from edu_pipeline.sources.policy import Policy
+from edu_pipeline_tests.sample.sample_files import copied_sample
 
 SALES, LYCEES, EQUIPMENT, CRIME = "dvf-indicateurs-communes", "fr-en-ips-lycees-ap2023", "insee-bpe", "ssmsi-communale"
 COMMUNES, CONTOURS, PARIS, OPTIONS = (
@@ -63,7 +63,7 @@ class Publishers:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleServer]:
-    with serving(make(tmp_path_factory.mktemp("check") / "sample", "sample")) as server:
+    with serving(copied_sample(tmp_path_factory.mktemp("check") / "sample")) as server:
         yield server
 
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from edu_pipeline.database.connection import Database
+from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.errors import TableBusy
 from edu_pipeline.loading import writing
 from edu_pipeline.loading.difference import difference
@@ -28,8 +28,8 @@ INDEXES = (
 
 
 @pytest.fixture
-def large(database: Database) -> Table:
-    """A partitioned table with 20,000 rows and two indexes."""
+def partitioned(database: Database) -> Table:
+    """An empty partitioned table with two indexes."""
     table = a_table(Crimes, "crimes", large=True)
     with database.connect() as connection:
         connection.execute(
@@ -37,20 +37,62 @@ def large(database: Database) -> Table:
             "PARTITION BY LIST (annee);"
             "CREATE INDEX ON crimes (nombre); CREATE TABLE crimes__rows PARTITION OF crimes DEFAULT"
         )
-    publish(database, table, crimes(20_000, 1))
     return table
 
 
-def publish(database: Database, table: Table, new: pl.DataFrame) -> str:
+@pytest.fixture
+def large(database: Database, partitioned: Table) -> Table:
+    """The partitioned table with 20,000 rows."""
+    publish(database, partitioned, crimes(20_000, 1))
+    return partitioned
+
+
+def published(connection: Connection, table: Table) -> pl.DataFrame:
+    """The rows of the table."""
+    rows = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table.name))).fetchall()
+    return pl.DataFrame(rows, schema=crimes(1, 1).schema, orient="row")
+
+
+def publish(database: Database, table: Table, new: pl.DataFrame, *, unread: bool = False) -> str:
     with database.connect() as connection:
         writing.sweep(connection, table)
-        rows = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table.name))).fetchall()
-        old = pl.DataFrame(rows, schema=new.schema, orient="row")
-        written = writing.write(
-            connection, table, new.lazy(), difference(new.lazy(), old.lazy(), table.key), unread=False
-        )
+        change = difference(new.lazy(), published(connection, table).lazy(), table.key)
+        written = writing.write(connection, table, new.lazy(), change, unread=unread)
         written.publish()
         return written.strategy
+
+
+def with_counts(*counts: int | None) -> pl.DataFrame:
+    """A row per count, in their order; None leaves the row out."""
+    return crimes(len(counts), 0).with_columns(nombre=pl.Series(counts, dtype=pl.Int32)).drop_nulls()
+
+
+@pytest.mark.parametrize("unread", [False, True])
+@pytest.mark.parametrize(
+    ("counts", "strategy"),
+    [
+        ([1, 1, 1, 1], "nothing"),
+        ([1, None, 1, 1], "delta"),
+        ([1, 2, 1, 1], "delta"),
+        ([1, 1, 1, 1, 1], "delta"),
+        ([2, None, 1, 1], "delta"),
+        ([2, 2, None, None], "delta"),
+        ([2, 2, None, 1, 1, 1], "delta"),
+        ([2, 2, 2, 2], "delta"),
+        ([None, None, None, None, 1], "delta"),
+    ],
+)
+def test_a_delta_leaves_the_new_rows_and_no_others(
+    database: Database, counts: list[int | None], strategy: str, unread: bool
+) -> None:
+    """Also of a table that nobody reads yet but that has rows."""
+    table, new = a_table(Crimes, "sales"), with_counts(*counts)
+    with database.connect() as connection:
+        connection.execute("CREATE TABLE sales (cle text, annee integer, nombre integer, PRIMARY KEY (cle, annee))")
+    publish(database, table, crimes(4, 1))
+    assert publish(database, table, new, unread=unread) == strategy
+    with database.connect() as connection:
+        assert published(connection, table).sort("cle").equals(new)
 
 
 @pytest.mark.parametrize("referenced", [False, True])
@@ -104,6 +146,27 @@ def test_an_exchanged_table_is_not_empty_for_an_older_snapshot(database: Databas
         older.execute("SELECT 1")
         assert publish(database, large, crimes(20_000, 2)) == "exchange"
         assert older.execute("SELECT min(nombre), count(*) FROM crimes").fetchone() == (2, 20_000)
+
+
+def test_more_than_a_fifth_of_a_large_table_is_an_exchange(database: Database, partitioned: Table) -> None:
+    assert publish(database, partitioned, crimes(1, 1)) == "exchange"
+    assert publish(database, partitioned, crimes(10, 1)) == "exchange"
+    assert publish(database, partitioned, with_counts(*[2] * 2, *[1] * 8)) == "delta"
+    assert publish(database, partitioned, with_counts(*[1] * 9, 2)) == "exchange"
+    assert publish(database, partitioned, with_counts(*[1] * 9, 2)) == "nothing"
+
+
+def test_attaching_the_next_partition_builds_no_index(database: Database, partitioned: Table) -> None:
+    """Readers wait while it is attached."""
+    indexes = "SELECT indexrelid::int FROM pg_index WHERE indrelid = to_regclass(%s) ORDER BY 1"
+    new, none = crimes(10, 1), crimes(0, 1)
+    change = difference(new.lazy(), none.lazy(), partitioned.key)
+    with database.connect() as connection:
+        written = writing.write(connection, partitioned, new.lazy(), change, unread=False)
+        name = written.rows.as_string(connection)
+        before = connection.execute(indexes, [name]).fetchall()
+        written.publish()
+        assert connection.execute(indexes, [name]).fetchall() == before and len(before) == 2
 
 
 def test_a_small_difference_of_a_large_table_is_a_delta(database: Database, large: Table) -> None:

@@ -15,7 +15,7 @@ from edu_pipeline.errors import FileInvalid, SchemaMissing
 from edu_pipeline.monitoring import status
 from edu_pipeline.monitoring.health import UNANSWERED, Health, ages_over_time, health
 from edu_pipeline.orchestration.data_freshness import health_metadata
-from edu_pipeline_tests.programs import run
+from edu_pipeline_tests.programs import run_here
 from edu_pipeline_tests.servers import new_database
 from edu_pipeline_tests.stand_in import SALES, StandIn, sale
 
@@ -148,14 +148,14 @@ def test_dashboard_shows_every_source_and_table(loaded: StandIn) -> None:
 
 def test_monitoring_gets_json_and_an_exit_code(loaded: StandIn) -> None:
     environment = {"EDU_DATABASE_URL": loaded.database.url, "EDU_ARCHIVE": str(loaded.archive.root)}
-    yellow = run("edu-pipeline", "health", "--json", **environment)
+    yellow = run_here("health", "--json", **environment)
     assert yellow.returncode == 0, yellow.stderr
     state = json.loads(yellow.stdout)
     assert (state["state"], state["invented"]) == ("yellow", False)
     with loaded.database.connect() as connection:
         note_answer(connection, "1", "1", NO_ANSWER, UNANSWERED)
-    assert run("edu-pipeline", "health", "--json", **environment).returncode == 1
-    red = run("edu-pipeline", "health", **environment)
+    assert run_here("health", "--json", **environment).returncode == 1
+    red = run_here("health", **environment)
     assert red.returncode == 1
     assert f"{SALES}: no answer to the last {UNANSWERED} requests" in red.stdout
 
@@ -187,7 +187,7 @@ def test_missing_schema_has_no_tables_and_no_health(stand_in: StandIn) -> None:
 @pytest.mark.parametrize("command", ["status", "health", "checksum", "refresh", "rebuild --if-empty"])
 def test_a_new_database_is_to_be_migrated(command: str, cluster: Cluster) -> None:
     with new_database(cluster, "template1") as name:
-        ended = run("edu-pipeline", *command.split(), EDU_DATABASE_URL=cluster.url(name))
+        ended = run_here(*command.split(), EDU_DATABASE_URL=cluster.url(name))
     assert ended.returncode == 1
     assert (
         ended.stderr.startswith("SchemaMissing: schema educational_data: ") and "edu-pipeline migrate" in ended.stderr

@@ -138,7 +138,7 @@ def test_choropleth_maps_means_of_the_largest_departement(database: Database) ->
     histogram, choropleth = panels(database, "ips_colleges")
     assert choropleth.get_title() == "ips, département 01"
     values = choropleth.collections[0].get_array()
-    assert values is not None and sorted(values.compressed()) == [100, 120]  # type: ignore[attr-defined]
+    assert values is not None and sorted(np.ma.compressed(values)) == [100, 120]
     assert len(values) == 3  # the commune without a value is on the map
     assert legend(histogram) == ["mean of 8 rows: 90.0"]
     assert picture(plots.plot("ips_colleges", database)).size == (680, 220)

@@ -38,10 +38,10 @@ from edu_pipeline.settings import PROJECT, Settings, settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
 from edu_pipeline_tests import programs
-from edu_pipeline_tests.operations.generations import COMMUNES, LIVE, WHOLE, content, publish, schemas, whole
+from edu_pipeline_tests.operations.generations import COMMUNES, LIVE, WHOLE, content, publish, rebuild, schemas, whole
 from edu_pipeline_tests.operations.readers import Readers, reading
 from edu_pipeline_tests.operations.waits import HANG, wait_for_advisory_lock, wait_until
-from edu_pipeline_tests.programs import BIN, run
+from edu_pipeline_tests.programs import BIN, run, run_here
 from edu_pipeline_tests.stand_in import SALES_HEADER, StandIn, sale
 
 REBUILD = ["edu-pipeline", "rebuild"]
@@ -84,8 +84,8 @@ def filled(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFac
     publish(stand_in, 1)
     with pytest.MonkeyPatch.context() as patch:
         _set(patch, stand_in)
-        rebuild = run(*REBUILD)
-        assert rebuild.returncode == 0, rebuild.stderr
+        rebuilt = run_here("rebuild")
+        assert rebuilt.returncode == 0, rebuilt.stderr
     yield stand_in
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -170,12 +170,12 @@ def test_only_an_empty_schema_is_rebuilt_on_request(live: StandIn, readers: Read
     with live.database.connect() as connection:
         rebuilds = "SELECT count(*) FROM edu_pipeline.rebuilds"
         before = connection.execute(rebuilds).fetchone()
-    ended = run(*REBUILD, "--if-empty")
+    ended = run_here("rebuild", "--if-empty")
     assert ended.returncode == 0, ended.stderr
     assert "new releases: " in ended.stderr
     with live.database.connect() as connection:
         assert connection.execute(rebuilds).fetchone() == before
-    assert run(*REBUILD, "--if-empty", "--offline").returncode == 2
+    assert run_here("rebuild", "--if-empty", "--offline").returncode == 2
 
 
 def test_status_shows_what_was_swapped_in(live: StandIn) -> None:
@@ -258,8 +258,7 @@ def test_two_at_once_by_dagster_and_by_our_command(live: StandIn, readers: Reade
 
 
 def test_an_earlier_day_is_rebuilt_without_publishers(live: StandIn, readers: Readers, tmp_path: Path) -> None:
-    publish(live, 2)
-    assert rebuild_here() == {}
+    rebuild(live, 2)
     entries = filter(None, map(live.archive.releases, catalogue()))
     moment = max(min(release.retrieved_at for release in releases) for releases in entries)
     moved = live.folder.rename(tmp_path / "moved")
@@ -269,7 +268,7 @@ def test_an_earlier_day_is_rebuilt_without_publishers(live: StandIn, readers: Re
         for _ in range(2):
             assert rebuild_here(as_of=(moment + timedelta(seconds=1)).isoformat()) == {}
             assert live.rows(WHOLE) == [whole(1)]
-            digests.append(run("edu-pipeline", "checksum", "--json").stdout)
+            digests.append(run_here("checksum", "--json").stdout)
         assert digests[0] == digests[1] and len(json.loads(digests[0])) == len(tables()) + len(views())
         assert rebuild_here(offline=True) == {}
         assert live.rows(WHOLE) == [whole(2)]
@@ -304,8 +303,7 @@ def test_an_empty_archive_has_nothing_to_rebuild_from(
 
 def test_a_long_load_of_the_live_schema_ends_first(live: StandIn, readers: Readers) -> None:
     """The lock of a load delays the swap, not the building; readers notice nothing."""
-    publish(live, 3)
-    assert rebuild_here() == {}
+    rebuild(live, 3)
     publish(live, 4)
     with start(*REBUILD) as process:
         with psycopg.connect(live.database.url) as loading:
@@ -322,18 +320,17 @@ def test_a_long_load_of_the_live_schema_ends_first(live: StandIn, readers: Reade
 
 def test_rollback_and_drop_by_the_command_line(live: StandIn, readers: Readers) -> None:
     for generation in (3, 4):
-        publish(live, generation)
-        assert rebuild_here() == {}
+        rebuild(live, generation)
     for expected in (3, 4):
-        back = run("edu-pipeline", "rollback")
+        back = run_here("rollback")
         assert back.returncode == 0, back.stderr
         assert live.rows(WHOLE) == [whole(expected)]
     declined = subprocess.run(
         [BIN / "edu-pipeline", "drop-previous"], cwd=PROJECT, input="n\n", capture_output=True, text=True, check=False
     )
     assert declined.returncode == 1 and "__previous" in schemas(live.database)
-    assert run("edu-pipeline", "drop-previous", "--yes").returncode == 0
-    back = run("edu-pipeline", "rollback")
+    assert run_here("drop-previous", "--yes").returncode == 0
+    back = run_here("rollback")
     assert back.returncode == 1 and "Traceback" not in back.stderr
     assert "NoPrevious: " in back.stderr and "edu-pipeline rebuild --as-of DAY" in " ".join(back.stderr.split())
     no_reader_noticed(readers)
@@ -347,9 +344,9 @@ def test_a_schema_of_others_or_an_odd_name_is_refused(
     with pytest.raises(SettingInvalid, match=r"EDU_SCHEMA: expected a lower-case identifier.*Choose another"):
         Settings()
     if schema == "public":
-        rebuild = run(*REBUILD)
-        assert rebuild.returncode == 1 and "SettingInvalid: EDU_SCHEMA" in rebuild.stderr
-        assert "Traceback" not in rebuild.stderr
+        refused = run_here("rebuild")
+        assert refused.returncode == 1 and "SettingInvalid: EDU_SCHEMA" in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 def test_a_reader_sees_one_generation_after_the_other(live: StandIn, readers: Readers) -> None:
@@ -357,5 +354,5 @@ def test_a_reader_sees_one_generation_after_the_other(live: StandIn, readers: Re
         publish(live, generation)
         assert rebuild_here() == {}
         readers.wait_for(generation)
-    assert run("edu-pipeline", "rollback").returncode == 0
+    assert run_here("rollback").returncode == 0
     no_reader_noticed(readers)

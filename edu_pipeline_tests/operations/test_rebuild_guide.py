@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from edu_pipeline.sample.shelf import make
 from edu_pipeline.settings import PROJECT
 from edu_pipeline_tests.guides import DOCS, Workbench, blocks, with_programs
+from edu_pipeline_tests.sample.sample_files import copied_sample
 from edu_pipeline_tests.servers import own_server
 
 GUIDE = DOCS / "REBUILD_GUIDE.md"
@@ -28,7 +28,7 @@ def workbench(tmp_path: Path) -> Iterator[Workbench]:
         settings = {
             "EDU_HOME": str(tmp_path),
             "EDU_DATABASE_URL": url,
-            "EDU_UPSTREAM": str(make(tmp_path / "upstream", "sample").folder),
+            "EDU_UPSTREAM": str(copied_sample(tmp_path / "upstream").folder),
         }
         yield Workbench(tmp_path, with_programs() | settings, {"2026-05-01": f"{datetime.now(UTC):%Y-%m-%d}"}, {})
 

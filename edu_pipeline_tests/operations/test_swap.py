@@ -76,7 +76,7 @@ def session_of(live: StandIn) -> Session:
 
 
 def test_readers_see_one_generation_at_a_time(live: StandIn) -> None:
-    with reading(live.database.url) as readers:
+    with reading(live.database.url, pause=0.002) as readers:
         readers.wait_for(1)
         rebuild(live, 2)
         readers.wait_for(2)

@@ -22,7 +22,8 @@ from edu_pipeline.database.migrate import migrate
 from edu_pipeline.errors import EduError
 from edu_pipeline.sample.shelf import make
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline_tests.programs import run
+from edu_pipeline_tests.programs import run_here
+from edu_pipeline_tests.sample.sample_files import copied_sample
 from edu_pipeline_tests.servers import own_server
 from edu_pipeline_tests.stand_in import SALES, StandIn
 
@@ -186,7 +187,7 @@ def settings(server: Cluster) -> list[str]:
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample's files, in a directory that stands in for the publishers."""
-    return make(tmp_path_factory.mktemp("upstream"), "sample").folder
+    return copied_sample(tmp_path_factory.mktemp("upstream")).folder
 
 
 @pytest.mark.parametrize("postgis", [True, False], ids=["PostGIS in public", "no PostGIS"])
@@ -206,7 +207,7 @@ def test_nothing_of_the_application_is_touched(
         if command == "publish":
             make(upstream, "sample").publish(SALES)
             continue
-        result = run("edu-pipeline", *command.split())
+        result = run_here(*command.split())
         assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
         now = snapshot(server, extensions)
         has_references = has_references or command == "roles"

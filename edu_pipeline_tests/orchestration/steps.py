@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import dagster as dg
 
@@ -20,9 +19,9 @@ def job_of(assets: Sequence[dg.AssetsDefinition]) -> dg.JobDefinition:
 
 
 def run_steps(
-    folder: Path, assets: Sequence[dg.AssetsDefinition], steps_at_once: int, *, raise_on_error: bool = False
+    assets: Sequence[dg.AssetsDefinition], steps_at_once: int, *, raise_on_error: bool = False
 ) -> dict[str, list[str]]:
-    """Run ``assets`` with Dagster's state in ``folder``.
+    """Run ``assets`` with Dagster's state in memory.
 
     Returns:
         Step to the types of its events, in their order.
@@ -30,7 +29,7 @@ def run_steps(
     os.environ["EDU_STEPS_AT_ONCE"] = str(steps_at_once)
     settings.cache_clear()
     entries: list[dg.EventLogEntry] = []
-    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         run_id = run_job(job_of(assets), instance, entries.append, raise_on_error=raise_on_error)
         assert instance.get_run_stats(run_id).end_time
         logged = [entry.dagster_event for entry in instance.all_logs(run_id) if entry.dagster_event]

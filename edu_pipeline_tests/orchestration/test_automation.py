@@ -21,7 +21,6 @@ from edu_pipeline.orchestration import automation
 from edu_pipeline.orchestration.automation import release_sensor
 from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.sources.fetch import fetch_if_any
 from edu_pipeline.table import tables
 from edu_pipeline_tests.stand_in import SALES, SALES_HEADER, StandIn, sale
 
@@ -41,7 +40,7 @@ def here(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def tick(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
     """What the sensor answers."""
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         answer = release_sensor(dg.build_sensor_context(instance, cursor=cursor))
     assert isinstance(answer, dg.SensorResult | dg.SkipReason)
     return answer
@@ -110,30 +109,38 @@ def test_a_release_whose_load_would_stop_is_not_requested(
     assert {name for name in selected(tick(cursor)) if name.startswith("raw/")} == raw({SALES})
 
 
-def test_a_refused_source_is_not_posted_as_fixed(
+def test_a_refused_file_is_fixed_when_a_run_takes_the_next(
     here: Settings, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A later run succeeds, since the refused file is not tried again; the source is not well for that."""
-    posted: list[str] = []
+    """Not by a run that meets the refused one again, and not by one that has nothing to do with the source."""
+    posted: list[tuple[str, str]] = []
+    archive, webhook, step = (
+        Archive(here.archive_root),
+        SecretStr("https://example.org/hook"),
+        "raw__dvf_indicateurs_communes",
+    )
 
-    def post(title: str, text: str, link: str | None, webhook: SecretStr) -> bool:
-        posted.append(f"{title}: {text}")
+    def post(title: str, text: str, *_: object) -> bool:
+        posted.append((title, text))
         return True
 
+    def fetch() -> None:
+        fetch_if_new(catalogue()[SALES], here, stand_in.database, archive, datetime.now(UTC))
+
     monkeypatch.setattr(alerts, "post", post)
-    hook, step = SecretStr("https://example.org/hook"), f"raw__{catalogue()[SALES].slug}"
-    stand_in.put(SALES, "communesdvf2024.csv", "<!doctype html>")
+    stand_in.put(SALES, "communesdvf2024.csv", "<html>Maintenance</html>")
     with pytest.raises(FileInvalid) as refused:
-        fetch_if_any(catalogue()[SALES], stand_in.archive, here.upstream)
+        fetch()
     alert = alerts.from_run(step, "daily_refresh", str(refused.value), "1", None)
-    automation.post_alerts([alert], hook)
-    assert fetch_if_any(catalogue()[SALES], stand_in.archive, here.upstream) is None
-    automation.post_red_checks([step], "daily_refresh", hook)
-    assert len(posted) == 1 and posted[0].startswith(f"{alert.title}: FileInvalid")
+    automation.post_alerts([alert], webhook)
+    automation.post_red_checks({step}, "daily_refresh", webhook)
     stand_in.put_sales([sale("01001")])
-    assert fetch_if_any(catalogue()[SALES], stand_in.archive, here.upstream)
-    automation.post_red_checks([step], "daily_refresh", hook)
-    assert posted[1:] == [f"Fixed: {alert.cause}"]
+    fetch()
+    automation.post_red_checks({"raw__insee_pcs", "info_communes"}, "daily_refresh", webhook)
+    assert posted == [(alert.title, alert.text)]
+    for _ in range(2):
+        automation.post_red_checks({step}, "daily_refresh", webhook)
+    assert posted[1:] == [("Fixed", alert.cause)]
 
 
 def test_what_was_fetched_is_no_longer_new(here: Settings, stand_in: StandIn) -> None:

@@ -6,7 +6,7 @@ the executor as a whole (``test_threaded_executor.py``).
 The tested module is imported inside the tests, so that a missing name fails the test of that name, with a clear text.
 """
 
-# ruff: noqa: PLC0415
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 

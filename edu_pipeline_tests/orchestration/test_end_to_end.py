@@ -18,7 +18,7 @@ from psycopg import sql
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.views import views
 from edu_pipeline.table import tables
-from edu_pipeline_tests.programs import run, status
+from edu_pipeline_tests.programs import run, run_here, status
 from edu_pipeline_tests.real_files import upstream
 
 IVAC = "fr-en-indicateurs-valeur-ajoutee-colleges/fr-en-indicateurs-valeur-ajoutee-colleges.csv"
@@ -59,7 +59,7 @@ def filled(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFac
         patch.setenv("EDU_DATABASE_URL", cluster.url(name))
         patch.setenv("EDU_UPSTREAM", str(upstream()))
         for command in (["migrate"], ["rebuild"]):
-            process = run("edu-pipeline", *command)
+            process = run_here(*command)
             assert process.returncode == 0, process.stderr
         yield {"url": cluster.url(name), "home": str(home)}
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
@@ -208,7 +208,7 @@ def test_a_second_refresh_writes_nothing(environment: dict[str, Any]) -> None:
     )
     query(environment, "SELECT pg_stat_force_next_flush()")
     counters = query(environment, written)
-    process = run("edu-pipeline", "refresh")
+    process = run_here("refresh")
     assert process.returncode == 0, process.stderr
     assert "new releases: 0; tables and views to bring up to date: 0" in process.stderr
     assert query(environment, written) == counters
@@ -218,7 +218,7 @@ def test_a_second_refresh_writes_nothing(environment: dict[str, Any]) -> None:
 def test_a_rebuild_of_the_same_files_by_dagster_changes_no_row(environment: dict[str, Any]) -> None:
     rebuild = run("dagster", "job", "execute", "-m", "edu_pipeline.definitions", "-j", "full_rebuild")
     assert rebuild.returncode == 0, rebuild.stderr[-3000:]
-    refresh = run("edu-pipeline", "refresh", "ips_lycees", "--force")
+    refresh = run_here("refresh", "ips_lycees", "--force")
     assert refresh.returncode == 0, refresh.stderr
     entry = status()["ips_lycees"]
     assert (entry["added"], entry["changed"], entry["removed"]) == (0, 0, 0)
@@ -230,7 +230,7 @@ def test_the_run_is_on_postgresql_storage(environment: dict[str, Any]) -> None:
 
 
 def test_sources_say_what_was_used(environment: dict[str, Any]) -> None:
-    process = run("edu-pipeline", "sources", "--json")
+    process = run_here("sources", "--json")
     entries = {entry["source"]: entry for entry in json.loads(process.stdout)}
     assert entries["fr-en-indicateurs-valeur-ajoutee-colleges"]["tables"] == ["metrics_colleges"]
     assert entries["fr-en-indicateurs-valeur-ajoutee-colleges"]["bytes"] == (upstream() / IVAC).stat().st_size

@@ -62,27 +62,27 @@ def noting(
     return note
 
 
-def test_two_steps_run_at_a_time(tmp_path: Path) -> None:
+def test_two_steps_run_at_a_time() -> None:
     barrier = Barrier(2)
-    run_steps(tmp_path, [meeting(name, barrier, HANG) for name in ("one", "two")], 2)
+    run_steps([meeting(name, barrier, HANG) for name in ("one", "two")], 2)
     assert NOTES == ["met", "met"]
 
 
 @pytest.mark.parametrize(("steps_at_once", "steps"), [(1, 2), (2, 3)])
-def test_no_more_steps_run_at_a_time_than_allowed(tmp_path: Path, steps_at_once: int, steps: int) -> None:
+def test_no_more_steps_run_at_a_time_than_allowed(steps_at_once: int, steps: int) -> None:
     barrier = Barrier(steps)
-    run_steps(tmp_path, [meeting(f"step_{number}", barrier, 1) for number in range(steps)], steps_at_once)
+    run_steps([meeting(f"step_{number}", barrier, 1) for number in range(steps)], steps_at_once)
     assert ["alone"] * steps == NOTES
 
 
-def test_a_step_waits_for_those_that_it_depends_on(tmp_path: Path) -> None:
+def test_a_step_waits_for_those_that_it_depends_on() -> None:
     steps = [noting("a_last", ["b", "c"]), noting("b", ["d"]), noting("c", ["d"]), noting("d")]
-    assert set(run_steps(tmp_path, steps, 4)) == {"a_last", "b", "c", "d"}
+    assert set(run_steps(steps, 4)) == {"a_last", "b", "c", "d"}
     assert NOTES[0] == "d" and NOTES[-1] == "a_last"
 
 
-def test_the_step_with_the_highest_priority_is_first(tmp_path: Path) -> None:
-    run_steps(tmp_path, [noting("a"), noting("b", priority=1), noting("c", priority=2)], 1)
+def test_the_step_with_the_highest_priority_is_first() -> None:
+    run_steps([noting("a"), noting("b", priority=1), noting("c", priority=2)], 1)
     assert NOTES == ["c", "b", "a"]
 
 
@@ -93,7 +93,7 @@ def test_the_sectorisation_is_first_after_what_it_reads() -> None:
     assert read_by_them == {"departements", "info_communes", "passage_communes", "commune_boundaries"}
 
 
-def test_a_failed_step_stops_those_behind_it_and_no_other(tmp_path: Path) -> None:
+def test_a_failed_step_stops_those_behind_it_and_no_other() -> None:
     steps = [
         noting("fails", error=ValueError("no")),
         noting("behind", ["fails"]),
@@ -101,13 +101,13 @@ def test_a_failed_step_stops_those_behind_it_and_no_other(tmp_path: Path) -> Non
         noting("other"),
         noting("behind_other", ["other"]),
     ]
-    events = run_steps(tmp_path, steps, 2)
+    events = run_steps(steps, 2)
     assert {"fails", "other", "behind_other"} == set(events)
     assert events["fails"][-1] == "FAILURE" and events["behind_other"][-1] == "SUCCESS"
 
 
 @pytest.mark.parametrize("seconds", [None, 0.2])
-def test_a_step_is_retried_while_others_run(tmp_path: Path, seconds: float | None) -> None:
+def test_a_step_is_retried_while_others_run(seconds: float | None) -> None:
     succeeded = Event()
 
     @dg.asset
@@ -121,12 +121,12 @@ def test_a_step_is_retried_while_others_run(tmp_path: Path, seconds: float | Non
     def patient() -> None:
         assert succeeded.wait(HANG)
 
-    events = run_steps(tmp_path, [patient, retried], 2)
+    events = run_steps([patient, retried], 2)
     assert events["retried"] == ["START", "UP_FOR_RETRY", "RESTARTED", "OUTPUT", "SUCCESS"]
     assert events["patient"][-1] == "SUCCESS"
 
 
-def test_an_error_that_ends_the_run_first_ends_its_steps(tmp_path: Path) -> None:
+def test_an_error_that_ends_the_run_first_ends_its_steps() -> None:
     started = Event()
 
     @dg.asset
@@ -144,7 +144,7 @@ def test_an_error_that_ends_the_run_first_ends_its_steps(tmp_path: Path) -> None
         raise ValueError("the run ends by this")
 
     with pytest.raises(ValueError, match="the run ends by this"):
-        run_steps(tmp_path, [endless, fails], 2, raise_on_error=True)
+        run_steps([endless, fails], 2, raise_on_error=True)
     assert NOTES == ["ended"]
 
 
@@ -172,7 +172,7 @@ def loops():
 def behind():
     (folder / "behind").touch()
 
-for step, events in run_steps(folder / "dagster", [queries, loops, behind], 2).items():
+for step, events in run_steps([queries, loops, behind], 2).items():
     print(step, *events)
 """
 
@@ -181,7 +181,6 @@ for step, events in run_steps(folder / "dagster", [queries, loops, behind], 2).i
 def test_a_signal_ends_all_steps_and_their_queries(
     empty_database: Database, tmp_path: Path, number: signal.Signals
 ) -> None:
-    (tmp_path / "dagster").mkdir()
     program = [sys.executable, "-c", INTERRUPTED, str(tmp_path), empty_database.url]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=os.environ)
     queries = (

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from edu_pipeline.catalogue import File
 from edu_pipeline.sample.directory import publications
+from edu_pipeline.sample.shelf import Shelf, make
 from edu_pipeline.sample.world import World
 from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import made_from
 
 _folder = tempfile.TemporaryDirectory(prefix="sample-")
+
+
+@cache
+def _whole_sample() -> Path:
+    return make(Path(_folder.name) / "whole", "sample").folder
+
+
+def copied_sample(folder: Path) -> Shelf:
+    """A sample directory that a test may publish from: a copy of one that this process has made."""
+    shutil.copytree(_whole_sample(), folder, dirs_exist_ok=True)
+    return make(folder, "sample")
 
 
 @cache

@@ -22,7 +22,8 @@ from edu_pipeline.sample.directory import MANIFEST
 from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline.settings import settings
-from edu_pipeline_tests import programs
+from edu_pipeline_tests.programs import run_here
+from edu_pipeline_tests.sample.sample_files import copied_sample
 from edu_pipeline_tests.sample.small_sample import (
     COMMUNES,
     TIMEOUT,
@@ -45,6 +46,13 @@ def home() -> Iterator[Path]:
         yield home
     finally:
         background.stop(home)
+
+
+@pytest.fixture
+def filled(home: Path) -> Path:
+    """The folder, with the sample in it."""
+    copied_sample(home / "sample")
+    return home
 
 
 def test_the_server_outlives_its_command_and_is_found_again(home: Path) -> None:
@@ -71,31 +79,31 @@ def test_the_server_outlives_its_command_and_is_found_again(home: Path) -> None:
         run("url")
 
 
-def test_the_address_is_kept_and_served_again_on_request(home: Path) -> None:
+def test_the_address_is_kept_and_served_again_on_request(filled: Path) -> None:
     url = run("serve", "--background")
-    assert background.resume(home, url) is None, "it is running"
+    assert background.resume(filled, url) is None, "it is running"
     run("stop")
-    assert background.resume(home, "http://127.0.0.1:9") is None, "another server's address"
-    server = background.resume(home, f"{url}/")
+    assert background.resume(filled, "http://127.0.0.1:9") is None, "another server's address"
+    server = background.resume(filled, f"{url}/")
     assert server is not None and server.url == url == run("url")
     run("stop")
     assert run("serve", "--background") == url
 
 
-def test_a_port_that_was_taken_meanwhile_is_not_waited_for(home: Path) -> None:
+def test_a_port_that_was_taken_meanwhile_is_not_waited_for(filled: Path) -> None:
     url = run("serve", "--background")
     run("stop")
     with socket.create_server(("127.0.0.1", int(url.rpartition(":")[2]))):
         with pytest.raises(background.SampleServerFailed, match="Address already in use"):
-            background.resume(home, url)
+            background.resume(filled, url)
         assert run("serve", "--background") != url
 
 
-def test_refresh_serves_the_sample_again(database: Database, home: Path) -> None:
+def test_refresh_serves_the_sample_again(database: Database, filled: Path) -> None:
     url = run("serve", "--background")
     run("stop")
     settings = {"EDU_DATABASE_URL": database.url, "EDU_UPSTREAM": url}
-    ended = programs.run("edu-pipeline", "refresh", "pcs_libelle", **settings)
+    ended = run_here("refresh", "pcs_libelle", **settings)
     assert ended.returncode == 0, ended.stderr
     assert f"started the sample publisher on {url}" in ended.stderr and run("url") == url
 

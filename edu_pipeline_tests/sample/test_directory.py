@@ -9,7 +9,7 @@ import re
 import zipfile
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 import pytest
@@ -141,9 +141,9 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path, log: Log) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["real.csv"]
 
 
-def written(frame: pl.DataFrame, **dialect: object) -> bytes:
+def written(frame: pl.DataFrame, **dialect: Any) -> bytes:
     target = io.BytesIO()
-    write_csv(frame, target, **dialect)  # type: ignore[arg-type]
+    write_csv(frame, target, **dialect)
     return target.getvalue()
 
 

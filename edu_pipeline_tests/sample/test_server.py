@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from edu_pipeline.errors import SourceMissing
 from edu_pipeline.sample.directory import MANIFEST, FolderNotASample
@@ -121,7 +122,8 @@ def test_requests_share_a_connection(server: SampleServer) -> None:
             f"{SCHOOLS}/records",
         ):
             assert session.get(f"{server.url}/{path}", timeout=TIMEOUT).headers.get("Connection") != "close"
-        assert len(session.adapters["http://"].poolmanager.pools) == 1  # type: ignore[attr-defined]
+        adapter = session.get_adapter(server.url)
+        assert isinstance(adapter, HTTPAdapter) and len(adapter.poolmanager.pools) == 1
 
 
 def test_a_part_of_a_file_is_sent_on_request(get: Get) -> None:

@@ -22,10 +22,10 @@ from playwright.sync_api import Page, expect, sync_playwright
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.orchestration.instance import home as instance_home
 from edu_pipeline.sample.server import serving
-from edu_pipeline.sample.shelf import make
 from edu_pipeline.settings import PROJECT, settings
 from edu_pipeline.table import LAYERS
-from edu_pipeline_tests.programs import BIN, run
+from edu_pipeline_tests.programs import BIN, run, run_here
+from edu_pipeline_tests.sample.sample_files import copied_sample
 from edu_pipeline_tests.servers import new_database
 from edu_pipeline_tests.serving_dagster import Ui, serving_ui
 from edu_pipeline_tests.waiting import HANG, Value, awaited
@@ -54,6 +54,7 @@ mutation ($selector: SensorSelector!) {
 }
 """
 SECRET = "wooden-horse"
+FIXED = "*Fixed*\n"
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 PAGES_PER_START = 20
@@ -92,6 +93,10 @@ class Running:
         """What ``look`` returns as soon as that is true, unless the UI ends before."""
         return awaited(look, what, self.ui.process)
 
+    def posted(self, text: str) -> list[str]:
+        """The posts to the webhook that contain a text."""
+        return [post["text"] for post in self.posts if text in post["text"]]
+
     def publish(self, source: str) -> None:
         """Let the publisher publish a new release."""
         requests.post(f"{self.publisher}/-/publish/{source}", timeout=HANG).raise_for_status()
@@ -113,7 +118,7 @@ def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     webhook = ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
     threading.Thread(target=webhook.serve_forever, daemon=True).start()
     with (
-        serving(make(folder, "sample")) as server,
+        serving(copied_sample(folder)) as server,
         new_database(cluster, "template1") as name,
         pytest.MonkeyPatch.context() as patch,
     ):
@@ -122,7 +127,7 @@ def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setenv("EDU_UPSTREAM", server.url)
         patch.setenv("EDU_PROBE_SECONDS", "5")
         patch.setenv("EDU_ALERT_WEBHOOK", f"http://127.0.0.1:{webhook.server_port}/{SECRET}")
-        rebuild = run("edu-pipeline", "rebuild")
+        rebuild = run_here("rebuild")
         assert rebuild.returncode == 0, rebuild.stderr
         with serving_ui(home / "ui.log") as ui:
             yield Running(cluster.url(name), server.url, folder, ui, posts)
@@ -238,14 +243,31 @@ def test_the_first_rows_are_shown_without_a_click(page: Page) -> None:
     expect(page.get_by_text("row 5", exact=True).first).to_be_visible()
 
 
-def test_a_new_release_reaches_the_view(running: Running) -> None:
+def publish_broken(running: Running) -> None:
+    """Take a column out of the sales, and wait until that is alerted."""
+    (file,) = (running.shelf / SALES).glob("*.csv")
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("nb_mutations", "nombre"), encoding="utf-8")
+    running.awaited(lambda: running.posted("ColumnMissing: "), "the alert")
+
+
+def test_a_broken_release_is_alerted_until_the_next_one(running: Running) -> None:
+    """The sensor checks a release before it requests a run for it. The next release reaches the view, and is a fix."""
     prices = "SELECT code_commune, prix_m2_moyen FROM college_context_cache"
-    before = set(running.query(prices))
+    sold = "SELECT * FROM mutations_immo_latest ORDER BY code_commune"
+    before, sold_before = set(running.query(prices)), running.query(sold)
     reader = Reader(running.url)
     reader.start()
+    publish_broken(running)
+    assert running.query(sold) == sold_before and running.sensor_runs() == {}
     running.publish(SALES)
     release_run = running.next_sensor_run(())
     assert release_run["status"] == "SUCCESS"
+    (alert,) = [text for text in running.posted("ColumnMissing: ") if not text.startswith(FIXED)]
+    assert "nb_mutations" in alert
+    cause = "raw/dvf_indicateurs_communes: ColumnMissing: "
+    running.awaited(lambda: running.posted(f"{FIXED}{cause}"), "the alert to be resolved")
+    assert SECRET not in json.dumps(running.posts)
     reader.ended.set()
     reader.join()
     assert reader.errors == [], "it was never locked out; how long it waits is measured by bench/daily.py"
@@ -300,19 +322,3 @@ def test_a_run_whose_process_dies_fails_and_the_next_succeeds(running: Running) 
     running.awaited(lambda: (run_id,) in running.query(failed), "the dead run to be marked failed")
     next_run = run("dagster", *command, DAGSTER_HOME=environment["DAGSTER_HOME"])
     assert next_run.returncode == 0, next_run.stderr[-3000:]
-
-
-def test_a_broken_release_is_alerted_once_and_the_rows_stay(running: Running) -> None:
-    """The sensor checks a release before it requests a run for it."""
-    rows = "SELECT * FROM mutations_immo_latest ORDER BY code_commune"
-    before = running.query(rows)
-    (file,) = (running.shelf / SALES).glob("*.csv")
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("nb_mutations", "nombre"), encoding="utf-8")
-    running.awaited(lambda: [post for post in running.posts if "ColumnMissing: " in post["text"]], "the alert")
-    assert running.query(rows) == before
-    alerts = [post["text"] for post in running.posts if "ColumnMissing: " in post["text"]]
-    assert len(alerts) == 1
-    assert "nb_mutations" in alerts[0]
-    assert SECRET not in json.dumps(running.posts)
-    file.write_text(text, encoding="utf-8")

@@ -16,9 +16,8 @@ from psycopg import sql
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.sample.passages import LAST_OF_TABLE
 from edu_pipeline.sample.server import serving
-from edu_pipeline.sample.shelf import make
-from edu_pipeline_tests.programs import run, status
-from edu_pipeline_tests.sample.sample_files import produced, sample_world
+from edu_pipeline_tests.programs import run_here, status
+from edu_pipeline_tests.sample.sample_files import copied_sample, produced, sample_world
 
 SALES = "dvf-indicateurs-communes"
 
@@ -26,7 +25,7 @@ SALES = "dvf-indicateurs-communes"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a server over the sample."""
-    shelf = make(tmp_path_factory.mktemp("sample"), "sample")
+    shelf = copied_sample(tmp_path_factory.mktemp("sample"))
     with serving(shelf) as server:
         yield server.url
 
@@ -47,7 +46,7 @@ def demo(served: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_all_tables_fill_and_a_release_reaches_the_view(demo: str, served: str) -> None:
     for command in ("migrate", "rebuild"):
-        outcome = run("edu-pipeline", command)
+        outcome = run_here(command)
         assert outcome.returncode == 0, outcome.stderr
     tables = status()
     empty = {name for name, entry in tables.items() if not entry["rows"]}
@@ -57,13 +56,13 @@ def test_all_tables_fill_and_a_release_reaches_the_view(demo: str, served: str) 
     check_former_communes(demo)
     check_lycees_of_addresses(demo)
 
-    assert run("edu-pipeline", "refresh").stderr.startswith("new releases: 0; tables and views to bring up to date: 0")
+    assert run_here("refresh").stderr.startswith("new releases: 0; tables and views to bring up to date: 0")
 
     prices = sql.SQL("SELECT code_commune, prix_m2_moyen FROM educational_data.{}")
     before = {name: query(demo, prices, name) for name in ("mutations_immo_latest", "college_context_cache")}
     release = requests.post(f"{served}/-/publish/{SALES}", timeout=300).json()
     assert release["release"] == 1
-    outcome = run("edu-pipeline", "refresh")
+    outcome = run_here("refresh")
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stderr.startswith("new releases: 1;")
     entry = status()["mutations_immo_latest"]
@@ -118,8 +117,8 @@ def query(url: str, statement: sql.SQL, name: str) -> set[tuple[Any, ...]]:
 
 
 def test_status_says_that_the_data_are_invented(demo: str) -> None:
-    run("edu-pipeline", "migrate")
-    outcome = run("edu-pipeline", "refresh", "departements")
+    run_here("migrate")
+    outcome = run_here("refresh", "departements")
     assert outcome.returncode == 0, outcome.stderr
-    assert "Invented data of the sample publisher" in run("edu-pipeline", "status").stdout
-    assert all(entry["invented"] for entry in json.loads(run("edu-pipeline", "status", "--json").stdout))
+    assert "Invented data of the sample publisher" in run_here("status").stdout
+    assert all(entry["invented"] for entry in json.loads(run_here("status", "--json").stdout))

@@ -55,7 +55,7 @@ def test_another_seed_makes_another_country() -> None:
 
 def test_an_unknown_scale_is_refused() -> None:
     with pytest.raises(ValueError, match="sample, national, found 'tiny'"):
-        World("tiny")  # type: ignore[arg-type]
+        World("tiny")  # type: ignore[arg-type] # on purpose
 
 
 @pytest.mark.parametrize(

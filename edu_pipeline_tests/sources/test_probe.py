@@ -25,11 +25,11 @@ from edu_pipeline.database.probe_memory import fetching, known_versions, remembe
 from edu_pipeline.errors import EduError
 from edu_pipeline.sample.answers import Answer, Request
 from edu_pipeline.sample.server import SampleServer, serving
-from edu_pipeline.sample.shelf import make
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.fetch import fetch, fetch_if_any
 from edu_pipeline.sources.policy import Policy
 from edu_pipeline.sources.probe import PROBING, Probed, probe
+from edu_pipeline_tests.sample.sample_files import copied_sample
 
 ANNUAIRE, SALES, EQUIPMENT = "fr-en-annuaire-education", "dvf-indicateurs-communes", "insee-bpe"
 ONISEP, COMMUNES, CENSUS, ACADEMIES = "onisep-5fa5816ac6a6e", "geo-api-communes", "insee-rp", "departement-academie"
@@ -80,9 +80,9 @@ class Publishers:
 @pytest.fixture(scope="module")
 def publishers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Publishers]:
     folder = tmp_path_factory.mktemp("publishers")
-    with serving(make(folder / "sample", "sample")) as server:
+    with serving(copied_sample(folder / "sample")) as server, pytest.MonkeyPatch.context() as patch:
         publishers = Publishers(server, Archive(UPath(folder / "archive")))
-        server.answer = publishers.answer  # type: ignore[method-assign]
+        patch.setattr(server, "answer", publishers.answer)
         yield publishers
 
 

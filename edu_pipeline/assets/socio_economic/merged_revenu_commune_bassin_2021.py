@@ -138,13 +138,12 @@ def merged_revenu_commune_bassin_2021(
     zoning = pick(insee_bassins_de_vie, "code_bassin_vie", city="code_commune")
     names = pick(insee_bassins_de_vie, "libelle_bassin_vie", code_bassin_vie="code_commune")
     measures = [name for name in MergedRevenuCommuneBassin2021.columns() if name.endswith("_bassin")]
-    bassins = insee_filosofi_2021__bv
-    if bassins is None:
-        bassins = pl.LazyFrame(schema=dict.fromkeys(["code_bassin_vie", *measures], pl.String))
     parents = info_communes.select("code_commune", "code_commune_parent")
     communes = insee_filosofi_2021.join(parents, on="code_commune", how="left").with_columns(
         city=pl.coalesce("code_commune_parent", "code_commune")
     )
     placed = look_up(communes, zoning, "city", "the bassin de vie of the commune")
     named = look_up(placed, names, "code_bassin_vie", "the name of the bassin de vie")
-    return look_up(named, bassins, "code_bassin_vie", "the figures of the bassin de vie")
+    if insee_filosofi_2021__bv is None:
+        return named.with_columns(pl.lit(None, pl.String).alias(name) for name in measures)
+    return look_up(named, insee_filosofi_2021__bv, "code_bassin_vie", "the figures of the bassin de vie")
