@@ -42,7 +42,7 @@ class TableStatus:
         hidden: hidden values in that load, by column.
         unknown: unknown references in that load, by column.
         missing: columns that its files lack, each with the names that are close.
-        skipped: lines and fields of its files that were left out, by source and rule.
+        skipped: lines and fields of its files that were left out, cells and shapes repaired, by source and rule.
         error: failure text of the last attempt, if it failed.
     """
 
