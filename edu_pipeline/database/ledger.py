@@ -43,7 +43,7 @@ class Load:
         unknown: column to the number of rows whose reference is unknown.
         corrections: correction to the number of rows that it changed.
         missing: source and upstream column that its file lacks, to the names in the file that are close.
-        skipped: source and rule to the number of lines or fields that were left out.
+        skipped: source and rule to the number of lines or fields that were left out, or of cells and shapes repaired.
         balance: file to how many rows it has (``rows``), and how many of these had which fate.
         look_ups: what was looked up for rows to how many rows these are, and for how many of them it was found.
         error: the failure text; None if the load was published.

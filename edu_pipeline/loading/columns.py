@@ -20,6 +20,7 @@ from functools import lru_cache
 from edu_pipeline.contracts import Spec, specs
 from edu_pipeline.errors import AnotherFile, ColumnMissing, shown
 from edu_pipeline.normalise import slug
+from edu_pipeline.sources.headers import is_copy
 from edu_pipeline.table import Table, tables
 
 CLOSE = 0.6
@@ -162,5 +163,10 @@ def _named(expected: str | None, spec: Spec, columns: Collection[str]) -> str | 
 
 
 def is_called(column: str, name: str) -> bool:
-    """Whether the slug ``column`` is the publisher's column ``name``, which may be a pattern of slugs (``^...``)."""
+    """Whether the slug ``column`` is the publisher's column ``name``, which may be a pattern of slugs (``^...``).
+
+    A copy of another column is none.
+    """
+    if is_copy(column):
+        return False
     return bool(re.fullmatch(name, column)) if name.startswith("^") else column == slug(name)

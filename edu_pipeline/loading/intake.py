@@ -29,7 +29,7 @@ from edu_pipeline.sources.headers import is_copy
 from edu_pipeline.table import Table
 
 INVISIBLE, MENDED = "cells with characters that nobody sees", "geometries mended"
-"""What is counted among the lines and fields that are left out."""
+"""What is repaired, and counted with the lines and fields that are left out."""
 
 THOUSAND, BY_CHANCE = 1_000, 3
 

@@ -16,6 +16,7 @@ import polars as pl
 from edu_pipeline.catalogue import File
 from edu_pipeline.contracts import CODES_ANCIENS, specs
 from edu_pipeline.errors import ColumnMissing, FileInvalid
+from edu_pipeline.loading import cells
 from edu_pipeline.loading.columns import close_names
 from edu_pipeline.sources.archive import Archive, Incoming, ReceivedFile, Release
 from edu_pipeline.sources.readers import read
@@ -60,7 +61,7 @@ def rows(release: Release, table: Table, archive: Archive, scratch: Path) -> pl.
 
     Raises:
         ColumnMissing: a column of the contract is not in the file; only the flag ``codes_anciens`` may be missing.
-        FileInvalid: the file is not a table, or a line of it is not a row.
+        FileInvalid: the file is not a table, a line of it is not a row, or a column is there twice and differs.
     """
     received = release.file("main")
     assert received is not None
@@ -80,6 +81,9 @@ def rows(release: Release, table: Table, archive: Archive, scratch: Path) -> pl.
     for name in table.contract.columns():
         if name not in (*columns, CODES_ANCIENS):
             raise ColumnMissing(where, name, close_names(name, columns), table.contract.__name__, name)
+    own = {name: name for name in table.contract.columns() if name in columns}
+    found = cells.look_at(frame, own, unusable={}, filled=(), amounts={}, where=where)
+    frame = frame.with_columns(cells.visible(name) for name in found.invisible)
     if CODES_ANCIENS not in columns:
         frame = frame.with_columns(pl.lit(None, pl.String).alias(CODES_ANCIENS))
     return frame.select(_value(name, table) for name in table.contract.columns())

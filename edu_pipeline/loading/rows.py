@@ -43,7 +43,7 @@ class Made:
         hidden: number of cells per column in which a publisher hides the value.
         corrected: number of rows per correction of a known upstream error.
         missing: source and upstream column that its file lacks, to the names in the file that are close.
-        skipped: source and rule to the number of lines or fields that the reader left out.
+        skipped: source and rule to the number of lines or fields that were left out, or of cells and shapes repaired.
         notes: what the readers did to the files, in sentences.
     """
 

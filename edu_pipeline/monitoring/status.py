@@ -43,7 +43,7 @@ class TableStatus:
         hidden: hidden values in that load, by column.
         unknown: unknown references in that load, by column.
         missing: columns that its files lack, each with the names that are close.
-        skipped: lines and fields of its files that were left out, by source and rule.
+        skipped: lines and fields of its files that were left out, cells and shapes repaired, by source and rule.
         balance: file to the number of its rows, and how many of these had which fate.
         look_ups: what was looked up for rows, to how many these are and for how many it was found.
         error: failure text of the last attempt, if it failed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -9,12 +10,13 @@ import pytest
 import shapely
 
 from edu_pipeline import ewkb
-from edu_pipeline.catalogue import files_by_parameter
+from edu_pipeline.catalogue import File, files_by_parameter
 from edu_pipeline.errors import ColumnEmpty, FileInvalid
 from edu_pipeline.loading.intake import Intake, take_in
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import tables
 from edu_pipeline_tests.conformed import conform
+from edu_pipeline_tests.real_files import real_file
 from edu_pipeline_tests.sample.sample_files import file_of
 
 TABLE, PARAMETER = "mutations_immo_latest", "dvf_indicateurs_communes"
@@ -149,3 +151,20 @@ def test_shapes_that_cross_themselves_are_counted(tmp_path: Path) -> None:
     (note,) = intake.notes
     assert note.startswith("2 geometries are not valid and were mended, which changes their area by +200.00%: 01002 (")
     assert "Self-intersection" in note and "01003 (" in note and "01001" not in note
+
+
+@pytest.mark.parametrize("find", [file_of, real_file])
+def test_whole_files_are_not_complained_about(find: Callable[[File], Path | None], tmp_path: Path) -> None:
+    """Neither the sample's files nor real ones have empty columns, copies, odd characters or shapes."""
+    found = {}
+    for table in tables().values():
+        for parameter, file in table.files.items():
+            if (path := find(file)) is None:
+                continue
+            folder = tmp_path / table.name / parameter
+            folder.mkdir(parents=True)
+            result = read(path, file, folder, "a test")
+            intake = take_in(table, parameter, result.frame, file, path.name, "a test", result.begins)
+            found[table.name, parameter] = (dict(intake.missing), intake.notes, dict(intake.skipped))
+    assert len(found) > len(tables()) // 2
+    assert {place: what for place, what in found.items() if any(what)} == {}
