@@ -19,13 +19,13 @@ class Parts(Mapping[str, pl.LazyFrame]):
         read: reads a part; called on every access.
     """
 
-    def __init__(self, names: list[str], read: Callable[[str], pl.DataFrame]) -> None:
+    def __init__(self, names: list[str], read: Callable[[str], pl.LazyFrame]) -> None:
         self._names, self._read = names, read
 
     def __getitem__(self, name: str) -> pl.LazyFrame:
         if name not in self._names:
             raise KeyError(name)
-        return self._read(name).lazy()
+        return self._read(name)
 
     def __contains__(self, name: object) -> bool:
         """Whether there is such a part, without reading it."""

@@ -89,4 +89,6 @@ def _parts(table: Table, parameter: str, find: Callable[[File], Path | None], sc
     paths = {part: path for part, file in files.items() if (path := find(file)) is not None}
     if not paths:
         raise LookupError(table.in_parts[parameter].id)
-    return Parts(list(paths), lambda part: _taken_in(table, parameter, files[part], paths[part], scratch).collect())
+    return Parts(
+        list(paths), lambda part: _taken_in(table, parameter, files[part], paths[part], scratch).collect().lazy()
+    )

@@ -7,6 +7,7 @@ here: the accounts (``accounts.py``), the operations that note in them (``flow.p
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import polars as pl
@@ -32,8 +33,8 @@ class Balance:
     """
 
     def __init__(self) -> None:
-        self._accounts: dict[str, Account] = {}
-        self._rows: dict[str, pl.LazyFrame] = {}
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._rows: dict[tuple[str, str], pl.LazyFrame] = {}
         self.made = 0
 
     def opened(self, file: File, name: str, rows: pl.LazyFrame, refused_lines: int, where: str) -> pl.LazyFrame:
@@ -55,9 +56,14 @@ class Balance:
                 f"expected rows, found {found}.",
                 "Look at the publisher's page; the old rows stay.",
             )
-        self._accounts[file.parameter] = Account(name, number)
-        self._rows[file.parameter] = rows
-        return self._accounts[file.parameter].tracked(rows)
+        key = (file.parameter, "")
+        self._accounts[key], self._rows[key] = Account(name, number), rows
+        return self._accounts[key].tracked(rows)
+
+    def opened_part(self, parameter: str, part: str, name: str, rows: pl.DataFrame) -> pl.LazyFrame:
+        """The same for a part of a source in parts, which may be empty, and may be opened again."""
+        account = self._accounts.setdefault((parameter, part), Account(name, rows.height))
+        return account.tracked(rows.lazy())
 
     def settle(self, conformed: Conformed) -> None:
         """Note which rows are published."""
@@ -72,8 +78,12 @@ class Balance:
     @property
     def files(self) -> dict[str, dict[str, int]]:
         """File (the transform's parameter) to the number of its ``rows``, and how many of these had which fate."""
-        figures = {name: {ROWS: account.rows} | account.fates for name, account in self._accounts.items()}
-        return figures | ({NO_FILE: {PUBLISHED: self.made}} if self.made else {})
+        figures: dict[str, Counter[str]] = defaultdict(Counter)
+        for (parameter, _), account in self._accounts.items():
+            figures[parameter].update({ROWS: account.rows} | account.fates)
+        if self.made:
+            figures[NO_FILE][PUBLISHED] = self.made
+        return {file: dict(fates.most_common()) for file, fates in figures.items()}
 
     @property
     def look_ups(self) -> dict[str, list[int]]:
@@ -82,10 +92,15 @@ class Balance:
 
     def unaccounted(self) -> Mapping[str, tuple[int, list[str]]]:
         """File to how many of its rows nobody has accounted for, and the first of these, with number and content."""
-        missing = {name: numbers for name, account in self._accounts.items() if (numbers := account.unaccounted())}
-        return {name: (len(numbers), self._shown(name, numbers[:FIRST_ROWS])) for name, numbers in missing.items()}
+        missing = {key: numbers for key, account in self._accounts.items() if (numbers := account.unaccounted())}
+        return {
+            f"{parameter} {part}".strip(): (len(numbers), self._shown((parameter, part), numbers[:FIRST_ROWS]))
+            for (parameter, part), numbers in missing.items()
+        }
 
-    def _shown(self, name: str, numbers: list[int]) -> list[str]:
-        rows = self._rows[name].with_row_index().filter(pl.col("index").is_in(numbers))
+    def _shown(self, key: tuple[str, str], numbers: list[int]) -> list[str]:
+        if key not in self._rows:
+            return [f"row {number + 1:,}" for number in numbers]
+        rows = self._rows[key].with_row_index().filter(pl.col("index").is_in(numbers))
         content = rows.select(pl.struct(pl.exclude("index")).struct.json_encode()).collect().to_series()
         return [f"row {number + 1:,}: {text}" for number, text in zip(numbers, content, strict=True)]

@@ -206,10 +206,11 @@ class Inputs:
         if release is None:
             return None
 
-        def rows(part: str) -> pl.DataFrame:
+        def rows(part: str) -> pl.LazyFrame:
             with tempfile.TemporaryDirectory(dir=self.scratch) as unpacked:
                 taken = self._taken_in(parameter, source.files[part], release, Path(unpacked))
-                return taken.frame.collect(engine="streaming")
+                frame = taken.frame.collect(engine="streaming")
+            return self.balance.opened_part(parameter, part, taken.file_name, frame)
 
         return Parts([part for part in source.files if release.file(part)], rows)
 

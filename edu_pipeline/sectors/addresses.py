@@ -10,6 +10,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 import polars as pl
 
+from edu_pipeline import accounts
+from edu_pipeline.accounts import SOURCE_ROW
+from edu_pipeline.flow import keep, pick
 from edu_pipeline.sectors.strays import are_isolated
 from edu_pipeline.vocabulary import arrondissements
 
@@ -62,35 +65,32 @@ def of_communes(ban: Mapping[str, pl.LazyFrame], departement: str | None, commun
 
     Addresses without a number or a position are left out, and so are those that ``counts`` counts.
     """
-    numbered = _numbered(ban, departement, communes)
-    sound = numbered.filter(~_is_marker())
-    return sound.filter(~are_isolated(sound))
+    return _sorted_out(ban, departement, communes)[0]
 
 
 def counts(ban: Mapping[str, pl.LazyFrame], departement: str | None, communes: Collection[str]) -> tuple[int, int, int]:
     """How many addresses ``of_communes`` gives, and how many it leaves out for a number that is a marker, and for
     being far from their street.
     """
-    numbered = _numbered(ban, departement, communes)
-    sound = numbered.filter(~_is_marker())
-    isolated = int(are_isolated(sound).sum())
-    return sound.height - isolated, numbered.height - sound.height, isolated
+    addresses, without_number, isolated = _sorted_out(ban, departement, communes)
+    return addresses.height, without_number, isolated
 
 
-def _numbered(ban: Mapping[str, pl.LazyFrame], departement: str | None, communes: Collection[str]) -> pl.DataFrame:
-    """The addresses that have a number, a marker perhaps, and a position."""
+def _sorted_out(
+    ban: Mapping[str, pl.LazyFrame], departement: str | None, communes: Collection[str]
+) -> tuple[pl.DataFrame, int, int]:
+    """The addresses, and how many are left out for a marker, and for being isolated."""
     if departement is None or departement not in ban:
-        return NO_ADDRESSES
+        return NO_ADDRESSES, 0, 0
     number = pl.col("numero").cast(NO_ADDRESSES.schema["numero"], strict=False)
     position = pl.col("lon", "lat").cast(pl.Float64, strict=False)
-    own_addresses = ban[departement].filter(pl.col("code_insee").is_in(list(communes)))
-    return (
-        own_addresses.select(COLUMNS)
-        .with_columns(number, position)
-        .filter(pl.col("numero").is_not_null(), pl.col("lon").is_finite() & pl.col("lat").is_finite())
-        .collect()
-    )
-
-
-def _is_marker() -> pl.Expr:
-    return (pl.col("numero") < 1) | (pl.col("numero") >= MARKERS_FROM)
+    own = keep(ban[departement], pl.col("code_insee").is_in(list(communes)), "of a commune that is not asked for")
+    is_placed = pl.col("numero").is_not_null() & pl.col("lon").is_finite() & pl.col("lat").is_finite()
+    placed = keep(pick(own, *COLUMNS).with_columns(number, position), is_placed, "without a number or a position")
+    numbered = placed.collect()
+    is_marker = (pl.col("numero") < 1) | (pl.col("numero") >= MARKERS_FROM)
+    sound = keep(numbered.lazy(), ~is_marker, "a number that says that there is none").collect()
+    used = keep(sound.lazy(), pl.lit(~are_isolated(sound)), "far from its street").collect()
+    if SOURCE_ROW in used.columns:
+        accounts.note(used[SOURCE_ROW], accounts.USED)
+    return used.select(COLUMNS), numbered.height - sound.height, sound.height - used.height

@@ -440,7 +440,7 @@ def test_the_example_in_the_guide_is_read_and_refused(tmp_path: Path) -> None:
         "sectorisation_segments",
         fr_en_carte_scolaire_colleges_publics=example.clear().with_columns(secteur_unique=pl.lit("N")),
         editorial_sectorisation_segments=example,
-        ban=Parts([], pl.DataFrame),
+        ban=Parts([], lambda _: pl.LazyFrame()),
     ).refused
     (reasons,) = refused["reasons"].to_list()
     assert "uai_lycees_1: expected check letter, found 9990001A" in reasons
@@ -458,9 +458,9 @@ def test_without_any_address_file_the_tables_wait(communes: StandIn) -> None:
 def test_parts_are_read_on_access() -> None:
     read_parts = []
 
-    def read(name: str) -> pl.DataFrame:
+    def read(name: str) -> pl.LazyFrame:
         read_parts.append(name)
-        return pl.DataFrame({"part": [name]})
+        return pl.LazyFrame({"part": [name]})
 
     parts = Parts(["01", "75"], read)
     assert (list(parts), "75" in parts, parts.get("13"), read_parts) == (["01", "75"], True, None, [])
@@ -490,7 +490,7 @@ def ban_of(streets: pl.DataFrame) -> Parts:
         str(departement): part.select(COLUMNS)
         for (departement,), part in rows.group_by(departement=pl.col("code_insee").str.head(2), maintain_order=True)
     }
-    return Parts(list(parts), parts.__getitem__)
+    return Parts(list(parts), lambda name: parts[name].lazy())
 
 
 def real(table: str, source: str, folder: Path) -> pl.LazyFrame:

@@ -11,6 +11,9 @@ import pytest
 
 from edu_pipeline import table as registry
 from edu_pipeline.errors import EduError, FileShrank, NoRows, NothingFound, RowsUnaccounted
+from edu_pipeline.loading.balance import Balance
+from edu_pipeline.parts import Parts
+from edu_pipeline.sectors.addresses import of_communes
 from edu_pipeline_tests.stand_in import StandIn, sale
 
 TABLE = "mutations_immo_latest"
@@ -101,3 +104,26 @@ def test_the_check_shows_the_figures(loaded: StandIn) -> None:
     (result,) = loaded.check(TABLE, ["balance"])
     assert result.passed
     assert result.metadata == {"rows of dvf_indicateurs_communes": {"rows": 30, "published": 30}}
+
+
+def test_rows_of_a_part_are_counted_once() -> None:
+    balance = Balance()
+    rows = pl.DataFrame({"code_insee": ["01001", "01002", "01003"], "numero": ["1", "99999", "3"]})
+    addresses = rows.with_columns(
+        *(pl.lit("rue A").alias(name) for name in ("rep", "nom_voie", "nom_afnor")),
+        lon=pl.Series(["4.9", "4.9", "x"]),
+        lat=pl.lit("46.1"),
+    )
+    ban = Parts(["01"], lambda part: balance.opened_part("ban", part, "adresses-01.csv.gz", addresses))
+    for commune in ("01001", "01002"):
+        of_communes(ban, "01", [commune])
+    assert balance.files == {
+        "ban": {
+            "rows": 3,
+            "looked up": 1,
+            "a number that says that there is none": 1,
+            "of a commune that is not asked for": 1,
+        }
+    }
+    assert of_communes(ban, "01", ["01003"]).is_empty()
+    assert balance.files["ban"]["without a number or a position"] == 1 and balance.unaccounted() == {}

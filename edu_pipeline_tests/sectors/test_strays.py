@@ -94,7 +94,7 @@ def test_what_is_left_out_is_counted_by_departement() -> None:
     parts = ban(far, street([(0, 0, 0)], code="01999"))
     rows = [("01", "01001", 100.0, None), ("01", "01001", 100.0, None), ("2A", "2A001", None, "none")]
     segments = pl.LazyFrame(rows, ["code_departement", "code_commune", "match_score", "motif"], orient="row")
-    metrics = data_quality_metrics(segments, Parts(["01"], lambda part: parts[part].collect())).collect()
+    metrics = data_quality_metrics(segments, Parts(["01"], lambda part: parts[part].collect().lazy())).collect()
     assert metrics.select("department", "total_segments", *metrics.columns[-3:]).rows() == [
         ("01", 2, 3, 2, 1),
         ("2A", 1, 0, 0, 0),

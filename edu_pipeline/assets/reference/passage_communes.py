@@ -193,7 +193,7 @@ def _last_day(changes: pl.LazyFrame, movements: pl.LazyFrame) -> datetime.date:
     """The newest day in the table of changes; a day later than all movements is wrong, and does not count."""
     newest = movements.select(_as_date(_day("date_eff")).max()).collect().item()
     day = _as_date(pl.col("date_effet"))
-    last = changes.select(day.filter(day <= newest).max()).collect().item()
+    last = changes.select(day.filter(day <= pl.lit(newest, pl.Date)).max()).collect().item()
     return last if isinstance(last, datetime.date) else SINCE
 
 
