@@ -254,6 +254,10 @@ class SwitchoverRefused(EduError):
     """The search_path was left alone: the target schema is not ready, or somebody else has changed the path."""
 
 
+class UiStopped(EduError):
+    """One of the programs that serve the UI has ended by itself."""
+
+
 class ClusterFailed(EduError):
     """The private PostgreSQL cluster could not be created or started."""
 

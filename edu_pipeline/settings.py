@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     )
     probe_seconds: int = Field(600, ge=5, description="Seconds between two checks for new releases.")
     alert_webhook: SecretStr | None = Field(None, description="Slack-compatible URL to post alerts to; a secret.")
-    ui_url: str | None = Field(None, description="Address of the Dagster UI, for the links in alerts.")
+    ui_url: str | None = Field(None, description="Address under which people open the Dagster UI.")
 
     @field_validator("target_schema")
     @classmethod

@@ -28,7 +28,7 @@ from edu_pipeline.loading.plan import check_holds, sources_to_ask, stale
 from edu_pipeline.loading.releases import fetch_new
 from edu_pipeline.orchestration.dagster_internals import run_job
 from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
-from edu_pipeline.orchestration.instance import home
+from edu_pipeline.orchestration.home import home
 from edu_pipeline.orchestration.metadata import release_metadata
 from edu_pipeline.orchestration.raw_assets import raw_key
 from edu_pipeline.orchestration.threaded_executor import in_process_executor

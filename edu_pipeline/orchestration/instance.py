@@ -1,11 +1,11 @@
-"""Dagster's own state: the folder that is its home, and the schema of the target database that has its tables.
+"""Dagster's own state: the schema of the target database that has its tables, and whether its runs are alive.
 
-Belongs here: what ``dagster.yaml`` refers to and cannot express. Does not belong here: the definitions.
+Belongs here: what ``dagster.yaml`` refers to and cannot express. Does not belong here: the folder of that file
+(``home.py``), the definitions.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,7 +17,7 @@ from psycopg import sql
 from edu_pipeline.database.connection import target
 from edu_pipeline.database.locks import is_run_alive
 from edu_pipeline.orchestration.dagster_internals import CheckRunHealthResult, WorkerStatus, reuse_connections
-from edu_pipeline.settings import PROJECT, Settings, settings
+from edu_pipeline.settings import Settings, settings
 
 SCHEMA = "dagster"
 
@@ -86,16 +86,3 @@ def _url(settings: Settings) -> str:
     parts = urlsplit(database.url)
     query = "&".join(filter(None, [parts.query, OPTIONS]))
     return urlunsplit(("postgresql+psycopg2", parts.netloc, parts.path, query, ""))
-
-
-def home(settings: Settings) -> str:
-    """The folder for DAGSTER_HOME: the environment's, otherwise ``.local/dagster`` with the project's dagster.yaml."""
-    if "DAGSTER_HOME" in os.environ:
-        return os.environ["DAGSTER_HOME"]
-    folder = settings.local / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
-    link = folder / "dagster.yaml"
-    if not link.exists():
-        link.unlink(missing_ok=True)
-        link.symlink_to(PROJECT / "dagster.yaml")
-    return str(folder)
