@@ -235,7 +235,7 @@ class NoPrevious(EduError):
 
 
 class DiskFull(EduError):
-    """The database server has no disk space left; the transaction was rolled back."""
+    """The database server, or the folder for temporary files, has no space left; the transaction was rolled back."""
 
 
 class CorrectionInvalid(EduError):

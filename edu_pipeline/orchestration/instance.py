@@ -14,7 +14,7 @@ from dagster import DagsterRun, DefaultRunLauncher
 from dagster_postgres import DagsterPostgresStorage
 from psycopg import sql
 
-from edu_pipeline.database.connection import target
+from edu_pipeline.database.connection import Database, target
 from edu_pipeline.database.locks import is_run_alive
 from edu_pipeline.orchestration.dagster_internals import CheckRunHealthResult, WorkerStatus, reuse_connections
 from edu_pipeline.settings import Settings, settings
@@ -77,12 +77,18 @@ class Launcher(DefaultRunLauncher):
 
 
 def _url(settings: Settings) -> str:
-    """The storage's URL for psycopg 2, which is what dagster-postgres uses."""
+    """The storage's URL for psycopg 2, which is what dagster-postgres uses; SQLAlchemy's own default is psycopg 3.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer.
+    """
     if settings.dagster_url:
-        return settings.dagster_url
-    database = target(settings)
+        database, options = Database(settings.dagster_url.get_secret_value(), SCHEMA), ""
+    else:
+        database, options = target(settings), OPTIONS
     with database.connect() as connection:
-        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
+        if not settings.dagster_url:
+            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
     parts = urlsplit(database.url)
-    query = "&".join(filter(None, [parts.query, OPTIONS]))
+    query = "&".join(filter(None, [parts.query, options]))
     return urlunsplit(("postgresql+psycopg2", parts.netloc, parts.path, query, ""))
