@@ -207,7 +207,7 @@ class DatabaseUnreachable(EduError):
 
 
 class MigrationInvalid(EduError):
-    """A migration that was already applied has been edited or deleted."""
+    """The database is older or newer than the program, or a migration that was already applied has been edited."""
 
 
 class MigrationFailed(EduError):
