@@ -29,10 +29,10 @@ LOCATION = "edu_pipeline"
 
 CODE = ["dagster", "code-server", "start", "-m", "edu_pipeline.definitions", "--location-name", LOCATION]
 
-ENDING_SECONDS = 2.5
+ENDING_SECONDS = 2.0
 """What has not ended so long after SIGTERM is killed: a run, or whatever waits for a database that has gone."""
 
-GONE_SECONDS = 1.0
+GONE_SECONDS = 0.5
 """How long to wait for what was killed."""
 
 WATCH_SECONDS = 0.1
