@@ -230,7 +230,7 @@ class DatabaseUnreachable(EduError):
 
 
 class MigrationInvalid(EduError):
-    """A migration that was already applied has been edited or deleted."""
+    """The database is older or newer than the program, or a migration that was already applied has been edited."""
 
 
 class MigrationFailed(EduError):
@@ -258,7 +258,7 @@ class NoPrevious(EduError):
 
 
 class DiskFull(EduError):
-    """The database server has no disk space left; the transaction was rolled back."""
+    """The database server, or the folder for temporary files, has no space left; the transaction was rolled back."""
 
 
 class CorrectionInvalid(EduError):
@@ -275,6 +275,10 @@ class QueriesInvalid(EduError):
 
 class SwitchoverRefused(EduError):
     """The search_path was left alone: the target schema is not ready, or somebody else has changed the path."""
+
+
+class UiStopped(EduError):
+    """One of the programs that serve the UI has ended by itself."""
 
 
 class ClusterFailed(EduError):

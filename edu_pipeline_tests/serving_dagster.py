@@ -1,4 +1,4 @@
-"""The UI with its daemon: started as a person starts it, queried as the browser queries it."""
+"""The UI with its daemon: started as a script starts it in the background, queried as the browser queries it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ query ($tag: String!, $value: String!) {
 }
 """
 
-STOP_SECONDS = 60
-"""After these, a UI that was asked to end is killed. No test depends on it."""
+STOP_SECONDS = 5.0
+"""The UI ends within this time, on a machine that is not busy."""
+
+IN_BACKGROUND = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
+"""What a script does to a program that it starts with `&`: it ignores SIGINT unless it asks not to."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Ui:
 
 
 @contextmanager
-def serving_ui(log: Path, **variables: str) -> Iterator[Ui]:
+def serving_ui(log: Path, *options: str, **variables: str) -> Iterator[Ui]:
     """`edu-pipeline ui` on a free port, with the settings of this test and ``variables``; ended with all it started."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -69,7 +72,7 @@ def serving_ui(log: Path, **variables: str) -> Iterator[Ui]:
     began = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(BIN / "edu-pipeline"), "ui", "--port", str(port)],
+            [*IN_BACKGROUND, str(BIN / "edu-pipeline"), "ui", "--port", str(port), *options],
             cwd=PROJECT,
             env=os.environ | variables,
             stdout=output,
@@ -80,7 +83,7 @@ def serving_ui(log: Path, **variables: str) -> Iterator[Ui]:
         awaited(lambda: _is_up(url), f"the UI to answer (see {log})", process)
         yield Ui(url, process, start_seconds=time.monotonic() - began)
     finally:
-        _end(process)
+        end(process, signal.SIGINT)
 
 
 def _is_up(url: str) -> bool:
@@ -90,11 +93,27 @@ def _is_up(url: str) -> bool:
         return False
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the process to end. What has not ended after a while, with all that it started, is killed."""
-    process.send_signal(signal.SIGINT)
+def end(process: subprocess.Popen[bytes], number: signal.Signals) -> float:
+    """Ask the process to end, and return the seconds that it took; nothing that it started may be left."""
+    began = time.monotonic()
+    process.send_signal(number)
     try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.wait(HANG)
+        seconds = time.monotonic() - began
+    finally:
+        left = session(process.pid)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+    assert not left, "it ends with all that it has started"
+    return seconds
+
+
+def session(leader: int) -> list[int]:
+    """The processes of a session that have not ended."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            state, _, _, session = file.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.append(int(file.parent.name))
+    return found

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from edu_pipeline.database import ledger
-from edu_pipeline.database.connection import Database, check_migrated
+from edu_pipeline.database.connection import Database
+from edu_pipeline.database.migrate import check_current
 from edu_pipeline.database.views import views
 from edu_pipeline.definitions import defs
 from edu_pipeline.errors import SettingInvalid
@@ -28,7 +29,7 @@ from edu_pipeline.loading.plan import check_holds, sources_to_ask, stale
 from edu_pipeline.loading.releases import fetch_new
 from edu_pipeline.orchestration.dagster_internals import run_job
 from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
-from edu_pipeline.orchestration.instance import home
+from edu_pipeline.orchestration.home import home
 from edu_pipeline.orchestration.metadata import release_metadata
 from edu_pipeline.orchestration.raw_assets import raw_key
 from edu_pipeline.orchestration.threaded_executor import in_process_executor
@@ -72,10 +73,11 @@ def is_filled(database: Database) -> bool:
 
     Raises:
         SchemaMissing: the database was never migrated.
+        MigrationInvalid: it is older or newer than this program.
         DatabaseUnreachable: the server does not answer.
     """
     with database.connect() as connection:
-        check_migrated(connection, database.schema)
+        check_current(connection, database.schema)
         return bool(ledger.newest(connection, database.schema))
 
 
@@ -94,13 +96,14 @@ def refresh(
     Raises:
         SettingInvalid: a name is not that of a table or view.
         SchemaMissing: the database was never migrated.
+        MigrationInvalid: it is older or newer than this program.
         DatabaseUnreachable: the server does not answer.
     """
     known = {*tables(), *views()}
     _check_names(names or [], known)
     _check_accepted(options)
     with database.connect() as connection:
-        check_migrated(connection, database.schema)
+        check_current(connection, database.schema)
     archive = Archive(settings.archive_root)
     by_name = names is not None
     new = fetch_new(sources_to_ask(names), settings, database, archive, by_name=by_name, again=options.force)
@@ -135,12 +138,13 @@ def load_file(
         SettingInvalid: there is no table of that name.
         FileInvalid: the file does not exist or is empty.
         SchemaMissing: the database was never migrated.
+        MigrationInvalid: it is older or newer than this program.
         DatabaseUnreachable: the server does not answer.
     """
     _check_names([name], tables())
     _check_accepted(options)
     with database.connect() as connection:
-        check_migrated(connection, database.schema)
+        check_current(connection, database.schema)
         loaded = ledger.newest(connection, database.schema)
         invented = bool(ledger.is_invented(connection, database.schema))
     operator_file.keep(path, tables()[name], Archive(settings.archive_root), invented=invented)

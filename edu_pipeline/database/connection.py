@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 from psycopg import sql
@@ -52,12 +52,12 @@ class Database:
     """Where the tables are.
 
     Attributes:
-        url: a libpq connection URL.
+        url: a libpq connection URL. It may contain a password, so no representation shows it.
         schema: the schema that tables are read from and written to.
         live: the live schema, if ``schema`` is the next one, which a rebuild fills; else None.
     """
 
-    url: str
+    url: str = field(repr=False)
     schema: str
     live: str | None = None
 
@@ -80,7 +80,7 @@ class Database:
             raise DatabaseUnreachable(
                 self.place,
                 f"expected an answer, found: {str(error).strip()}.",
-                "Start it (`edu-pipeline db start` for the private cluster) or correct EDU_DATABASE_URL.",
+                "Start it (`edu-pipeline db start` for the private cluster), or correct its URL in the settings.",
             ) from error
         _open_connections.add(connection)
         try:
@@ -119,7 +119,8 @@ def target(settings: Settings) -> Database:
     Raises:
         ClusterFailed: there is no private cluster yet.
     """
-    url = settings.database_url or Cluster(settings.local / "postgres").url()
+    secret = settings.database_url
+    url = secret.get_secret_value() if secret else Cluster(settings.local / "postgres").url()
     return Database(url, settings.target_schema)
 
 

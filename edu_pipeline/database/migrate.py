@@ -18,7 +18,7 @@ from psycopg import sql
 
 from edu_pipeline.contracts import spec
 from edu_pipeline.database import ledger
-from edu_pipeline.database.connection import Connection, Database, home_of_postgis, set_search_path
+from edu_pipeline.database.connection import Connection, Database, check_migrated, home_of_postgis, set_search_path
 from edu_pipeline.database.locks import migrating
 from edu_pipeline.database.psql_files import sql_of
 from edu_pipeline.errors import MigrationFailed, MigrationInvalid
@@ -94,6 +94,24 @@ def migrate(database: Database, applied: Callable[[str], None] = lambda name: No
     return names
 
 
+def check_current(connection: Connection, schema: str) -> None:
+    """Check that the database is neither older nor newer than this program.
+
+    Raises:
+        SchemaMissing: it was never migrated.
+        MigrationInvalid: a file of this program was not applied to ``schema``, or one was that this program lacks.
+    """
+    check_migrated(connection, schema)
+    files, recorded = migrations(), _recorded(connection, schema)
+    _check(files, recorded)
+    if pending := [file.name for file in files if file.name not in recorded]:
+        raise MigrationInvalid(
+            f"schema {schema}",
+            f"expected that {', '.join(pending)} were applied, found that the database is older than this program.",
+            "Bring it up to date: `edu-pipeline migrate`. The rows stay as they are.",
+        )
+
+
 def start_over(database: Database) -> None:
     """Recreate the target schema, empty, and forget its loads and check results; ``analytics`` is kept.
 
@@ -132,8 +150,9 @@ def _check(files: list[Migration], recorded: dict[str, str]) -> None:
         if file is None:
             raise MigrationInvalid(
                 f"migration {name}",
-                "expected the file that was applied to this database, found none.",
-                "Check out the version of edu_pipeline that this database was migrated with, or a newer one.",
+                "expected the file that was applied to this database, found none: the database is newer than this "
+                "program.",
+                "Use the version of edu_pipeline that it was migrated with, or a newer one.",
             )
         if file.checksum != checksum and not file.repeatable:
             raise MigrationInvalid(

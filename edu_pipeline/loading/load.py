@@ -29,6 +29,7 @@ from edu_pipeline.loading.difference import Difference, difference
 from edu_pipeline.loading.recording import Recording
 from edu_pipeline.loading.rows import Inputs, make, take_as_they_are
 from edu_pipeline.loading.versions import code_version, inputs_version
+from edu_pipeline.scratch import scratch_folder
 from edu_pipeline.sources.archive import Archive, Release
 from edu_pipeline.sources.inputs import releases_of
 from edu_pipeline.table import Table
@@ -124,14 +125,14 @@ class _TableLoad:
             readers = self._readers(connection)
         with (
             Recording(self.database, attempt, self.releases) as recording,
-            tempfile.TemporaryDirectory(prefix="edu_pipeline-") as scratch,
+            scratch_folder("edu-pipeline-load-") as scratch,
             self.database.connect() as connection,
         ):
             locks.schema_in_use(connection, self.database.schema)
             locks.table_loading(connection, self.database.schema, self.table.name)
             writing.sweep(connection, self.table)
-            conformed = self._rows(connection, Path(scratch), recording)
-            return self._publish(connection, Path(scratch), conformed, readers, recording)
+            conformed = self._rows(connection, scratch, recording)
+            return self._publish(connection, scratch, conformed, readers, recording)
 
     def _attempt(self, connection: Connection, run_id: str | None) -> Load:
         """The ledger's row of this load, as far as it is known before the load."""

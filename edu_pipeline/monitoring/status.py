@@ -16,8 +16,9 @@ from edu_pipeline import checks
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.checks import CheckResult
 from edu_pipeline.database import ledger, probe_memory
-from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, check_migrated, exists, relations
+from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database, exists, relations
 from edu_pipeline.database.ledger import Load
+from edu_pipeline.database.migrate import check_current
 from edu_pipeline.database.probe_memory import Answer
 from edu_pipeline.database.views import views
 from edu_pipeline.errors import shown
@@ -129,10 +130,11 @@ def gather(database: Database, archive: Archive) -> Snapshot:
     Raises:
         DatabaseUnreachable: the server does not answer.
         SchemaMissing: there is no target schema.
+        MigrationInvalid: the database is older or newer than this program.
         ArchiveUnusable: the archive cannot be read.
     """
     with database.connect() as connection:
-        check_migrated(connection, database.schema)
+        check_current(connection, database.schema)
         answers = probe_memory.answers(connection)
         results = checks.results(connection, database.schema)
         changed_at = ledger.last_changed_at(connection, database.schema)

@@ -105,7 +105,7 @@ def waiting_checks(table: Table, missing: str) -> Iterator[dg.AssetCheckResult]:
             check_name=name,
             passed=False,
             severity=dg.AssetCheckSeverity.WARN,
-            description=f"It waits for {missing}.",
+            description=escaped(f"It waits for {missing}."),
         )
 
 
@@ -151,7 +151,7 @@ def columns_check(missing: Mapping[str, list[str]]) -> dg.AssetCheckResult:
         check_name="columns",
         passed=not missing,
         severity=dg.AssetCheckSeverity.WARN,
-        description=missing_columns(missing) if missing else None,
+        description=escaped(missing_columns(missing)) if missing else None,
         metadata={"missing": len(missing)},
     )
 
@@ -175,5 +175,5 @@ def _supplied_check(table: Table, is_supplied: bool) -> dg.AssetCheckResult:
         check_name="supplied",
         passed=is_supplied,
         severity=dg.AssetCheckSeverity.WARN,
-        description=None if is_supplied else missing,
+        description=None if is_supplied else escaped(missing),
     )

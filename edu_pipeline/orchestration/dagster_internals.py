@@ -13,6 +13,8 @@ Dagster may change these without notice. ``pyproject.toml`` therefore pins its v
 - ``step_events``: runs one step. Only executors do that, and Dagster exports no class to build one from.
 - ``CheckRunHealthResult``, ``WorkerStatus``: what a run launcher answers to Dagster's run monitoring. Launchers may be
   subclassed (``dg.DefaultRunLauncher``), but these two types are not exported.
+- ``WorkspaceProcessContext``, ``WorkspaceFileTarget``: what the web server is made from. Its own program,
+  `dagster-webserver`, takes no middleware.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from __future__ import annotations
 import ctypes
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from threading import Thread
 from typing import Any
@@ -36,6 +38,8 @@ from dagster._core.execution.plan.instance_concurrency_context import InstanceCo
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_postgres import DagsterPostgresStorage
 
 __all__ = [
@@ -53,6 +57,7 @@ __all__ = [
     "reuse_connections",
     "run_job",
     "step_events",
+    "workspace_process",
 ]
 
 
@@ -154,6 +159,20 @@ def reuse_connections(storage: DagsterPostgresStorage, statement_seconds: int) -
         part.optimize_for_webserver(statement_seconds * 1000, pool_recycle=3600, max_overflow=20)
     events: Any = storage.event_log_storage
     events.has_table, events.has_asset_key_col = cache(events.has_table), cache(events.has_asset_key_col)
+
+
+def workspace_process(
+    instance: dg.DagsterInstance, workspace: str, *, read_only: bool
+) -> AbstractContextManager[WorkspaceProcessContext]:
+    """What the web server knows of the code that it shows.
+
+    Args:
+        workspace: path of the workspace file.
+        read_only: whether it takes no commands.
+    """
+    return WorkspaceProcessContext(
+        instance, WorkspaceFileTarget(paths=[workspace]), version=dg.__version__, read_only=read_only
+    )
 
 
 def raise_in_thread(thread: Thread, exception: type[BaseException]) -> None:

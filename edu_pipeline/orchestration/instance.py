@@ -1,11 +1,11 @@
-"""Dagster's own state: the folder that is its home, and the schema of the target database that has its tables.
+"""Dagster's own state: the schema of the target database that has its tables, and whether its runs are alive.
 
-Belongs here: what ``dagster.yaml`` refers to and cannot express. Does not belong here: the definitions.
+Belongs here: what ``dagster.yaml`` refers to and cannot express. Does not belong here: the folder of that file
+(``home.py``), the definitions.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -14,10 +14,10 @@ from dagster import DagsterRun, DefaultRunLauncher
 from dagster_postgres import DagsterPostgresStorage
 from psycopg import sql
 
-from edu_pipeline.database.connection import target
+from edu_pipeline.database.connection import Database, target
 from edu_pipeline.database.locks import is_run_alive
 from edu_pipeline.orchestration.dagster_internals import CheckRunHealthResult, WorkerStatus, reuse_connections
-from edu_pipeline.settings import PROJECT, Settings, settings
+from edu_pipeline.settings import Settings, settings
 
 SCHEMA = "dagster"
 
@@ -77,25 +77,18 @@ class Launcher(DefaultRunLauncher):
 
 
 def _url(settings: Settings) -> str:
-    """The storage's URL for psycopg 2, which is what dagster-postgres uses."""
+    """The storage's URL for psycopg 2, which is what dagster-postgres uses; SQLAlchemy's own default is psycopg 3.
+
+    Raises:
+        DatabaseUnreachable: the server does not answer.
+    """
     if settings.dagster_url:
-        return settings.dagster_url
-    database = target(settings)
+        database, options = Database(settings.dagster_url.get_secret_value(), SCHEMA), ""
+    else:
+        database, options = target(settings), OPTIONS
     with database.connect() as connection:
-        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
+        if not settings.dagster_url:
+            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
     parts = urlsplit(database.url)
-    query = "&".join(filter(None, [parts.query, OPTIONS]))
+    query = "&".join(filter(None, [parts.query, options]))
     return urlunsplit(("postgresql+psycopg2", parts.netloc, parts.path, query, ""))
-
-
-def home(settings: Settings) -> str:
-    """The folder for DAGSTER_HOME: the environment's, otherwise ``.local/dagster`` with the project's dagster.yaml."""
-    if "DAGSTER_HOME" in os.environ:
-        return os.environ["DAGSTER_HOME"]
-    folder = settings.local / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
-    link = folder / "dagster.yaml"
-    if not link.exists():
-        link.unlink(missing_ok=True)
-        link.symlink_to(PROJECT / "dagster.yaml")
-    return str(folder)

@@ -22,8 +22,9 @@ Cell = str | int | float | bool
 LARGEST_NUMBER = 2**53
 """From here on, a browser rounds whole numbers."""
 
-MARKUP = re.compile(r"[\\`<\[\]]|://")
-"""What begins code, HTML, links or images in Markdown, and addresses that it makes links of."""
+MARKUP = re.compile(r"[\\`*~<\[\]]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|(?m:^)[>#+=-]")
+"""What means something in Markdown: code, emphasis, HTML, links and images, entities, and the beginnings of headings,
+lists and quotations. Addresses stay links, which ask for nothing until somebody follows them."""
 
 
 def table(
@@ -44,8 +45,8 @@ def transposed(columns: Sequence[str], rows: Sequence[Sequence[object]], longest
 
 
 def escaped(text: str) -> str:
-    """A text for a place where the UI renders Markdown, such as a check's description: no link, image or HTML."""
-    return MARKUP.sub(lambda match: ":\\//" if match[0] == "://" else f"\\{match[0]}", text)
+    """A text for a place where the UI renders Markdown, such as a check's description: it appears as it is."""
+    return MARKUP.sub(lambda match: f"\\{match[0]}", text)
 
 
 def _cell(value: object, longest: int) -> Cell:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from edu_pipeline.database import locks
 from edu_pipeline.database.connection import Database, target
+from edu_pipeline.database.migrate import check_current
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.loading.load import Options
 from edu_pipeline.operations import rebuild_claim
@@ -37,10 +38,15 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         """Hold the run's locks for as long as its steps run: the claim of a rebuild, the one by which others see that
         the run is alive, and the one that lets only one run load at a time.
 
+        A run that loads into the live schema needs one that is neither older nor newer than this program.
+
         With an executor that has a process per step, only Dagster's queue keeps runs apart (`dagster.yaml`).
         """
         is_one_process = settings().executor == "in_process"
         with ExitStack() as stack:
+            if context.run and not self.rebuild:
+                with target(settings()).connect() as connection:
+                    check_current(connection, target(settings()).schema)
             if self.rebuild and context.run:
                 stack.enter_context(rebuild_claim.claim(self.database(), context.run.run_id, is_one_process))
             if is_one_process and context.run:

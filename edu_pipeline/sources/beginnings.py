@@ -6,7 +6,6 @@ server sends parts). Does not belong here: what the bytes say (``form.py``), com
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -15,6 +14,7 @@ from typing import Any
 
 from edu_pipeline.catalogue import File, Source
 from edu_pipeline.errors import DownloadFailed, EduError, NotInStandIn, SourceMissing
+from edu_pipeline.scratch import scratch_folder
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.dates import publication_date
 from edu_pipeline.sources.directory import files_by_name
@@ -70,8 +70,8 @@ def from_publisher(source: Source, newest: Release | None, policy: Policy, today
         newest: the archive's newest release.
         today: from whose year backwards ``{year}`` in a URL is tried.
     """
-    with tempfile.TemporaryDirectory(prefix="edu-pipeline-check-") as folder:
-        publisher = _Publisher(Interfaces(Path(folder), policy), today)
+    with scratch_folder("edu-pipeline-check-") as folder:
+        publisher = _Publisher(Interfaces(folder, policy), today)
         beginnings = []
         for files in published_together(source, newest):
             stand_for_each_other = len({file.url for file in files}) > 1
@@ -186,9 +186,9 @@ def _of_file(path: Path, name: str) -> Part:
 
 def _examined(file: File, part: Part, **facts: Any) -> Beginning:
     """A beginning with the form that its bytes have."""
-    with tempfile.TemporaryDirectory(prefix="edu-pipeline-form-") as scratch:
+    with scratch_folder("edu-pipeline-form-") as scratch:
         try:
-            form = form_of(part, file, Path(scratch), file_names(file))
+            form = form_of(part, file, scratch, file_names(file))
         except EduError as error:
             return Beginning(file, part.name, error=error, **facts)
     return Beginning(file, part.name, form, **facts)

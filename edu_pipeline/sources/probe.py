@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from edu_pipeline.catalogue import Source
 from edu_pipeline.errors import EduError
+from edu_pipeline.scratch import scratch_folder
 from edu_pipeline.sources.admission import has_lapsed
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.dates import publication_date
@@ -87,8 +87,8 @@ def probe(
         ask = partial(state_in_directory, Path(upstream))
         results = [_probe_source(source, archive, known, ask) for source in sources]
     else:
-        with tempfile.TemporaryDirectory(prefix="edu-pipeline-probe-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
-            states = PublisherStates(archive, Path(folder), replace(policy, mirror=upstream), today)
+        with scratch_folder("edu-pipeline-probe-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+            states = PublisherStates(archive, folder, replace(policy, mirror=upstream), today)
             states.ask_portals(sources, pool)  # before the sources that wait for them
             results = list(pool.map(lambda source: _probe_source(source, archive, known, states.of), sources))
     return {probed.source: probed for probed in results}

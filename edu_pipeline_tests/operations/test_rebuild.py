@@ -33,7 +33,7 @@ from edu_pipeline.loading.plan import sources_to_ask, stale
 from edu_pipeline.loading.releases import fetch_new
 from edu_pipeline.operations import swap
 from edu_pipeline.operations.rebuild_claim import claim
-from edu_pipeline.orchestration.instance import home
+from edu_pipeline.orchestration.home import home
 from edu_pipeline.settings import PROJECT, Settings, settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables

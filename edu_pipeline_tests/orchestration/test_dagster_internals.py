@@ -33,6 +33,7 @@ CONTEXT = "dagster._core.execution.context.system"
 LOGS = "dagster._core.storage.compute_log_manager:ComputeLogManager"
 PLAN = "dagster._core.execution.plan"
 POSTGRES = "dagster_postgres.storage:Postgres"
+WORKSPACE = "dagster._core.workspace"
 
 BY_POSITION = {
     "dagster._core.definitions.job_base:InMemoryJob": "job_def",
@@ -55,6 +56,8 @@ BY_POSITION = {
     "dagster:DagsterInstance.add_event_listener": "self run_id cb",
     "dagster:DagsterInstance.create_run_for_job": "self job_def",
     "dagster:DefaultRunLauncher.check_run_worker_health": "self run",
+    "dagster_webserver.app:create_app_from_workspace_process_context": "workspace_process_context",
+    f"{WORKSPACE}.context:WorkspaceProcessContext.__init__": "self instance workspace_load_target",
     f"{POSTGRES}EventLogStorage.has_asset_key_col": "self",
     f"{POSTGRES}EventLogStorage.has_table": "self table_name",
     f"{POSTGRES}EventLogStorage.optimize_for_webserver": "self statement_timeout",
@@ -66,6 +69,8 @@ BY_POSITION = {
 BY_NAME = {
     "dagster._core.execution.context_creation_job:PlanExecutionContextManager": "job retry_mode execution_plan "
     "run_config dagster_run instance raise_on_error output_capture",
+    "dagster_webserver.app:create_app_from_workspace_process_context": "live_data_poll_rate",
+    f"{WORKSPACE}.context:WorkspaceProcessContext.__init__": "version read_only",
     f"{PLAN}.plan:ExecutionPlan.start": "retry_mode max_concurrent instance_concurrency_context",
     "dagster:DagsterInstance.create_run_for_job": "run_id run_config tags asset_selection",
     f"{POSTGRES}EventLogStorage.optimize_for_webserver": "pool_recycle max_overflow",
@@ -81,6 +86,7 @@ MEMBERS = {
     f"{CONTEXT}:PlanOrchestrationContext": "dagster_run instance job output_capture raise_on_error retry_mode "
     "run_config",
     f"{PLAN}.plan:ExecutionPlan": "step_keys_to_execute",
+    f"{WORKSPACE}.load_target:WorkspaceFileTarget": "create_origins",
     ACTIVE: "is_complete",
     "dagster:DefaultRunLauncher": "supports_check_run_worker_health",
     "dagster:DagsterInstance": "compute_log_manager",

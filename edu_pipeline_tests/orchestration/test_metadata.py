@@ -79,9 +79,10 @@ def test_a_wide_table_is_turned_on_its_side() -> None:
     ]
 
 
-def test_a_description_has_no_link_image_or_html() -> None:
+def test_a_description_has_no_markup() -> None:
     text = escaped("![x](https://example.org/a.png) <img src=x> `code` code_postal")
-    assert text == "!\\[x\\](https:\\//example.org/a.png) \\<img src=x> \\`code\\` code_postal"
+    assert text == "!\\[x\\](https://example.org/a.png) \\<img src=x> \\`code\\` code_postal"
+    assert escaped("_a_ *b* &lt; a&b\n# c\n- d - e") == "\\_a\\_ \\*b\\* \\&lt; a&b\n\\# c\n\\- d - e"
 
 
 def test_a_tag_has_only_characters_that_dagster_allows() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -17,13 +16,14 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 import requests
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from edu_pipeline.database.cluster import Cluster
-from edu_pipeline.orchestration.instance import home as instance_home
+from edu_pipeline.orchestration.home import home as instance_home
 from edu_pipeline.sample.server import serving
-from edu_pipeline.settings import PROJECT, settings
+from edu_pipeline.settings import settings
 from edu_pipeline.table import LAYERS
+from edu_pipeline_tests.browsing import page_of
 from edu_pipeline_tests.programs import BIN, run, run_here
 from edu_pipeline_tests.sample.sample_files import copied_sample
 from edu_pipeline_tests.servers import new_database
@@ -56,10 +56,6 @@ mutation ($selector: SensorSelector!) {
 SECRET = "wooden-horse"
 FIXED = "*Fixed*\n"
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
-
-PAGES_PER_START = 20
-"""A page that is not shown in the time of so many starts of the UI, on this machine now, never will be. It is usually
-shown in a tenth of one."""
 
 
 @dataclass
@@ -162,20 +158,9 @@ class Reader(threading.Thread):
 
 @pytest.fixture
 def page(running: Running) -> Iterator[Page]:
-    """A page of Debian's Chromium; what it shows at the end is kept in `build/screenshots`."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium on this machine (`apt-get install chromium`)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(base_url=running.ui.url, viewport={"width": 1500, "height": 1000})
-        milliseconds = 1000 * PAGES_PER_START * running.ui.start_seconds
-        page.set_default_timeout(milliseconds)
-        expect.set_options(timeout=milliseconds)
+    """A page of the UI in a browser."""
+    with page_of(running.ui) as page:
         yield page
-        name = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0]
-        page.screenshot(path=PROJECT / "build" / "screenshots" / f"{name}.png", full_page=True)
-        browser.close()
 
 
 def materialize(running: Running, page: Page, asset: str) -> None:

@@ -1,0 +1,40 @@
+"""A page of Debian's Chromium on the UI.
+
+Belongs here: opening it, and keeping what it shows at the end of a test in `build/screenshots`. Does not belong here:
+the UI (``serving_dagster.py``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from edu_pipeline.settings import PROJECT
+from edu_pipeline_tests.serving_dagster import Ui
+
+PAGES_PER_START = 20
+"""A page that is not shown in the time of so many starts of the UI, on this machine now, never will be. It is usually
+shown in a tenth of one."""
+
+
+@contextmanager
+def page_of(ui: Ui) -> Iterator[Page]:
+    """A page whose addresses are those of ``ui``; the test is skipped where there is no Chromium."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium on this machine (`apt-get install chromium`)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(base_url=ui.url, viewport={"width": 1500, "height": 1000})
+        milliseconds = 1000 * PAGES_PER_START * ui.start_seconds
+        page.set_default_timeout(milliseconds)
+        expect.set_options(timeout=milliseconds)
+        yield page
+        name = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0]
+        page.screenshot(path=PROJECT / "build" / "screenshots" / f"{name}.png", full_page=True)
+        browser.close()
