@@ -13,6 +13,8 @@ Dagster may change these without notice. ``pyproject.toml`` therefore pins its v
 - ``step_events``: runs one step. Only executors do that, and Dagster exports no class to build one from.
 - ``CheckRunHealthResult``, ``WorkerStatus``: what a run launcher answers to Dagster's run monitoring. Launchers may be
   subclassed (``dg.DefaultRunLauncher``), but these two types are not exported.
+- ``index_connection``, ``connect``: the connections of its storages. Nothing public removes single events, results of
+  checks or ticks.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from __future__ import annotations
 import ctypes
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -48,11 +50,13 @@ __all__ = [
     "WorkerStatus",
     "active_execution",
     "captured_logs",
+    "events_connection",
     "plan_events",
     "raise_in_thread",
     "reuse_connections",
     "run_job",
     "step_events",
+    "ticks_connection",
 ]
 
 
@@ -154,6 +158,16 @@ def reuse_connections(storage: DagsterPostgresStorage, statement_seconds: int) -
         part.optimize_for_webserver(statement_seconds * 1000, pool_recycle=3600, max_overflow=20)
     events: Any = storage.event_log_storage
     events.has_table, events.has_asset_key_col = cache(events.has_table), cache(events.has_asset_key_col)
+
+
+def events_connection(instance: dg.DagsterInstance) -> AbstractContextManager[Any]:
+    """A connection, in a transaction, to the tables of runs and events."""
+    return cast(AbstractContextManager[Any], cast(Any, instance.event_log_storage).index_connection())
+
+
+def ticks_connection(instance: dg.DagsterInstance) -> AbstractContextManager[Any]:
+    """A connection, in a transaction, to the table of ticks."""
+    return cast(AbstractContextManager[Any], cast(Any, instance.schedule_storage).connect())
 
 
 def raise_in_thread(thread: Thread, exception: type[BaseException]) -> None:

@@ -92,7 +92,7 @@ def test_a_release_whose_load_would_stop_is_not_requested(
     monkeypatch.setenv("EDU_ALERT_WEBHOOK", "https://example.org/hook")
     settings.cache_clear()
     posted: list[alerts.Alert] = []
-    monkeypatch.setattr(automation, "post_alerts", lambda causes, webhook: posted.extend(causes))
+    monkeypatch.setattr(automation, "post_alerts", posted.extend)
     first = tick(None)
     assert isinstance(first, dg.SensorResult)
     cursor = first.cursor
