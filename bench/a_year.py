@@ -180,7 +180,7 @@ def simulate(home: Path, begin: datetime) -> int:
 
 def main() -> None:
     """Print a table of the sizes, before and after."""
-    console, begin = Console(), datetime.now(UTC)
+    console, begin = Console(width=120), datetime.now(UTC)
     with workbench("sample") as bench:
         prepare(bench)
         run(*DAILY[:-1], "freshness")

@@ -103,7 +103,7 @@ def channels(settings: Settings) -> list[Channel]:
     tag = settings.alert_tag
     chosen = [service for service in services if tag is None or tag in service.tags]
     if services and not chosen:
-        tags = sorted({name for service in services for name in service.tags})
+        tags = sorted({str(name) for service in services for name in service.tags})
         raise SettingInvalid(
             "EDU_ALERT_TAG",
             f"expected a tag of one of the {len(services)} services, found {tag!r}; their tags: "

@@ -2,7 +2,7 @@
 
 Belongs here: which releases, failed loads and refused rows go. Does not belong here: removing files
 (``sources/pruning.py``), statements about the ledger (``database/ledger.py``), Dagster's own storage
-(``orchestration/dagster_storage.py``).
+(``orchestration/retention.py``).
 """
 
 from __future__ import annotations
