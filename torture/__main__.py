@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -37,7 +38,7 @@ def campaign(made: Ground, arguments: argparse.Namespace) -> Iterator[tuple[str,
     rng = random.Random(arguments.seed)
     with Reader(made.cluster.url()) as reader:
         killer = Killer(made, rng, reader)
-        yield "undisturbed: rebuild and refresh, twice", killer.measure()
+        yield "undisturbed: a rebuild and a refresh, there and back", killer.measure()
         kills = []
         for number in range(1, arguments.kills + 1):
             kill = killer.kill()
@@ -73,9 +74,10 @@ def main() -> int:
     parser.add_argument("--together", type=int, default=20, help="times that two rebuilds and a refresh start together")
     parser.add_argument("--restarts", type=int, default=20, help="restarts of PostgreSQL in mid-load")
     parser.add_argument("--faults", type=int, default=len(FAULTS), help="faults of a publisher")
-    parser.add_argument("--whole", action="store_true", help="with the sources of the school sectors, twice as slow")
+    parser.add_argument("--whole", action="store_true", help="with all sources, some five times as slow")
     parser.add_argument("--report", type=Path, help="file for the report")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the server is stopped
     begin, lines, bad = time.monotonic(), [f"# Campaign with seed {arguments.seed}", ""], 0
     with scratch() as folder, ground(folder, arguments.whole) as made:
         for line, problems in campaign(made, arguments):

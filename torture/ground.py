@@ -22,7 +22,7 @@ import psycopg
 from edu_pipeline.database.checksum import checksums
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
-from edu_pipeline.sample.directory import write_all
+from edu_pipeline.sample.directory import write_all, write_one
 from edu_pipeline.sample.world import World
 from edu_pipeline.settings import settings
 
@@ -32,13 +32,15 @@ LIVE = "educational_data"
 CHANGED = ("dvf-indicateurs-communes", "fr-en-annuaire-education", "geo-api-communes", "fr-en-ips-colleges-ap2023")
 """The sources in which the two editions differ."""
 
-LEFT_OUT = (
-    "ban",
-    "fr-en-carte-scolaire-colleges-publics",
-    "paris-affectation-lycees",
-    "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics",
+FEW = (
+    *CHANGED,
+    "departement-academie",
+    "fr-en-ips-lycees-ap2023",
+    "geo-api-departements",
+    "insee-cog",
+    "insee-table-passage",
 )
-"""The sources of the layer sectorisation, which takes half of the time of a rebuild."""
+"""Sources that are enough for most campaigns; tables that need others wait."""
 
 PATIENCE = 60.0
 """Seconds in which the server must be rid of a process that was killed."""
@@ -142,15 +144,16 @@ def ground(folder: Path, whole: bool) -> Iterator[Ground]:
     """Make the ground, filled with the first edition, and take it down at the end.
 
     Args:
-        whole: with all sources; if not, without those of the layer sectorisation.
+        whole: with all sources; if not, with a few.
     """
     folder.chmod(0o755)  # the server may run as another user
     editions = (folder / "edition-0", folder / "edition-1")
     for number, edition in enumerate(editions):
-        write_all(World("sample", releases=dict.fromkeys(CHANGED, number)), edition)
-        for source in () if whole else LEFT_OUT:
-            for path in (edition / source).glob("*"):
-                path.unlink()
+        world = World("sample", releases=dict.fromkeys(CHANGED, number))
+        if whole:
+            write_all(world, edition)
+        for source in () if whole else FEW:
+            write_one(world, edition, source)
     cluster = Cluster(folder / ".local" / "postgres")
     cluster.start()
     try:

@@ -56,7 +56,7 @@ class Killer:
             What is wrong: the content depends on the way to it.
         """
         problems = []
-        for command in ("rebuild", "refresh", "rebuild", "refresh"):
+        for command in ("rebuild", "refresh"):
             begin = time.monotonic()
             problems += self.finish(command, 1 - self.edition)
             self.durations[command] = time.monotonic() - begin

@@ -116,7 +116,8 @@ def test_only_the_status_of_apprise_says_what_happened(services: Services) -> No
     apprise.add(services.url("mail"), tag="ops")
     answers = [apprise.notify(body="x", tag=tag) for tag in ("opps", "ops")]
     assert [answer.status for answer in answers] == [AppriseResultStatus.NOMATCH, AppriseResultStatus.SUCCESS]
-    assert not any(answer is known for answer in answers for known in (True, False, None))
+    outcomes: list[object] = [*answers]
+    assert not any(outcome is known for outcome in outcomes for known in (True, False, None))
 
 
 @pytest.mark.parametrize("logger", ["apprise", "urllib3"])
