@@ -25,41 +25,47 @@ from torture.kills import Killer
 from torture.reader import Reader
 from torture.together import restarts, together
 
+Entry = tuple[str, list[str]]
+"""A line of the report, and what does not hold."""
+
+LONGEST = 200
+"""Characters of a failure text in the report."""
+
 GOAL = 20.0
 """Milliseconds in which the slowest answer must come, at the sample's size."""
 
 
-def campaign(made: Ground, arguments: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
-    """Run the parts of the campaign.
+def campaign(made: Ground, arguments: argparse.Namespace) -> Iterator[Entry]:
+    """Run the parts of the campaign that are asked for.
 
     Yields:
         A line of the report, and what does not hold.
     """
-    rng = random.Random(arguments.seed)
+    if arguments.kills or arguments.together or arguments.restarts:
+        yield from with_a_reader(made, arguments)
+    for outcome in faults(made, list(FAULTS)[: arguments.faults]):
+        yield f"publisher: {outcome.fault}: {outcome.text[:LONGEST] or 'loaded'}", list(outcome.problems)
+
+
+def with_a_reader(made: Ground, arguments: argparse.Namespace) -> Iterator[Entry]:
+    """Kill runs, start them together, restart the server, while a reader asks throughout."""
     with Reader(made.cluster.url()) as reader:
-        killer = Killer(made, rng, reader)
+        killer = Killer(made, random.Random(arguments.seed), reader)
         yield "undisturbed: a rebuild and a refresh, there and back", killer.measure()
-        kills = []
+        counts: Counter[str] = Counter()
         for number in range(1, arguments.kills + 1):
             kill = killer.kill()
-            kills.append(kill)
-            if kill.problems:
-                yield f"kill {number}: {kill.victim} of {kill.command} after {kill.seconds:.1f} s", list(kill.problems)
-        counts = Counter(f"{kill.command}, {kill.victim}" for kill in kills)
+            counts[f"{kill.command}, {kill.victim}"] += 1
+            yield f"kill {number}: {kill.victim} of {kill.command} after {kill.seconds:.1f} s", list(kill.problems)
         listed = ", ".join(f"{what}: {count}" for what, count in sorted(counts.items()))
-        yield f"{len(kills)} kills ({listed}), of which {sum(not kill.problems for kill in kills)} passed", []
-        for line, problems in together(killer, arguments.together):
-            yield line, problems
-        for line, problems in restarts(killer, arguments.restarts):
-            yield line, problems
+        yield f"{counts.total()} kills ({listed or 'none'})", []
+        yield from together(killer, arguments.together)
+        yield from restarts(killer, arguments.restarts)
     yield (
         f"reader: {len(reader.milliseconds):,} answers, median {reader.percentile(0.5):.1f} ms, 99 % within "
         f"{reader.percentile(0.99):.1f} ms, slowest {reader.slowest:.1f} ms (goal {GOAL:.0f} ms)",
         [*reader.errors[:5], *(f"{table}: content of neither edition" for table in reader.mixed)],
     )
-    if arguments.faults:
-        for outcome in faults(made, list(FAULTS)[: arguments.faults]):
-            yield f"publisher: {outcome.fault}: {outcome.text[:160] or 'loaded'}", list(outcome.problems)
 
 
 def main() -> int:

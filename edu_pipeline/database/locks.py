@@ -72,6 +72,9 @@ ARCHIVE = "edu_pipeline.archive:"
 PATIENCE = timedelta(hours=1)
 """How long to wait for another process."""
 
+OF_TABLE = timedelta(minutes=10)
+"""How long to wait for another load of the same table; the step is tried again later."""
+
 
 @contextmanager
 def run_alive(connection: Connection, run_id: str) -> Iterator[None]:
@@ -198,8 +201,13 @@ def migrating(connection: Connection, schema: str) -> Iterator[None]:
 
 
 def schema_in_use(connection: Connection, schema: str) -> None:
-    """Keep ``schema`` from being swapped until the transaction ends; wait for a swap that is under way."""
-    connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [_use_key(schema)])
+    """Keep ``schema`` from being swapped until the transaction ends; wait for a swap that is under way.
+
+    Raises:
+        WaitTooLong: it did not end in time.
+    """
+    if by := _blocked(connection, _use_key(schema), PATIENCE, shared=True):
+        raise _too_long(f"schema {schema}", "the swap of the schema", PATIENCE, by)
 
 
 def schema_swapped(connection: Connection, schema: str) -> None:
@@ -212,28 +220,21 @@ def schema_swapped(connection: Connection, schema: str) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
 
 
-def table_loading(connection: Connection, schema: str, table: str, patience: str = "10min") -> None:
+def table_loading(connection: Connection, schema: str, table: str, patience: timedelta = OF_TABLE) -> None:
     """Keep others from loading ``table`` until the transaction ends.
 
     Args:
-        patience: how long to wait for a load that is under way, as PostgreSQL writes a time.
+        patience: how long to wait for a load that is under way.
 
     Raises:
         TableBusy: it did not end in time.
     """
-    key = _key("load", f"{schema}.{table}")
-    try:
-        connection.execute("SELECT set_config('lock_timeout', %s, true)", [patience])
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
-        connection.execute("SET LOCAL lock_timeout = 0")
-    except psycopg.errors.LockNotAvailable as error:
-        connection.rollback()
+    if by := _blocked(connection, _key("load", f"{schema}.{table}"), patience):
         raise TableBusy(
             f"table {table}",
-            f"expected the previous load of it to end within {patience}, found it still running: "
-            f"{_in_the_way(connection, HOLDERS_OF_LOCK, key)}.",
+            f"expected the previous load of it to end within {_minutes(patience)}, found it still running: {by}.",
             "See what runs in the UI or in pg_stat_activity; load again when it has ended.",
-        ) from error
+        )
 
 
 def holders(connection: Connection, schema: str) -> list[str]:
@@ -271,6 +272,27 @@ def _session_lock(connection: Connection, key: str, what: str, shared: bool = Fa
             connection.commit()
 
 
+def _blocked(connection: Connection, key: str, patience: timedelta, shared: bool = False) -> str | None:
+    """Take an advisory lock until the end of the transaction.
+
+    Returns:
+        Who is in the way, if it could not be taken in time; the transaction goes on all the same.
+    """
+    function = sql.SQL("pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock")
+    _limit(connection, patience)  # begins the transaction, in which the next block is a savepoint
+    try:
+        with connection.transaction():
+            connection.execute(sql.SQL("SELECT {}(hashtextextended(%s, 0))").format(function), [key])
+    except psycopg.errors.LockNotAvailable:
+        return _in_the_way(connection, HOLDERS_OF_LOCK, key)
+    connection.execute("SET LOCAL lock_timeout = 0")
+    return None
+
+
+def _minutes(patience: timedelta) -> str:
+    return f"{patience.total_seconds() / 60:.0f} min"
+
+
 def _limit(connection: Connection, patience: timedelta) -> None:
     """Until the end of the transaction, wait at most that long for a lock."""
     connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{patience.total_seconds() * 1000:.0f}ms"])
@@ -294,7 +316,7 @@ def _in_the_way(connection: Connection, holders: LiteralString, lock: str) -> st
 def _too_long(where: str, what: str, patience: timedelta, by: str) -> WaitTooLong:
     return WaitTooLong(
         where,
-        f"expected {what} to end within {patience.total_seconds() / 60:.0f} min, found {by}.",
+        f"expected {what} to end within {_minutes(patience)}, found {by}.",
         "Look it up in the UI or in pg_stat_activity. If it has no business there, end it (pg_terminate_backend); then "
         "try again.",
     )

@@ -329,16 +329,23 @@ def test_who_waits_too_long_learns_for_whom(setting: Setting) -> None:
         pass
 
 
-def test_a_lock_that_the_reader_holds_is_waited_for_in_vain(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "PATIENCE", timedelta(milliseconds=50))
-    with setting.reader.connect() as reader:
-        reader.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"edu_pipeline.rebuild:{TARGET}"])
-        with (
-            setting.loader.connect() as loader,
-            pytest.raises(WaitTooLong, match=rf"found process {reader.info.backend_pid} of login_of_reader"),
-            locks.rebuild_claim(loader, TARGET),
-        ):
+def test_no_wait_for_a_reader_is_endless(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = timedelta(milliseconds=50)
+    monkeypatch.setattr(locks, "PATIENCE", moment)
+    with setting.reader.connect() as reader, setting.loader.connect() as loader:
+        for name in (f"rebuild:{TARGET}", f"schema:{TARGET}", f"load:{TARGET}.departements"):
+            reader.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"edu_pipeline.{name}"])
+        by = rf"found .*process {reader.info.backend_pid} of login_of_reader"
+        with pytest.raises(WaitTooLong, match=by), locks.rebuild_claim(loader, TARGET):
             pass
+        with pytest.raises(WaitTooLong, match=by):
+            locks.schema_in_use(loader, TARGET)
+        with pytest.raises(TableBusy, match=by):
+            locks.table_loading(loader, TARGET, "departements", moment)
+        reader.execute("SELECT pg_advisory_unlock_all()")
+        locks.schema_in_use(loader, TARGET)
+        locks.table_loading(loader, TARGET, "departements", moment)
+        assert loader.execute("SHOW lock_timeout").fetchone() == ("0",)
 
 
 def test_the_loader_links_the_logs_to_the_users(setting: Setting) -> None:
