@@ -77,14 +77,24 @@ def _without_length(answer: Answer) -> dict[str, str]:
     return {name: text for name, text in answer.headers.items() if name.lower() not in ("content-length", "etag")}
 
 
-def _longer(answer: Answer, _: int) -> Answer:
+def _cut(answer: Answer, _: int) -> Answer:
+    """The first half, of the length of the whole by its header; then the connection is closed."""
     body = received(answer)
-    return Answer(200, _without_length(answer) | {"Content-Length": str(len(body) + 1_000)}, body)
+    return Answer(200, _closing(answer, len(body)), body[: len(body) // 2])
 
 
 def _announced_too_large(answer: Answer, _: int) -> Answer:
     received(answer)
-    return Answer(200, _without_length(answer) | {"Content-Length": str(TOO_LARGE)}, b"")
+    return Answer(200, _closing(answer, TOO_LARGE), b"")
+
+
+def _changing(answer: Answer, request: int) -> Answer:
+    """Cut twice, as a server does whose file is replaced while it sends it; then whole."""
+    return _cut(answer, request) if request <= 2 else answer
+
+
+def _closing(answer: Answer, length: int) -> dict[str, str]:
+    return _without_length(answer) | {"Content-Length": str(length), "Connection": "close"}
 
 
 def _lines(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[bytes], bytes]:
@@ -100,11 +110,8 @@ def _columns(rename: dict[str, str], drop: tuple[str, ...] = ()) -> Callable[[by
 
 
 FAULTS: dict[str, Fault] = {
-    "cut in the middle, of full length by its header": Fault(
-        lambda answer, _: Answer(200, {"Content-Length": str(len(body := received(answer)))}, body[: len(body) // 2])
-    ),
+    "cut in the middle, shorter than its Content-Length": Fault(_cut),
     "cut in the middle of a line": content(lambda text: text[: len(text) // 2] + b'"'),
-    "shorter than its Content-Length": Fault(_longer),
     "429 without Retry-After": status(429),
     "429 with Retry-After, twice": status(429, 2, Retry_After="1"),
     "503": status(503),
@@ -129,12 +136,8 @@ FAULTS: dict[str, Fault] = {
     "a tenth of the rows": content(_lines(lambda lines: lines[: len(lines) // 10])),
     "no figures, only codes": content(_cells(lambda cells: [*cells[:2], *([b"n/a"] * (len(cells) - 2))])),
     "another delimiter": content(lambda text: text.replace(b",", b";"), loads=True),
-    "changing while it is read": Fault(
-        lambda answer, request: Answer(
-            200, {"Content-Length": str(len(body := received(answer)))}, body[: len(body) // (2 if request < 3 else 1)]
-        ),
-        loads=True,
-    ),
+    "changing while it is read": Fault(_changing, loads=True),
+    "the same file as before, with another date": content(bytes, loads=True),
 }
 
 

@@ -21,7 +21,7 @@ from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import Database, check_migrated
 from edu_pipeline.database.views import views
 from edu_pipeline.definitions import defs
-from edu_pipeline.errors import EduError, SettingInvalid
+from edu_pipeline.errors import EduError, SettingInvalid, StillRefused
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.load import Options
 from edu_pipeline.loading.plan import check_holds, sources_to_ask, stale
@@ -105,16 +105,23 @@ def refresh(
         check_migrated(connection, database.schema)
     archive = Archive(settings.archive_root)
     by_name = names is not None
-    new = fetch_new(sources_to_ask(names), settings, database, archive, by_name=by_name, again=options.force)
+    asked = sources_to_ask(names)
+    new = fetch_new(asked, settings, database, archive, by_name=by_name, again=options.force)
     for note in new.notes:
         console.print(note, markup=False, style="yellow", soft_wrap=True)
     chosen = stale(database, archive, names) | options.accept_shrink | options.accept_red
     if options.force:
         chosen |= {name for name in names or known if new.unfed.isdisjoint(_sources(name))}
     console.print(f"new releases: {len(new.fetched)}; tables and views to bring up to date: {len(chosen)}")
-    if new.failures:
-        failed = {raw_key(source).to_user_string(): text for source, text in new.failures.items()}
-        _alert("daily_refresh", failed, "", (), console)
+    step_of = {source: raw_key(source).to_user_string().replace("/", "__", 1) for source in asked}
+    fetched_well = {step_of[source] for source in asked if source not in new.failures}
+    if new.failures or not chosen:
+        failed = {
+            raw_key(source).to_user_string(): text
+            for source, text in new.failures.items()
+            if not text.startswith(StillRefused.__name__)  # which was alerted when it was refused
+        }
+        _alert("daily_refresh", failed, "", fetched_well, console)
     if not chosen and not new.fetched:
         return new.failures
     with dagster_instance(settings) as instance:
@@ -124,7 +131,7 @@ def refresh(
             )
         if not chosen:
             return new.failures
-        failures = _execute(instance, "daily_refresh", sorted(chosen), _config(options), console)
+        failures = _execute(instance, "daily_refresh", sorted(chosen), _config(options), console, fetched_well)
         return new.failures | failures
 
 
@@ -178,8 +185,13 @@ def _execute(
     names: list[str] | None,
     resources: Mapping[str, Any],
     console: Console,
+    steps_before: Collection[str] = (),
 ) -> dict[str, str]:
-    """Run the assets ``names`` of a job (None: all) in this process; asset to failure text."""
+    """Run the assets ``names`` of a job (None: all) in this process, and alert; asset to failure text.
+
+    Args:
+        steps_before: steps that were made before the run, for the alerts.
+    """
     job = defs.resolve_job_def(job_name).with_executor_def(in_process_executor)
     selection = frozenset(map(dg.AssetKey, names)) if names is not None else None
     steps = len(selection or list(job.asset_layer.executable_asset_keys))
@@ -197,7 +209,7 @@ def _execute(
             asset_selection=selection,
         )
     steps_made = {stats.step_key for stats in instance.get_run_step_stats(run_id)}
-    _alert(job_name, follower.failures, run_id, steps_made, console)
+    _alert(job_name, follower.failures, run_id, {*steps_made, *steps_before}, console)
     return follower.failures
 
 

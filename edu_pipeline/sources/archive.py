@@ -159,7 +159,7 @@ class Archive:
         )
         with self.usable(source):
             own = incoming.files
-            if len(files) > 1:
+            if len(files) > 1 or incoming.carried:
                 release, own = replace(release, stored=self._store_contents(source, files, incoming)), {}
             if self._is_local:
                 self._rename_into_place(release, own)

@@ -53,7 +53,7 @@ class Contents:
         root, fs = self._folder / CONTENT, self._folder.fs
         fs.invalidate_cache()
         found = fs.find(root.path, detail=True) if root.exists() else {}
-        prefix = len(fs._strip_protocol(self._folder.path).rstrip("/")) + 1
+        prefix = len(self._folder.path.rstrip("/")) + 1
         return [
             Stored(path[prefix:], int(entry["size"]), _written_at(entry))
             for path, entry in sorted(found.items())

@@ -53,6 +53,23 @@ def test_a_failed_run_alerts_once_until_it_is_fixed(alerted: StandIn, monkeypatc
         assert len(fixed) == 1 and TABLE in fixed[0]
 
 
+def test_a_failed_fetch_alerts_once_until_it_is_fixed(alerted: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    receiver = Receiver()
+    monkeypatch.setenv("EDU_ALERT_WEBHOOK", receiver.url.get_secret_value())
+    with receiver.serving():
+        for price in ("1", "2"):
+            alerted.put_sales([], "<!DOCTYPE html><html>")
+            for _ in range(2):
+                assert SALES in refreshed(alerted)[0]
+            alerted.put_sales([sale("01001", price=price)])
+            assert refreshed(alerted)[0] == {}
+    titles = [message["blocks"][0]["text"]["text"] for message in receiver.messages]
+    assert [title for title in titles if title.startswith("raw/") or title == "Fixed"] == [
+        "raw/dvf_indicateurs_communes failed",
+        "Fixed",
+    ] * 2
+
+
 def test_a_wrong_alert_setting_does_not_hide_the_failure(alerted: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDU_ALERT_URLS", "jsno://127.0.0.1/secret")
     alerted.put_sales([sale("01001")], SALES_HEADER.replace("INSEE_COM", "COMMUNE"))

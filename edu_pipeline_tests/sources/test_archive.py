@@ -116,6 +116,14 @@ def test_a_part_that_has_not_changed_is_stored_once(archive: Archive) -> None:
         assert contents == [b"ain", expected]
 
 
+def test_a_release_of_one_carried_file_keeps_its_content(archive: Archive) -> None:
+    first = store(archive, {"01.csv": b"ain", "02.csv": b"aisne"})
+    file = first.files[0]
+    second = archive.store(SOURCE, Incoming({}, {"01": "01.csv"}, retrieved_at=NOON, carried=(file,)))
+    assert archive.local(second, file).read_bytes() == b"ain"
+    assert archive.newest(SOURCE) in (first, second) and second.files == (file,)
+
+
 def test_a_short_content_is_stored_again(archive: Archive) -> None:
     first = store(archive, {"01.csv": b"ain", "02.csv": b"aisne"})
     first.path(first.files[0]).write_bytes(b"")
