@@ -123,7 +123,7 @@ FAULTS: dict[str, Fault] = {
     "a redirect to a private address": status(302, Location="http://169.254.169.254/latest/meta-data/"),
     "a redirect to itself": Fault(lambda answer, _: Answer(302, {"Location": "?again"}, b"")),
     "announced with a terabyte": Fault(_announced_too_large),
-    "UTF-16": content(lambda text: text.decode().encode("utf-16"), loads=True),
+    "UTF-16": content(lambda text: text.decode().encode("utf-16")),
     "random bytes": content(lambda text: os.urandom(len(text))),
     "NUL bytes in the middle": content(lambda text: text[: len(text) // 2] + bytes(4_096) + text[len(text) // 2 :]),
     "compressed, under the name of a CSV file": content(lambda text: gzip.compress(text), loads=True),
