@@ -17,6 +17,7 @@ from edu_pipeline.orchestration.executors import executor
 from edu_pipeline.orchestration.jobs import check_all, daily_refresh, freshness, full_rebuild, layer_jobs
 from edu_pipeline.orchestration.live_schema import live_schema
 from edu_pipeline.orchestration.probes import probes
+from edu_pipeline.orchestration.pruning import prune_job, weekly
 from edu_pipeline.orchestration.raw_assets import raw_asset
 from edu_pipeline.orchestration.table_assets import table_asset
 from edu_pipeline.orchestration.view_assets import view_asset
@@ -30,8 +31,8 @@ view_assets = [view_asset(view) for view in views().values()]
 defs = dg.Definitions(
     assets=[probes, *raw_assets, *table_assets, *view_assets, live_schema, data_freshness],
     asset_checks=[agreement],
-    jobs=[full_rebuild, daily_refresh, check_all, freshness, *layer_jobs],
-    schedules=[nightly, hourly],
+    jobs=[full_rebuild, daily_refresh, check_all, freshness, *layer_jobs, prune_job],
+    schedules=[nightly, hourly, weekly],
     sensors=[release_sensor, failed_runs, red_checks],
     resources={"postgres": PostgresResource(), "archive": ArchiveResource(), "run_options": RunOptions()},
     executor=executor(),

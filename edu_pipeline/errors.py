@@ -241,6 +241,10 @@ class PrivilegeMissing(EduError):
     """The session's role lacks a privilege; the text has the statement that a superuser can run instead."""
 
 
+class WaitTooLong(EduError):
+    """Another run, or some other session, held a lock for longer than anybody waits for it."""
+
+
 class RebuildUnderWay(EduError):
     """Another full rebuild of the same schema is running."""
 

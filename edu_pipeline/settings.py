@@ -67,7 +67,18 @@ class Settings(BaseSettings):
         2, ge=1, description="Steps that `in_process` and the command line run at the same time, in threads."
     )
     probe_seconds: int = Field(600, ge=5, description="Seconds between two checks for new releases.")
+    wait_minutes: float = Field(60, gt=0, description="Minutes that a run waits for another one to end.")
+    keep_loads: int = Field(5, ge=1, description="`prune` keeps the releases of each table's last so many loads.")
+    keep_days: int = Field(90, ge=1, description="`prune` keeps what `--as-of` needs for any of the last so many days.")
+    keep_as_of: str = Field("", description="Days, separated by commas, for which `--as-of` is promised for ever.")
+    keep_refused_days: int = Field(90, ge=1, description="Days for which `prune` keeps refused rows and failed loads.")
+    keep_run_days: int = Field(30, ge=1, description="Days for which `prune` keeps Dagster's runs and events.")
     alert_webhook: SecretStr | None = Field(None, description="Slack-compatible URL to post alerts to; a secret.")
+    alert_urls: SecretStr | None = Field(
+        None, description="URLs of apprise to send alerts to (mail, Teams, Matrix, ...), separated by spaces; secrets."
+    )
+    alert_config: Path | None = Field(None, description="Configuration file of apprise with more of them, with tags.")
+    alert_tag: str | None = Field(None, description="Tag of the services to alert; unset: all of them.")
     ui_url: str | None = Field(None, description="Address under which people open the Dagster UI.")
 
     @field_validator("target_schema")

@@ -13,7 +13,7 @@ import sys
 
 import typer
 
-from edu_pipeline.cli import database, loads, reports, sample, source_check, switchover, ui
+from edu_pipeline.cli import database, loads, prune, reports, sample, source_check, switchover, ui
 from edu_pipeline.cli.terminal import err
 from edu_pipeline.errors import EduError
 
@@ -25,7 +25,7 @@ HELP = (
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
-for group in (loads.app, reports.app, database.app, ui.app):
+for group in (loads.app, reports.app, database.app, prune.app, ui.app):
     app.add_typer(group)
 app.add_typer(database.db, name="db")
 reports.sources.command("check")(source_check.check_command)

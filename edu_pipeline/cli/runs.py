@@ -22,11 +22,13 @@ from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import check_current
 from edu_pipeline.database.views import views
 from edu_pipeline.definitions import defs
-from edu_pipeline.errors import SettingInvalid
+from edu_pipeline.errors import EduError, SettingInvalid, StillRefused
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.load import Options
 from edu_pipeline.loading.plan import check_holds, sources_to_ask, stale
 from edu_pipeline.loading.releases import fetch_new
+from edu_pipeline.monitoring import alerts
+from edu_pipeline.orchestration.alerting import post_alerts, post_red_checks
 from edu_pipeline.orchestration.dagster_internals import run_job
 from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
 from edu_pipeline.orchestration.home import home
@@ -34,7 +36,7 @@ from edu_pipeline.orchestration.metadata import release_metadata
 from edu_pipeline.orchestration.raw_assets import raw_key
 from edu_pipeline.orchestration.threaded_executor import in_process_executor
 from edu_pipeline.resources import moment
-from edu_pipeline.settings import Settings
+from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
 
@@ -64,7 +66,7 @@ def rebuild(
         "archive": {"config": {"as_of": as_of, "offline": offline}},
         **_config(options),
     }
-    with _instance(settings) as instance:
+    with dagster_instance(settings) as instance:
         return _execute(instance, "full_rebuild", None, resources, console)
 
 
@@ -106,23 +108,33 @@ def refresh(
         check_current(connection, database.schema)
     archive = Archive(settings.archive_root)
     by_name = names is not None
-    new = fetch_new(sources_to_ask(names), settings, database, archive, by_name=by_name, again=options.force)
+    asked = sources_to_ask(names)
+    new = fetch_new(asked, settings, database, archive, by_name=by_name, again=options.force)
     for note in new.notes:
         console.print(note, markup=False, style="yellow", soft_wrap=True)
     chosen = stale(database, archive, names) | options.accept_shrink | options.accept_red
     if options.force:
         chosen |= {name for name in names or known if new.unfed.isdisjoint(_sources(name))}
     console.print(f"new releases: {len(new.fetched)}; tables and views to bring up to date: {len(chosen)}")
+    step_of = {source: raw_key(source).to_user_string().replace("/", "__", 1) for source in asked}
+    fetched_well = {step_of[source] for source in asked if source not in new.failures}
+    if new.failures or not chosen:
+        failed = {
+            raw_key(source).to_user_string(): text
+            for source, text in new.failures.items()
+            if not text.startswith(StillRefused.__name__)  # which was alerted when it was refused
+        }
+        _alert("daily_refresh", failed, "", fetched_well, console)
     if not chosen and not new.fetched:
         return new.failures
-    with _instance(settings) as instance:
+    with dagster_instance(settings) as instance:
         for source, fetched in new.fetched.items():
             instance.report_runless_asset_event(
                 dg.AssetMaterialization(raw_key(source), metadata=release_metadata(fetched))
             )
         if not chosen:
             return new.failures
-        failures = _execute(instance, "daily_refresh", sorted(chosen), _config(options), console)
+        failures = _execute(instance, "daily_refresh", sorted(chosen), _config(options), console, fetched_well)
         return new.failures | failures
 
 
@@ -153,7 +165,7 @@ def load_file(
         if other in loaded and not chosen.isdisjoint(table.tables):
             chosen.add(other)
     chosen |= {other for other, view in views().items() if other in loaded and not chosen.isdisjoint(view.inputs)}
-    with _instance(settings) as instance:
+    with dagster_instance(settings) as instance:
         return _execute(instance, "daily_refresh", sorted(chosen), _config(options, from_files=[name]), console)
 
 
@@ -164,7 +176,8 @@ def _config(options: Options, **more: list[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance, with the home that the settings give it."""
     os.environ["DAGSTER_HOME"] = home(settings)
     with dg.DagsterInstance.get() as instance:
         yield instance
@@ -176,14 +189,19 @@ def _execute(
     names: list[str] | None,
     resources: Mapping[str, Any],
     console: Console,
+    steps_before: Collection[str] = (),
 ) -> dict[str, str]:
-    """Run the assets ``names`` of a job (None: all) in this process; asset to failure text."""
+    """Run the assets ``names`` of a job (None: all) in this process, and alert; asset to failure text.
+
+    Args:
+        steps_before: steps that were made before the run, for the alerts.
+    """
     job = defs.resolve_job_def(job_name).with_executor_def(in_process_executor)
     selection = frozenset(map(dg.AssetKey, names)) if names is not None else None
     steps = len(selection or list(job.asset_layer.executable_asset_keys))
     with _progress(console) as progress:
         follower = _Follower(job_name, progress, steps)
-        run_job(
+        run_id = run_job(
             job,
             instance,
             follower.follow,
@@ -194,7 +212,31 @@ def _execute(
             tags={"edu_pipeline/started_by": "command line"},
             asset_selection=selection,
         )
+    steps_made = {stats.step_key for stats in instance.get_run_step_stats(run_id)}
+    _alert(job_name, follower.failures, run_id, {*steps_made, *steps_before}, console)
     return follower.failures
+
+
+def _alert(job: str, failures: Mapping[str, str], run_id: str, steps: Collection[str], console: Console) -> None:
+    """Alert of what failed, as the sensors do after a run that the daemon has started; else of what is red or fixed.
+
+    An alert that cannot be sent does not hide the failure that it is about.
+
+    Args:
+        failures: asset, or the job, to failure text.
+        run_id: empty if it failed before there was a run.
+        steps: the steps that the run has made.
+    """
+    ui = settings().ui_url if run_id else None
+    try:
+        if failures:
+            post_alerts(
+                alerts.from_run(None if name == job else name, job, text, run_id, ui) for name, text in failures.items()
+            )
+        else:
+            post_red_checks(steps, job)
+    except EduError as error:
+        console.print(f"nobody was alerted: {error}", markup=False, style="yellow", soft_wrap=True)
 
 
 class _Follower:

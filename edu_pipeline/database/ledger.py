@@ -237,6 +237,42 @@ def quarantine(connection: Connection, load: Load, limit: int) -> list[tuple[str
     return [(str(key), str(reasons)) for key, reasons in rows]
 
 
+def needed_releases(connection: Connection, loads: int) -> dict[str, set[str]]:
+    """The releases that the last ``loads`` published loads of each table of each schema used, by source."""
+    rows = connection.execute(
+        "SELECT DISTINCT used.key, used.value FROM (SELECT releases, row_number() OVER (PARTITION BY target_schema, "
+        "table_name ORDER BY id DESC) AS age FROM edu_pipeline.loads WHERE state = 'published') AS l, "
+        "jsonb_each_text(releases) AS used WHERE age <= %s",
+        [loads],
+    )
+    needed: dict[str, set[str]] = {}
+    for source, release in rows:
+        needed.setdefault(str(source), set()).add(str(release))
+    return needed
+
+
+def prune(connection: Connection, before: datetime) -> tuple[int, int]:
+    """Delete failed loads that ended ``before``, and refused rows of published ones; the caller commits.
+
+    The newest load of each table and state stays, with its refused rows: they say what is published and why the last
+    attempt failed.
+
+    Returns:
+        How many failed loads were deleted, and how many refused rows, theirs included.
+    """
+    connection.execute(
+        "CREATE TEMPORARY TABLE old_loads ON COMMIT DROP AS SELECT id, state FROM edu_pipeline.loads AS l "
+        "WHERE finished_at < %s AND EXISTS (SELECT FROM edu_pipeline.loads AS newer WHERE newer.id > l.id "
+        "AND (newer.target_schema, newer.table_name, newer.state) = (l.target_schema, l.table_name, l.state))",
+        [before],
+    )
+    rows = connection.execute("DELETE FROM edu_pipeline.refused_rows USING old_loads WHERE load_id = id").rowcount
+    loads = connection.execute(
+        "DELETE FROM edu_pipeline.loads USING old_loads AS old WHERE loads.id = old.id AND old.state = 'failed'"
+    ).rowcount
+    return loads, rows
+
+
 def _pairs(connection: Connection, statement: LiteralString, value: object) -> dict[str, Any]:
     """The rows of a query with one parameter and two columns: name to value."""
     with connection.cursor(row_factory=tuple_row) as cursor:

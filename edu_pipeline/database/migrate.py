@@ -27,6 +27,9 @@ from edu_pipeline.table import Table, tables
 
 log = logging.getLogger(__name__)
 
+ONCE_PER_DATABASE = {"109_analytics.sql", "128_analytics_owner.sql"}
+"""Files about what all target schemas share and the pipeline may not own any more: the first of them applies it."""
+
 
 @dataclass(frozen=True)
 class Migration:
@@ -78,15 +81,16 @@ def migrate(database: Database, applied: Callable[[str], None] = lambda name: No
     names = []
     files = migrations()
     with database.connect() as connection, migrating(connection, database.schema):
-        recorded = _recorded(connection, database.schema)
-        _check(files, _recorded(connection, None))
+        recorded, of_all = _recorded(connection, database.schema), _recorded(connection, None)
+        _check(files, of_all)
         _find_postgis(connection, database.schema)
         for file in files:
             view = sql.Identifier(database.schema, file.name.removesuffix(".sql"))
             # A migration that alters a view's tables has to drop it.
             missing = file.repeatable and not _is_there(connection, view)
             if missing or recorded.get(file.name) != file.checksum:
-                _apply(connection, database.schema, file)
+                is_done = file.name in ONCE_PER_DATABASE and file.name in of_all
+                _apply(connection, database.schema, file, is_done)
                 applied(file.name)
                 names.append(file.name)
         _comment(connection)
@@ -122,10 +126,13 @@ def start_over(database: Database) -> None:
         with connection.transaction():
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(database.schema)))
             ledger.forget(connection, database.schema)
-            for name in ("migrations", "check_results"):
-                if _is_there(connection, sql.Identifier("edu_pipeline", name)):
-                    forget = sql.SQL("DELETE FROM edu_pipeline.{} WHERE target_schema = %s")
-                    connection.execute(forget.format(sql.Identifier(name)), [database.schema])
+            if _is_there(connection, sql.Identifier("edu_pipeline", "migrations")):
+                connection.execute(
+                    "DELETE FROM edu_pipeline.migrations WHERE target_schema = %s AND name <> ALL (%s)",
+                    [database.schema, list(ONCE_PER_DATABASE)],
+                )
+            if _is_there(connection, sql.Identifier("edu_pipeline", "check_results")):
+                connection.execute("DELETE FROM edu_pipeline.check_results WHERE target_schema = %s", [database.schema])
         connection.commit()
     migrate(database)
 
@@ -163,14 +170,15 @@ def _check(files: list[Migration], recorded: dict[str, str]) -> None:
             )
 
 
-def _apply(connection: Connection, schema: str, file: Migration) -> None:
-    """Apply a file and record it, in one transaction."""
+def _apply(connection: Connection, schema: str, file: Migration, is_done: bool) -> None:
+    """Apply a file and record it, in one transaction; only record it if it ``is_done`` for the whole database."""
     try:
         with connection.transaction():
             if file.repeatable:
                 view = sql.Identifier(schema, file.name.removesuffix(".sql"))
                 connection.execute(sql.SQL("DROP MATERIALIZED VIEW IF EXISTS {}").format(view))
-            connection.execute(file.text.encode())  # the files have no parameters; bytes are sent as they are
+            if not is_done:
+                connection.execute(file.text.encode())  # the files have no parameters; bytes are sent as they are
             connection.execute(
                 "INSERT INTO edu_pipeline.migrations (target_schema, name, checksum) VALUES (%s, %s, %s) "
                 "ON CONFLICT (target_schema, name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()",

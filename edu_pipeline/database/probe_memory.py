@@ -16,6 +16,7 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
+from edu_pipeline.database import locks
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.sources.probe import Probed
 
@@ -111,17 +112,21 @@ def remember(connection: Connection, probed: Iterable[Probed]) -> None:
 
 @contextmanager
 def fetching(database: Database, source: str) -> Iterator[None]:
-    """Wrap the fetch of a source: if it succeeds, the version that was remembered when it began becomes known.
+    """Wrap the fetch of a source: the archive is not pruned meanwhile, and if the fetch succeeds, the version that was
+    remembered when it began becomes known.
 
     Not the newest version: one that a probe has found meanwhile may have come too late for the fetch. If the fetch
     fails, or the process dies, the next probe still finds the source changed.
 
     Raises:
+        WaitTooLong: the archive was being pruned for too long.
         DatabaseUnreachable: the server does not answer.
     """
     with database.connect() as connection:
         row = connection.execute("SELECT version FROM edu_pipeline.probes WHERE source = %s", [source]).fetchone()
-    yield
+        connection.commit()
+        with locks.archive_in_use(connection):
+            yield
     if row and row[0]:
         with database.connect() as connection:
             connection.execute(

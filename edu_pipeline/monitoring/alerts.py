@@ -1,21 +1,19 @@
-"""Alerts: a failed run or a red check, posted to a webhook once per cause.
+"""Alerts: a failed run or a red check, posted once per cause and channel.
 
 Belongs here: what an alert says, when two alerts have the same cause, and which were posted already
-(``edu_pipeline.alerts``). Does not belong here: Dagster, finding out what has failed, posting (``webhook.py``).
+(``edu_pipeline.alerts``). Does not belong here: Dagster, finding out what has failed, posting (``channels.py``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from pydantic import SecretStr
-
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.loading.columns import missing_columns
-from edu_pipeline.monitoring.webhook import post
+from edu_pipeline.monitoring.channels import Channel
 
 LONGEST_CAUSE = 300
 """Characters."""
@@ -98,43 +96,46 @@ def _cause(subject: str, failure: str) -> str:
     return f"{subject}: {gist}"[:LONGEST_CAUSE]
 
 
-def send(alert: Alert, webhook: SecretStr, connection: Connection | None) -> bool:
-    """Post ``alert``, unless its cause was posted before and has not been resolved since.
+def send(alert: Alert, channels: Sequence[Channel], connection: Connection | None) -> bool:
+    """Post ``alert`` to every channel that was not told its cause before, or not since it was last resolved.
 
     Args:
         connection: to the database that remembers what was posted; None, as when it is down: nothing is remembered.
 
     Returns:
-        Whether the webhook has the alert, from this call or an earlier one. If not, the log says why, and the next call
-        with the same cause tries again.
+        Whether all channels have the alert, from this call or an earlier one. If not, the log says why, and the next
+        call with the same cause tries those again that have not.
     """
     if connection is None:
-        return post(alert.title, alert.text, alert.link, webhook)
+        return sum(channel.post(alert.title, alert.text, alert.link) for channel in channels) == len(channels)
     with connection.transaction():  # locks the cause's row, so that no other process posts it at the same time
         row = connection.execute(
             "INSERT INTO edu_pipeline.alerts AS known (cause) VALUES (%s) ON CONFLICT (cause) DO UPDATE SET "
             "first_at = CASE WHEN known.resolved_at IS NULL THEN known.first_at ELSE clock_timestamp() END, "
             "times = CASE WHEN known.resolved_at IS NULL THEN known.times + 1 ELSE 1 END, "
             "sent_at = CASE WHEN known.resolved_at IS NULL THEN known.sent_at END, "
-            "last_at = clock_timestamp(), resolved_at = NULL RETURNING sent_at",
+            "sent_to = CASE WHEN known.resolved_at IS NULL THEN known.sent_to ELSE '{}' END, "
+            "last_at = clock_timestamp(), resolved_at = NULL RETURNING sent_to",
             [alert.cause],
         ).fetchone()
-        if row and row[0] is not None:
-            return True
-        is_posted = post(alert.title, alert.text, alert.link, webhook)
-        if is_posted:
+        assert row is not None and isinstance(row[0], list)
+        untold = [channel for channel in channels if channel.name not in row[0]]
+        told = [channel.name for channel in untold if channel.post(alert.title, alert.text, alert.link)]
+        if told:
             connection.execute(
-                "UPDATE edu_pipeline.alerts SET sent_at = clock_timestamp() WHERE cause = %s", [alert.cause]
+                "UPDATE edu_pipeline.alerts SET sent_at = coalesce(sent_at, clock_timestamp()), "
+                "sent_to = sent_to || %s WHERE cause = %s",
+                [told, alert.cause],
             )
-    return is_posted
+    return len(told) == len(untold)
 
 
-def resolve(connection: Connection, still_red: Collection[str], webhook: SecretStr | None = None) -> list[str]:
+def resolve(connection: Connection, still_red: Collection[str], channels: Sequence[Channel] = ()) -> list[str]:
     """Mark every unresolved cause but those of ``still_red`` as resolved; if one returns, it is posted again.
 
     Args:
         still_red: the causes that remain, of runs and of checks.
-        webhook: where to post once which of the posted causes were fixed; not tried again if it does not answer.
+        channels: where to post once which of the posted causes were fixed; not tried again if one does not answer.
 
     Returns:
         The causes that this call has resolved.
@@ -146,8 +147,9 @@ def resolve(connection: Connection, still_red: Collection[str], webhook: SecretS
             [list(still_red)],
         ).fetchall()
         posted = sorted(str(cause) for cause, was_posted in rows if was_posted)
-        if posted and webhook is not None:
-            post("Fixed", "\n".join(posted), None, webhook)
+        if posted:
+            for channel in channels:
+                channel.post("Fixed", "\n".join(posted), None)
     return sorted(str(cause) for cause, _ in rows)
 
 

@@ -1,4 +1,4 @@
-"""The three roles of the database: groups that the operator puts logins into.
+"""The roles of the database: groups that the operator puts logins into, and the owner of `analytics`.
 
 Belongs here: which role may do what. Does not belong here: how rights are read and changed (``rights.py``); logins and
 their passwords, which are the operator's (``GRANT edu_loader TO <login>``).
@@ -24,24 +24,30 @@ LOCK_TIMEOUT = "1s"
 LEDGER = ("loads", "releases", "refused_rows", "migrations")
 """Tables of ``edu_pipeline`` that ``check_data_freshness()`` reads with its caller's rights."""
 
+LINK = "link_analytics_to_users"
+"""The function of ``edu_pipeline`` that adds the foreign keys of ``analytics``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """The names of the three groups, none of which can log in.
+    """The names of the three groups and of the owner of ``analytics``; none of them can log in.
 
     Attributes:
-        owner: owns the live, the next and the previous schema, ``analytics`` and ``edu_pipeline``, with everything in
-            them; may create schemas, and reference ``user_mgmt.users (id)``.
+        owner: owns the live, the next and the previous schema and ``edu_pipeline``, with everything in them; may create
+            schemas.
         loader: for the pipeline's login. In PostgreSQL 15 only the owner of a table can refresh, analyze, attach or
             index it, so the loader is a member of ``owner`` and has its rights; it may also use Dagster's schema.
         reader: for the application's login. May read the tables and views of the live schema, including those that
             are created later, and the ledger. Rights on the two tables of ``analytics``, which the application writes,
             are granted by the operator.
+        analytics: owns ``analytics`` with everything in it, and the function that links it to ``user_mgmt.users (id)``,
+            which it may reference. Nobody is a member, so the pipeline can neither drop nor empty these tables.
     """
 
     owner: str = "edu_owner"
     loader: str = "edu_loader"
     reader: str = "edu_reader"
+    analytics: str = "edu_analytics"
 
 
 def create_roles(database: Database, roles: Roles | None = None) -> list[str]:
@@ -79,11 +85,12 @@ def _change(connection: Connection, database: Database, roles: Roles) -> Iterato
     """Create and grant what is missing; a line for each change."""
     schema = database.schema
     yield from _create(connection, roles)
-    for owned in (schema, database.next.schema, previous_of(schema), "analytics", "edu_pipeline"):
+    for owned in (schema, database.next.schema, previous_of(schema), "edu_pipeline"):
         yield from _own(connection, owned, roles.owner)
+    yield from _own_analytics(connection, roles)
     for privilege in ("CONNECT", "CREATE", "TEMPORARY"):
         yield from _grant_on_database(connection, roles.owner, privilege)
-    yield from _reference_users(connection, roles.owner)
+    yield from _reference_users(connection, roles.analytics)
     yield from _use_dagster(connection, roles.loader)
     yield from _grant_on_database(connection, roles.reader, "CONNECT")
     yield from _read(connection, schema, roles.reader)
@@ -96,7 +103,7 @@ def _change(connection: Connection, database: Database, roles: Roles) -> Iterato
 
 
 def _create(connection: Connection, roles: Roles) -> Iterator[str]:
-    names = [roles.owner, roles.loader, roles.reader]
+    names = [roles.owner, roles.loader, roles.reader, roles.analytics]
     rows = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)", [names])
     existing = {str(name) for (name,) in rows}
     missing = [name for name in names if name not in existing]
@@ -112,16 +119,37 @@ def _create(connection: Connection, roles: Roles) -> Iterator[str]:
 
 
 def _own(connection: Connection, schema: str, owner: str) -> Iterator[str]:
-    """Make ``owner`` the owner of a schema, if it exists, and of everything in it."""
-    others = [item for item in rights.objects(connection, schema) if item.owner != owner]
-    changed = [item for item in others if rights.set_owner(connection, item, owner)]
-    previous_owners = sorted({item.owner for item in others})
-    if changed:
-        yield f"{owner}: owns {schema}, objects taken over from {', '.join(previous_owners)}: {len(changed)}"
-    if schema == "analytics":
-        for previous in previous_owners:
+    """Make ``owner`` the owner of a schema, if it exists, and of everything in it but what is for ``analytics``."""
+    others = [item for item in _not_owned(connection, schema, owner) if not item.label.startswith(LINK)]
+    yield from _take_over(connection, schema, others, owner)
+
+
+def _own_analytics(connection: Connection, roles: Roles) -> Iterator[str]:
+    """Make the owner of ``analytics`` that, and of the function that adds its foreign keys, which the pipeline calls.
+
+    A previous owner that is the application keeps its rights; the pipeline's own does not.
+    """
+    others = _not_owned(connection, "analytics", roles.analytics)
+    yield from _take_over(connection, "analytics", others, roles.analytics)
+    link = [item for item in rights.objects(connection, "edu_pipeline") if item.label.startswith(LINK)]
+    yield from _take_over(connection, f"edu_pipeline.{LINK}", link, roles.analytics)
+    yield from _grant(connection, LINK, link, roles.owner, "EXECUTE")
+    for previous in sorted({item.owner for item in others}):
+        is_pipeline = connection.execute("SELECT pg_has_role(%s, %s, 'MEMBER')", [previous, roles.owner]).fetchone()
+        if is_pipeline == (False,):
             owned = [item for item in others if item.owner == previous]
-            yield from _keep_rights(connection, owned, previous, owner)
+            yield from _keep_rights(connection, owned, previous, roles.analytics)
+
+
+def _not_owned(connection: Connection, schema: str, owner: str) -> list[Object]:
+    return [item for item in rights.objects(connection, schema) if item.owner != owner]
+
+
+def _take_over(connection: Connection, what: str, objects: list[Object], owner: str) -> Iterator[str]:
+    previous_owners = ", ".join(sorted({item.owner for item in objects} - {owner}))
+    changed = [item for item in objects if item.owner != owner and rights.set_owner(connection, item, owner)]
+    if changed:
+        yield f"{owner}: owns {what}, objects taken over from {previous_owners}: {len(changed)}"
 
 
 def _keep_rights(connection: Connection, objects: list[Object], previous: str, owner: str) -> Iterator[str]:

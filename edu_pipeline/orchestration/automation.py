@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import dagster as dg
-from pydantic import SecretStr
 
 from edu_pipeline.catalogue import catalogue
-from edu_pipeline.checks import failing_checks
-from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import target
 from edu_pipeline.errors import PublisherUnavailable
 from edu_pipeline.loading.lineage import downstream_of
 from edu_pipeline.loading.releases import ask_publishers
 from edu_pipeline.loading.source_check import check_sources
 from edu_pipeline.monitoring import alerts
+from edu_pipeline.monitoring.channels import channels
+from edu_pipeline.orchestration.alerting import post_alerts, post_red_checks
 from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
 from edu_pipeline.orchestration.jobs import daily_refresh, freshness
 from edu_pipeline.orchestration.probes import probe_errors
@@ -43,7 +42,7 @@ CHECK_SECONDS = 20.0
 NOTHING_REQUESTED = '{"runs": 0, "versions": {}}'
 """The cursor before the first run."""
 
-NO_WEBHOOK = "EDU_ALERT_WEBHOOK is not set: nobody is alerted"
+NOBODY = "neither EDU_ALERT_URLS, EDU_ALERT_CONFIG nor EDU_ALERT_WEBHOOK is set: nobody is alerted"
 
 nightly = dg.ScheduleDefinition(
     name="every_night",
@@ -96,14 +95,14 @@ def would_stop(sources: Iterable[str], archive: Archive) -> dict[str, str]:
 
 def alert_of_checks(refused: Mapping[str, str]) -> None:
     """Post why new releases are not requested; a publisher that does not answer may do so at the next tick."""
-    webhook, ui = settings().alert_webhook, settings().ui_url
+    ui = settings().ui_url
     causes = [
         alerts.from_check(raw_key(source).to_user_string(), "source", text, ui)
         for source, text in refused.items()
         if not text.startswith(PublisherUnavailable.__name__)
     ]
-    if webhook is not None and causes:
-        post_alerts(causes, webhook)
+    if causes:
+        post_alerts(causes)
 
 
 def new_versions(answers: Mapping[str, Probed], cursor: str | None) -> dict[str, str]:
@@ -136,15 +135,15 @@ def release_request(answers: Mapping[str, Probed], cursor: str | None) -> dg.Sen
 @dg.run_failure_sensor(
     name="failed_runs",
     minimum_interval_seconds=ALERT_SECONDS,
+    monitor_all_code_locations=True,  # else a run that `dagster job execute` or the command line started is left out
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Posts the failure text of every failed step to the webhook, once per cause.",
+    description="Posts the failure text of every failed step, once per cause.",
 )
 def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-    """Post to the webhook why a run failed."""
-    webhook = settings().alert_webhook
-    if webhook is None:
-        return dg.SkipReason(NO_WEBHOOK)
-    post_alerts(failure_alerts(context), webhook)
+    """Post why a run failed."""
+    if not channels(settings()):
+        return dg.SkipReason(NOBODY)
+    post_alerts(failure_alerts(context))
     return None
 
 
@@ -158,56 +157,22 @@ def failure_alerts(context: dg.RunFailureSensorContext) -> list[alerts.Alert]:
     return [alerts.from_run(step, run.job_name, text, run.run_id, ui) for step, text in texts.items()]
 
 
-def post_alerts(causes: Iterable[alerts.Alert], webhook: SecretStr) -> None:
-    """Post alerts to the webhook, but for those that it already has."""
-    with target(settings()).connect() as connection:
-        for alert in causes:
-            alerts.send(alert, webhook, connection)
-
-
 @dg.run_status_sensor(
     name="red_checks",
     minimum_interval_seconds=ALERT_SECONDS,
+    monitor_all_code_locations=True,  # else a run that `dagster job execute` or the command line started is left out
     run_status=dg.DagsterRunStatus.SUCCESS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="After every run: posts the checks that are red to the webhook, once per cause, and what is fixed.",
+    description="After every run: posts the checks that are red, once per cause, and what is fixed.",
 )
 def red_checks(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
-    """Post to the webhook which checks have turned red, and which causes are gone."""
-    webhook = settings().alert_webhook
-    if webhook is None:
-        return dg.SkipReason(NO_WEBHOOK)
+    """Post which checks have turned red, and which causes are gone."""
+    if not channels(settings()):
+        return dg.SkipReason(NOBODY)
     run = context.dagster_run
     steps = {stats.step_key for stats in context.instance.get_run_step_stats(run.run_id)}
-    post_red_checks(steps, run.job_name, webhook)
+    post_red_checks(steps, run.job_name)
     return None
-
-
-def post_red_checks(steps: Collection[str], job: str, webhook: SecretStr) -> None:
-    """Post the checks that are red, the columns that files lack, and the causes that are gone.
-
-    Args:
-        steps: the steps that the run has made; what failed in one of them earlier is fixed, except a source of which a
-            refused file is still published.
-        job: the run's job.
-    """
-    database, archive = target(settings()), Archive(settings().archive_root)
-    refused = {f"raw__{source.slug}" for source in catalogue().values() if archive.refusals(source.id)}
-    with database.connect() as connection:
-        failing = failing_checks(connection, database.schema)
-        ui_url = settings().ui_url
-        current = [alerts.from_check(table, check, text, ui_url) for (table, check), text in failing.items()]
-        current += [
-            alerts.from_missing_columns(table, load.missing, ui_url)
-            for table, load in ledger.newest(connection, database.schema).items()
-            if load.missing
-        ]
-        for alert in current:
-            alerts.send(alert, webhook, connection)
-        lasting = [
-            cause for cause in alerts.unresolved(connection) if not alerts.is_fixed(cause, {*steps} - refused, job)
-        ]
-        alerts.resolve(connection, {*lasting, *(alert.cause for alert in current)}, webhook)
 
 
 def _digest(text: str) -> str:

@@ -15,6 +15,8 @@ Dagster may change these without notice. ``pyproject.toml`` therefore pins its v
   subclassed (``dg.DefaultRunLauncher``), but these two types are not exported.
 - ``WorkspaceProcessContext``, ``WorkspaceFileTarget``: what the web server is made from. Its own program,
   `dagster-webserver`, takes no middleware.
+- ``index_connection``, ``connect``: the connections of its storages. Nothing public removes single events, results of
+  checks or ticks.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -52,11 +54,13 @@ __all__ = [
     "WorkerStatus",
     "active_execution",
     "captured_logs",
+    "events_connection",
     "plan_events",
     "raise_in_thread",
     "reuse_connections",
     "run_job",
     "step_events",
+    "ticks_connection",
     "workspace_process",
 ]
 
@@ -173,6 +177,16 @@ def workspace_process(
     return WorkspaceProcessContext(
         instance, WorkspaceFileTarget(paths=[workspace]), version=dg.__version__, read_only=read_only
     )
+
+
+def events_connection(instance: dg.DagsterInstance) -> AbstractContextManager[Any]:
+    """A connection, in a transaction, to the tables of runs and events."""
+    return cast(AbstractContextManager[Any], cast(Any, instance.event_log_storage).index_connection())
+
+
+def ticks_connection(instance: dg.DagsterInstance) -> AbstractContextManager[Any]:
+    """A connection, in a transaction, to the table of ticks."""
+    return cast(AbstractContextManager[Any], cast(Any, instance.schedule_storage).connect())
 
 
 def raise_in_thread(thread: Thread, exception: type[BaseException]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -36,7 +36,8 @@ class PostgresResource(dg.ConfigurableResource[Any]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[PostgresResource]:
         """Hold the run's locks for as long as its steps run: the claim of a rebuild, the one by which others see that
-        the run is alive, and the one that lets only one run load at a time.
+        the run is alive, the one that lets only one run load at a time, and the one that keeps the archive from being
+        pruned.
 
         A run that loads into the live schema needs one that is neither older nor newer than this program.
 
@@ -47,13 +48,16 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             if context.run and not self.rebuild:
                 with target(settings()).connect() as connection:
                     check_current(connection, target(settings()).schema)
+            in_use = stack.enter_context(target(settings()).connect())
+            stack.enter_context(locks.archive_in_use(in_use))
             if self.rebuild and context.run:
                 stack.enter_context(rebuild_claim.claim(self.database(), context.run.run_id, is_one_process))
             if is_one_process and context.run:
                 connection = stack.enter_context(target(settings()).connect())
                 stack.enter_context(locks.run_alive(connection, context.run.run_id))
             if is_one_process:
-                stack.enter_context(locks.one_run(target(settings()), lambda text: self._warn(context, text)))
+                patience = timedelta(minutes=settings().wait_minutes)
+                stack.enter_context(locks.one_run(target(settings()), lambda text: self._warn(context, text), patience))
             yield self
 
     @staticmethod

@@ -222,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if isinstance(body, bytes):
-            if answer.status != HTTPStatus.NOT_MODIFIED:
+            if answer.status != HTTPStatus.NOT_MODIFIED and "Content-Length" not in answer.headers:  # it may be wrong
                 self.send_header("Content-Length", str(len(body)))
         elif isinstance(body, io.BufferedReader):
             self.send_header("Content-Length", str(os.fstat(body.fileno()).st_size))

@@ -1,12 +1,13 @@
 """The archive of releases: the files as received, one immutable folder per release.
 
 Belongs here: the folders ``<archive>/<source id>/<UTC time>-<sha256, 12>/``, storing one whole or not at all, finding
-one, handing out its files verified. Does not belong here: what is known of a release (``release.py``), where the files
-come from (``fetch.py``), what is in them (``readers.py``).
+one, handing out its files verified. Does not belong here: what is known of a release (``release.py``), removing one
+(``pruning.py``), where the files come from (``fetch.py``), what is in them (``readers.py``).
 
 A folder is a release if it has a ``release.json``, which is written last. In an archive on a local disk the whole
 folder is prepared under another name and renamed. A bucket cannot rename: there the files are put in place first, and
-``release.json`` after them, in one request.
+``release.json`` after them, in one request. The files of a release with several are not in its folder but next to it,
+each content once (``contents.py``); ``release.json`` says where.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pathlib import Path
 from upath import UPath
 
 from edu_pipeline.errors import ArchiveUnusable, ReleaseDamaged
+from edu_pipeline.sources.contents import Contents, key
 from edu_pipeline.sources.release import (
     Incoming,
     ReceivedFile,
@@ -96,7 +98,7 @@ class Archive:
             ArchiveUnusable: the archive cannot be read.
         """
         as_of = as_of if as_of is not None else self.as_of
-        limit = _end(as_of) if as_of is not None else None
+        limit = end_of(as_of) if as_of is not None else None
         names = sorted(filter(RELEASE_ID.fullmatch, self._names(source)), reverse=True)
         for _, names_of_second in groupby(names, key=lambda name: name.partition("-")[0]):
             releases = [release for name in names_of_second if (release := self._read(source, name))]
@@ -116,7 +118,7 @@ class Archive:
         """
         if self._is_local:
             folder = Path((self.root / source).path) / f"{INCOMING}{uuid.uuid4().hex}"
-            with self._usable(source):
+            with self.usable(source):
                 folder.mkdir(parents=True)
         else:
             folder = Path(tempfile.mkdtemp(prefix=f"edu-pipeline{INCOMING}"))
@@ -133,7 +135,7 @@ class Archive:
         Raises:
             ArchiveUnusable: the archive cannot be read or written.
         """
-        files = sorted(incoming.files.values(), key=lambda file: file.name)
+        files = sorted([*incoming.files.values(), *incoming.carried], key=lambda file: file.name)
         sha256 = sha256_of_all(files)
         newest = self.newest(source)
         if (
@@ -155,12 +157,28 @@ class Archive:
             files=tuple(files),
             parts=dict(incoming.parts),
         )
-        with self._usable(source):
+        with self.usable(source):
+            own = incoming.files
+            if len(files) > 1 or incoming.carried:
+                release, own = replace(release, stored=self._store_contents(source, files, incoming)), {}
             if self._is_local:
-                self._rename_into_place(release, incoming.files)
+                self._rename_into_place(release, own)
             else:
-                self._put_into_place(release, incoming.files)
+                self._put_into_place(release, own)
         return self._read(source, name) or release
+
+    def _store_contents(self, source: str, files: list[ReceivedFile], incoming: Incoming) -> dict[str, str]:
+        """Store what the archive does not have yet; file name to the address of its content."""
+        contents = self.contents(source)
+        addresses = contents.addresses(files)
+        for path, file in incoming.files.items():
+            if key(file) not in addresses:
+                addresses[key(file)] = contents.put(path, file)
+        return {file.name: addresses[key(file)] for file in files}
+
+    def contents(self, source: str) -> Contents:
+        """What the releases of ``source`` with several files share."""
+        return Contents(self.root / source, self._is_local)
 
     def _rename_into_place(self, release: Release, files: Mapping[Path, ReceivedFile]) -> None:
         final = Path(release.folder.path)
@@ -193,7 +211,7 @@ class Archive:
         removed = []
         for name in self._names(source):
             folder = self.root / source / name
-            with self._usable(source):
+            with self.usable(source):
                 if not name.startswith(INCOMING) and not self._is_half_put(folder):
                     continue
                 if _last_written(folder) < datetime.now(UTC) - LEFT_OVER:
@@ -216,9 +234,9 @@ class Archive:
             ReleaseDamaged: the file is missing, or no longer has the SHA-256 that it was stored with.
             ArchiveUnusable: the archive cannot be read.
         """
-        stored = release.folder / file.name
-        path = Path(stored.path) if self._is_local else self._copies() / release.source / release.id / file.name
-        with self._usable(release.source):
+        stored = release.path(file)
+        path = Path(stored.path) if self._is_local else self.copies(release.source) / release.address(file)
+        with self.usable(release.source):
             try:
                 if not self._is_local and not path.exists():
                     path.parent.mkdir(parents=True, exist_ok=True)
@@ -250,7 +268,7 @@ class Archive:
         text = json.dumps(
             {"release": release.id, "files": [asdict(file) for file in files]}, ensure_ascii=False, indent=1
         )
-        with self._usable(release.source):
+        with self.usable(release.source):
             self._write(self.root / release.source / SEEN_JSON, text)
 
     def _write(self, target: UPath, text: str) -> None:
@@ -294,7 +312,7 @@ class Archive:
         """
         others = [other for other in self.refusals(source) if other.file.sha256 != refusal.file.sha256]
         entries = [asdict(each) for each in [*others, refusal][-REFUSALS:]]
-        with self._usable(source):
+        with self.usable(source):
             self._write(self._refused(source), json.dumps(entries, ensure_ascii=False, indent=1))
 
     def forget_refusals(self, source: str) -> None:
@@ -303,20 +321,31 @@ class Archive:
         Raises:
             ArchiveUnusable: the archive cannot be written.
         """
-        with self._usable(source), suppress(FileNotFoundError):
+        with self.usable(source), suppress(FileNotFoundError):
             self._refused(source).unlink()
 
     def _refused(self, source: str) -> UPath:
         return self.root / REFUSED / f"{source}.json"
 
-    def _copies(self) -> Path:
-        """Folder of the local copies of stored files."""
-        return Path(_scratch().name) / hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
+    def sources(self) -> list[str]:
+        """The sources that the archive has a folder of, sorted: those of the catalogue, and operators' own files.
+
+        Raises:
+            ArchiveUnusable: the archive cannot be read.
+        """
+        return [name for name in self._names("") if not name.startswith(".")]
+
+    def copies(self, source: str) -> Path:
+        """The local folder for what is made of a source's files: its own if the archive is local, else that of the
+        files' local copies, which lives as long as this process."""
+        if self._is_local:
+            return Path((self.root / source).path)
+        return Path(_scratch().name) / hashlib.sha256(str(self.root).encode()).hexdigest()[:12] / source
 
     def _names(self, source: str) -> list[str]:
-        """The names of everything in the folder of ``source``."""
-        folder = self.root / source
-        with self._usable(source):
+        """The names of everything in the folder of ``source``; empty: of the whole archive."""
+        folder = self.root / source if source else self.root
+        with self.usable(source):
             folder.fs.invalidate_cache()
             if not folder.is_dir():
                 return []
@@ -325,7 +354,7 @@ class Archive:
     def _read(self, source: str, name: str) -> Release | None:
         """The release in folder ``name``, None if it is not a release."""
         folder = self.root / source / name
-        with self._usable(source):
+        with self.usable(source):
             try:
                 return from_json((folder / RELEASE_JSON).read_text(encoding="utf-8"), source, folder)
             except (FileNotFoundError, NotADirectoryError):
@@ -335,7 +364,12 @@ class Archive:
                 return None
 
     @contextmanager
-    def _usable(self, source: str) -> Iterator[None]:
+    def usable(self, source: str) -> Iterator[None]:
+        """Turn the errors of the file system into this product's own.
+
+        Raises:
+            ArchiveUnusable: the archive cannot be read or written.
+        """
         try:
             yield
         except OSError as error:
@@ -346,7 +380,7 @@ class Archive:
             ) from error
 
 
-def _end(as_of: date | datetime) -> datetime:
+def end_of(as_of: date | datetime) -> datetime:
     """The last moment, in UTC, of a day; a time is its own."""
     if not isinstance(as_of, datetime):
         return datetime.combine(as_of, time.max, UTC)
@@ -374,7 +408,7 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
 def _damaged(release: Release, file: ReceivedFile, found: str) -> ReleaseDamaged:
     return ReleaseDamaged(
         f"{release.source} {release.label}",
-        f"{release.folder / file.name}: expected the SHA-256 {file.sha256} ({file.bytes:,} bytes) that it was stored "
+        f"{release.path(file)}: expected the SHA-256 {file.sha256} ({file.bytes:,} bytes) that it was stored "
         f"with, found {found}.",
-        f"Restore the file from a backup, or delete the folder {release.folder} and fetch the source again.",
+        f"Restore the file from a backup; or delete it, delete the folder {release.folder} and fetch the source again.",
     )

@@ -51,7 +51,7 @@ def read(archive: Archive, release: Release, received: ReceivedFile, file: File,
     path = archive.local(release, received)
     if received.bytes < LARGE or file.format != "csv":
         return readers.read(path, file, scratch, where)
-    folder = path.parent.parent
+    folder = archive.copies(release.source)
     copy = folder / f".{file.part}-{received.sha256[:12]}-{_reading(file)}.parquet"
     if not copy.exists():
         partial = folder / f"{INCOMING}{uuid.uuid4().hex}"

@@ -124,11 +124,14 @@ def _to_release(
     if previous and len(unchanged) == len(arrived) and parts == previous.parts:
         return Fetched(previous, new=False)
     files: dict[Path, ReceivedFile] = {}
+    carried = []
     for number, entry in enumerate(unchanged):
         assert previous is not None
-        carried = folder / f"carried-{number}"
-        shutil.copyfile(archive.local(previous, entry.file), carried)
-        files[carried] = entry.file
+        stored = archive.local(previous, entry.file)
+        if entry.file.name in previous.stored:
+            carried.append(entry.file)
+        else:
+            files[Path(shutil.copyfile(stored, folder / f"unchanged-{number}"))] = entry.file
     taken = {RELEASE_JSON, *(entry.file.name for entry in unchanged)}
     for entry in arrived:
         if entry.path is not None:
@@ -136,9 +139,10 @@ def _to_release(
             taken.add(name)
             files[entry.path] = replace(entry.file, name=name)
             parts |= dict.fromkeys(entry.parts, name)
-    received = list(files.values())
+    received = [*files.values(), *carried]
     dates = [publication_date(file.publisher, file.last_modified) for file in received]
-    release = archive.store(source.id, Incoming(files, parts, max(filter(None, dates), default=None)))
+    published_at = max(filter(None, dates), default=None)
+    release = archive.store(source.id, Incoming(files, parts, published_at, carried=tuple(carried)))
     is_new = previous is None or release.id != previous.id
     if not is_new and set(received) - set(archive.as_last_seen(release)):
         archive.remember(release, received)

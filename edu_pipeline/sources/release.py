@@ -65,12 +65,14 @@ class Incoming:
         parts: the name of the file of every part of the source that was received.
         published_at: the publisher's own processing date.
         retrieved_at: the time of the download, in UTC.
+        carried: files of the previous release, unchanged, whose contents are stored already.
     """
 
     files: Mapping[Path, ReceivedFile]
     parts: Mapping[str, str]
     published_at: datetime | None = None
     retrieved_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    carried: tuple[ReceivedFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Release:
         published_at: the publisher's own processing date, where there is one.
         sha256: that of the only file; for several see ``sha256_of_all``.
         parts: the name of the file of every part of the source that was received.
+        stored: the name of every file that is not in the release's folder to where it is, below the source's folder.
     """
 
     source: str
@@ -111,6 +114,7 @@ class Release:
     sha256: str
     files: tuple[ReceivedFile, ...]
     parts: Mapping[str, str] = field(hash=False)
+    stored: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def label(self) -> str:
@@ -121,6 +125,14 @@ class Release:
     def invented(self) -> bool:
         """Whether any of its files comes from the sample publisher."""
         return any(file.invented for file in self.files)
+
+    def address(self, file: ReceivedFile) -> str:
+        """Where ``file`` is, below the source's folder."""
+        return self.stored.get(file.name, f"{self.id}/{file.name}")
+
+    def path(self, file: ReceivedFile) -> UPath:
+        """Where ``file`` is."""
+        return self.folder.parent / self.address(file)
 
     def file(self, part: str) -> ReceivedFile | None:
         """The file that holds ``part``; None if this release has none."""
@@ -155,6 +167,7 @@ def to_json(release: Release) -> str:
         "sha256": release.sha256,
         "parts": dict(release.parts),
         "files": [asdict(file) for file in release.files],
+        **({"stored": dict(release.stored)} if release.stored else {}),
     }
     return json.dumps(entry, ensure_ascii=False, indent=1) + "\n"
 
@@ -175,4 +188,5 @@ def from_json(text: str, source: str, folder: UPath) -> Release:
         sha256=entry["sha256"],
         files=tuple(ReceivedFile(**file) for file in entry["files"]),
         parts=entry["parts"],
+        stored=entry.get("stored", {}),
     )

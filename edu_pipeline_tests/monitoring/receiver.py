@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from edu_pipeline.monitoring.channels import Channel, Webhook
+
 SECRET = "T0000/B0000/wooden-horse"
 
 
@@ -37,6 +39,11 @@ class Receiver:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = SecretStr(f"http://127.0.0.1:{self.server.server_port}/services/{SECRET}")
+
+    @property
+    def channels(self) -> list[Channel]:
+        """The webhook as the only channel."""
+        return [Webhook(self.url)]
 
     @contextmanager
     def serving(self) -> Iterator[Receiver]:

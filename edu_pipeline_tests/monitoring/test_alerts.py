@@ -26,21 +26,21 @@ def known(connection: Connection) -> list[tuple[Any, ...]]:
 
 
 def test_alert_is_posted_without_a_database(receiver: Receiver) -> None:
-    assert send(ALERT, receiver.url, None)
+    assert send(ALERT, receiver.channels, None)
     (message,) = receiver.messages
     assert message["text"].startswith("*info_communes failed*\nA &lt;b&gt; &amp; so on.\n<https://dagster.example.org/")
 
 
 def test_cause_is_posted_once_until_it_returns(receiver: Receiver, connection: Connection) -> None:
     for _ in range(3):
-        assert send(ALERT, receiver.url, connection)
+        assert send(ALERT, receiver.channels, connection)
     assert len(receiver.messages) == 1
     assert known(connection) == [(ALERT.cause, 3, True, False)]
-    assert resolve(connection, [ALERT.cause], receiver.url) == []
-    assert resolve(connection, [], receiver.url) == [ALERT.cause]
-    assert resolve(connection, [], receiver.url) == []
+    assert resolve(connection, [ALERT.cause], receiver.channels) == []
+    assert resolve(connection, [], receiver.channels) == [ALERT.cause]
+    assert resolve(connection, [], receiver.channels) == []
     assert receiver.messages[1]["text"] == f"*Fixed*\n{ALERT.cause}"
-    assert send(ALERT, receiver.url, connection)
+    assert send(ALERT, receiver.channels, connection)
     assert len(receiver.messages) == 3
     assert known(connection) == [(ALERT.cause, 1, True, False)]
 
@@ -48,7 +48,7 @@ def test_cause_is_posted_once_until_it_returns(receiver: Receiver, connection: C
 def test_remaining_cause_is_not_resolved_with_another(receiver: Receiver, connection: Connection) -> None:
     other = Alert("other", "other", "other", None)
     for alert in (ALERT, other):
-        send(alert, receiver.url, connection)
+        send(alert, receiver.channels, connection)
     assert resolve(connection, {"other"}) == [ALERT.cause]
     assert len(receiver.messages) == 2
     assert known(connection) == [(ALERT.cause, 1, True, True), ("other", 1, True, False)]
@@ -57,7 +57,7 @@ def test_remaining_cause_is_not_resolved_with_another(receiver: Receiver, connec
 def test_parallel_processes_post_a_cause_once(receiver: Receiver, database: Database) -> None:
     def report() -> None:
         with database.connect() as own:
-            assert send(ALERT, receiver.url, own)
+            assert send(ALERT, receiver.channels, own)
 
     threads = [threading.Thread(target=report) for _ in range(4)]
     for thread in threads:
@@ -70,16 +70,16 @@ def test_parallel_processes_post_a_cause_once(receiver: Receiver, database: Data
 @pytest.mark.parametrize("statuses", [[500, 500], [404], [302]])
 def test_refused_alert_is_posted_next_time(receiver: Receiver, connection: Connection, statuses: list[int]) -> None:
     receiver.answers = [(status, {}) for status in statuses]
-    assert not send(ALERT, receiver.url, connection)
+    assert not send(ALERT, receiver.channels, connection)
     assert known(connection) == [(ALERT.cause, 1, False, False)]
-    assert send(ALERT, receiver.url, connection)
+    assert send(ALERT, receiver.channels, connection)
     assert known(connection) == [(ALERT.cause, 2, True, False)]
 
 
 def test_unposted_cause_is_resolved_silently(receiver: Receiver, connection: Connection) -> None:
     receiver.answers = [(404, {})]
-    send(ALERT, receiver.url, connection)
-    assert resolve(connection, [], receiver.url) == [ALERT.cause]
+    send(ALERT, receiver.channels, connection)
+    assert resolve(connection, [], receiver.channels) == [ALERT.cause]
     assert len(receiver.messages) == 1
 
 
@@ -132,7 +132,7 @@ def test_successful_run_fixes_the_causes_of_its_steps(connection: Connection, re
         from_check("ips_lycees", "means", "It is wrong.", UI),
     )
     for alert in (step, other_step, check):
-        send(alert, receiver.url, connection)
+        send(alert, receiver.channels, connection)
     assert unresolved(connection) == sorted([step.cause, other_step.cause, check.cause])
     fixed = [cause for cause in unresolved(connection) if is_fixed(cause, {"info_communes"}, "daily_refresh")]
     assert fixed == [step.cause, check.cause], "a check that is still red is reported as red"

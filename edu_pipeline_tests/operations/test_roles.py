@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import LiteralString
 
 import psycopg
@@ -12,12 +13,15 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from edu_pipeline.database import locks
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
-from edu_pipeline.database.migrate import migrate
+from edu_pipeline.database.locks import one_run
+from edu_pipeline.database.migrate import migrate, start_over
 from edu_pipeline.database.rights import copy_rights
 from edu_pipeline.database.views import views
-from edu_pipeline.errors import PrivilegeMissing, TableBusy
+from edu_pipeline.errors import PrivilegeMissing, TableBusy, WaitTooLong
+from edu_pipeline.operations import swap as operations_swap
 from edu_pipeline.operations.roles import Roles, create_roles
 from edu_pipeline.table import tables
 
@@ -58,7 +62,7 @@ class Setting:
 def roles(cluster: Cluster) -> Iterator[Roles]:
     """Names of this test's own; the roles and logins that were created are dropped after its databases."""
     tag = uuid.uuid4().hex[:8]
-    yield Roles(f"owner_{tag}", f"loader_{tag}", f"reader_{tag}")
+    yield Roles(f"owner_{tag}", f"loader_{tag}", f"reader_{tag}", f"analytics_{tag}")
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE %s", [f"%{tag}"]).fetchall():
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
@@ -144,9 +148,9 @@ def test_running_twice_changes_nothing(roles: Roles, database: Database) -> None
     add_users(database)
     execute(database, "CREATE SCHEMA dagster CREATE TABLE runs (id serial)")
     lines = create_roles(database, roles)
-    assert lines[0] == f"created {roles.owner}, {roles.loader}, {roles.reader}"
+    assert lines[0] == f"created {roles.owner}, {roles.loader}, {roles.reader}, {roles.analytics}"
     assert f"{roles.reader}: SELECT on tables and views of {TARGET} ({ALL})" in lines
-    assert f"{roles.owner}: REFERENCES on user_mgmt.users (id)" in lines
+    assert f"{roles.analytics}: REFERENCES on user_mgmt.users (id)" in lines
     assert create_roles(database, roles) == UNCHANGED
 
 
@@ -160,8 +164,11 @@ def test_no_role_can_log_in_or_has_attributes(setting: Setting) -> None:
 
 
 def test_the_owner_owns_everything_of_ours(setting: Setting) -> None:
-    owner = [setting.roles.owner]
-    assert sorted(query(setting.admin, OWNERS)) == [("analytics", owner), ("edu_pipeline", owner), (TARGET, owner)]
+    owner, analytics = setting.roles.owner, setting.roles.analytics
+    owners = {schema: set(roles) for schema, roles in query(setting.admin, OWNERS) if isinstance(roles, list)}
+    assert owners == {"analytics": {analytics}, "edu_pipeline": {owner, analytics}, TARGET: {owner}}
+    theirs = "SELECT proname FROM pg_proc JOIN pg_roles AS r ON r.oid = proowner WHERE rolname = %s"
+    assert query(setting.admin, theirs, [analytics]) == [("link_analytics_to_users",)]
     others = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname IN ('user_mgmt', 'public', 'postgis')"
     assert (setting.roles.owner,) not in query(setting.admin, others)
 
@@ -273,12 +280,83 @@ def test_the_loader_leaves_users_and_public_alone(setting: Setting) -> None:
     refused(setting.loader, "CREATE TABLE analytics.mine (email text REFERENCES user_mgmt.users (email))")
 
 
+def test_the_loader_cannot_drop_or_empty_analytics(setting: Setting) -> None:
+    execute(setting.admin, "INSERT INTO analytics.nl_query_log (user_query) VALUES ('q')")
+    for statement in (
+        "DROP SCHEMA analytics CASCADE",
+        "DROP TABLE analytics.nl_query_log",
+        "TRUNCATE analytics.nl_query_log",
+        "DELETE FROM analytics.nl_query_log",
+        "ALTER TABLE analytics.nl_query_log DROP COLUMN user_query",
+        "CREATE TABLE analytics.mine (i int)",
+    ):
+        refused(setting.loader, statement)
+    with psycopg.connect(setting.admin.url) as connection:
+        assert connection.execute("SELECT user_query FROM analytics.nl_query_log").fetchall() == [("q",)]
+
+
+def test_analytics_stays_through_rebuilds_and_starting_over(setting: Setting) -> None:
+    for _ in range(3):  # each drops the schema with which the one before began
+        migrate(setting.loader.next)
+        operations_swap.swap(setting.loader.next)
+    start_over(setting.loader)
+    assert migrate(setting.loader) == []
+    owner = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'analytics'"
+    assert query(setting.admin, owner) == [(setting.roles.analytics,)]
+
+
+def test_the_reader_cannot_keep_a_run_waiting(setting: Setting) -> None:
+    with one_run(setting.loader, pytest.fail), setting.reader.connect() as reader:
+        turn = sql.Identifier("edu_pipeline", f"one_run_{TARGET}")
+        for mode in ("ACCESS SHARE", "ROW EXCLUSIVE", "EXCLUSIVE"):
+            with pytest.raises(DENIED), reader.transaction():
+                reader.execute(sql.SQL("LOCK TABLE {} IN {} MODE").format(turn, sql.SQL(mode)))
+        with pytest.raises(DENIED):
+            reader.execute("CREATE TABLE edu_pipeline.one_run_other ()")
+
+
+def test_who_waits_too_long_learns_for_whom(setting: Setting) -> None:
+    said: list[str] = []
+    login_name = f"login_of_{setting.roles.loader}"
+    with (
+        one_run(setting.loader, pytest.fail),
+        pytest.raises(WaitTooLong, match=rf"process \d+ of {login_name} \(edu_pipeline\), connected since 20"),
+        one_run(setting.loader, said.append, timedelta(milliseconds=50)),
+    ):
+        pass
+    assert len(said) == 1 and login_name in said[0]
+    with one_run(setting.loader, pytest.fail):
+        pass
+
+
+def test_no_wait_for_a_reader_is_endless(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = timedelta(milliseconds=50)
+    monkeypatch.setattr(locks, "PATIENCE", moment)
+    with setting.reader.connect() as reader, setting.loader.connect() as loader:
+        for name in (f"rebuild:{TARGET}", f"schema:{TARGET}", f"load:{TARGET}.departements"):
+            reader.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"edu_pipeline.{name}"])
+        by = rf"found .*process {reader.info.backend_pid} of login_of_reader"
+        with pytest.raises(WaitTooLong, match=by), locks.rebuild_claim(loader, TARGET):
+            pass
+        with pytest.raises(WaitTooLong, match=by):
+            locks.schema_in_use(loader, TARGET)
+        with pytest.raises(TableBusy, match=by):
+            locks.table_loading(loader, TARGET, "departements", moment)
+        reader.execute("SELECT pg_advisory_unlock_all()")
+        locks.schema_in_use(loader, TARGET)
+        locks.table_loading(loader, TARGET, "departements", moment)
+        assert loader.execute("SHOW lock_timeout").fetchone() == ("0",)
+
+
 def test_the_loader_links_the_logs_to_the_users(setting: Setting) -> None:
     execute(
         setting.admin, "INSERT INTO analytics.nl_query_log (user_id, user_query) SELECT id, 'q' FROM user_mgmt.users"
     )
     migrate(setting.loader)
-    keys = "SELECT convalidated FROM pg_constraint WHERE contype = 'f' AND confrelid = 'user_mgmt.users'::regclass"
+    keys = (
+        "SELECT convalidated FROM pg_constraint JOIN pg_class AS c ON c.oid = confrelid "
+        "WHERE contype = 'f' AND c.relname = 'users'"
+    )
     assert query(setting.admin, keys) == [(True,), (True,)]
     application = new_login(setting.admin, f"application_{setting.roles.owner}")
     name = sql.Identifier(f"application_{setting.roles.owner}")

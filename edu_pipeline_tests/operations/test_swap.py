@@ -5,6 +5,7 @@ What follows a swap and what survives it is in ``test_after_swap.py``.
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -237,8 +238,12 @@ def test_a_rollback_waits_for_a_run_that_loads(live: StandIn) -> None:
     texts: list[str] = []
     with locks.one_run(live.database, texts.append):
         going_back = Background(swap.roll_back, live.database, texts.append)
-        wait_for_advisory_lock(live.database.url)
+        wait_for_query(live.database.url, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation > 0")
         assert going_back.is_alive() and live.rows(WHOLE) == [whole(2)]
     going_back.finish()
     assert live.rows(WHOLE) == [whole(1)]
-    assert texts == [f"another run loads into {LIVE}: this one waits for it to end"]
+    assert len(texts) == 1 and re.fullmatch(
+        rf"another run that loads into {LIVE} has not ended: this one waits for process \d+ of edu \(edu_pipeline\), "
+        r"connected since [\d :-]+",
+        texts[0],
+    )

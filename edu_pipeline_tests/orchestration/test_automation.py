@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
-from pydantic import SecretStr
 
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.database.views import views
@@ -17,7 +17,7 @@ from edu_pipeline.errors import FileInvalid
 from edu_pipeline.loading.lineage import downstream_of, used_sources
 from edu_pipeline.loading.releases import ask_publishers, fetch_if_new
 from edu_pipeline.monitoring import alerts
-from edu_pipeline.orchestration import automation
+from edu_pipeline.orchestration import alerting, automation
 from edu_pipeline.orchestration.automation import release_sensor
 from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
@@ -51,6 +51,18 @@ def selected(answer: dg.SensorResult | dg.SkipReason) -> list[str]:
     assert isinstance(answer, dg.SensorResult) and answer.run_requests
     (run,) = answer.run_requests
     return [key.to_user_string() for key in run.asset_selection or []]
+
+
+@dataclass
+class Recorder:
+    """A channel that keeps what is posted."""
+
+    name: str = "recorder"
+    posted: list[tuple[str, str]] = field(default_factory=list)
+
+    def post(self, title: str, text: str, link: str | None) -> bool:
+        self.posted.append((title, text))
+        return True
 
 
 def raw(sources: Iterable[str]) -> set[str]:
@@ -94,7 +106,7 @@ def test_a_release_whose_load_would_stop_is_not_requested(
     monkeypatch.setenv("EDU_ALERT_WEBHOOK", "https://example.org/hook")
     settings.cache_clear()
     posted: list[alerts.Alert] = []
-    monkeypatch.setattr(automation, "post_alerts", lambda causes, webhook: posted.extend(causes))
+    monkeypatch.setattr(automation, "post_alerts", posted.extend)
     first = tick(None)
     assert isinstance(first, dg.SensorResult)
     cursor = first.cursor
@@ -113,34 +125,25 @@ def test_a_refused_file_is_fixed_when_a_run_takes_the_next(
     here: Settings, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not by a run that meets the refused one again, and not by one that has nothing to do with the source."""
-    posted: list[tuple[str, str]] = []
-    archive, webhook, step = (
-        Archive(here.archive_root),
-        SecretStr("https://example.org/hook"),
-        "raw__dvf_indicateurs_communes",
-    )
-
-    def post(title: str, text: str, *_: object) -> bool:
-        posted.append((title, text))
-        return True
+    archive, channel, step = Archive(here.archive_root), Recorder(), "raw__dvf_indicateurs_communes"
+    monkeypatch.setattr(alerting, "channels", lambda _: [channel])
 
     def fetch() -> None:
         fetch_if_new(catalogue()[SALES], here, stand_in.database, archive, datetime.now(UTC))
 
-    monkeypatch.setattr(alerts, "post", post)
     stand_in.put(SALES, "communesdvf2024.csv", "<html>Maintenance</html>")
     with pytest.raises(FileInvalid) as refused:
         fetch()
     alert = alerts.from_run(step, "daily_refresh", str(refused.value), "1", None)
-    automation.post_alerts([alert], webhook)
-    automation.post_red_checks({step}, "daily_refresh", webhook)
+    alerting.post_alerts([alert])
+    alerting.post_red_checks({step}, "daily_refresh")
     stand_in.put_sales([sale("01001")])
     fetch()
-    automation.post_red_checks({"raw__insee_pcs", "info_communes"}, "daily_refresh", webhook)
-    assert posted == [(alert.title, alert.text)]
+    alerting.post_red_checks({"raw__insee_pcs", "info_communes"}, "daily_refresh")
+    assert channel.posted == [(alert.title, alert.text)]
     for _ in range(2):
-        automation.post_red_checks({step}, "daily_refresh", webhook)
-    assert posted[1:] == [("Fixed", alert.cause)]
+        alerting.post_red_checks({step}, "daily_refresh")
+    assert channel.posted[1:] == [("Fixed", alert.cause)]
 
 
 def test_what_was_fetched_is_no_longer_new(here: Settings, stand_in: StandIn) -> None:

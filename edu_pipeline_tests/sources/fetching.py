@@ -35,4 +35,4 @@ def requests_of(httpserver: HTTPServer) -> list[str]:
 
 def in_archive(archive: Archive) -> list[str]:
     """The names of what the archive has of the test's source."""
-    return [path.name for path in (archive.root / "a-source").iterdir()]
+    return sorted(path.name for path in (archive.root / "a-source").iterdir())

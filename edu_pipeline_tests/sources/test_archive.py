@@ -13,7 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from upath import UPath
 from edu_pipeline.errors import ArchiveUnusable, ReleaseDamaged
 from edu_pipeline.sources import archive as module
 from edu_pipeline.sources.archive import Archive, Incoming, ReceivedFile, Release
+from edu_pipeline.sources.pruning import promised, remove, unneeded
 from edu_pipeline_tests.sources.incoming_files import NOON, incoming, received
 
 SOURCE = "a-source"
@@ -97,6 +98,89 @@ def test_the_same_content_is_stored_once(archive: Archive) -> None:
     again = store(archive, {"other.csv": b"b", "main.csv": b"a"}, NOON + timedelta(days=1))
     assert again == first
     assert everything(archive) == before
+
+
+def contents_of(archive: Archive) -> list[str]:
+    """The files that several releases may share, without the SHA-256 in their path."""
+    return sorted(path.rpartition("/")[2] for path in everything(archive) if "/.content/" in path)
+
+
+def test_a_part_that_has_not_changed_is_stored_once(archive: Archive) -> None:
+    first = store(archive, {"01.csv.gz": b"ain", "02.csv.gz": b"aisne"})
+    second = store(archive, {"01.csv.gz": b"ain", "02.csv.gz": b"AISNE"}, NOON + timedelta(days=1))
+    third = store(archive, {"01.csv.gz": b"ain", "02.csv.gz": b"aisne"}, NOON + timedelta(days=2))
+    assert contents_of(archive) == ["01.csv.gz", "02.csv.gz", "02.csv.gz"]
+    assert archive.releases(SOURCE) == [first, second, third]
+    for release, expected in ((first, b"aisne"), (second, b"AISNE"), (third, b"aisne")):
+        contents = [archive.local(release, file).read_bytes() for file in release.files]
+        assert contents == [b"ain", expected]
+
+
+def test_a_release_of_one_carried_file_keeps_its_content(archive: Archive) -> None:
+    first = store(archive, {"01.csv": b"ain", "02.csv": b"aisne"})
+    file = first.files[0]
+    second = archive.store(SOURCE, Incoming({}, {"01": "01.csv"}, retrieved_at=NOON, carried=(file,)))
+    assert archive.local(second, file).read_bytes() == b"ain"
+    assert archive.newest(SOURCE) in (first, second) and second.files == (file,)
+
+
+def test_a_short_content_is_stored_again(archive: Archive) -> None:
+    first = store(archive, {"01.csv": b"ain", "02.csv": b"aisne"})
+    first.path(first.files[0]).write_bytes(b"")
+    second = store(archive, {"01.csv": b"ain", "02.csv": b"AISNE"}, NOON + timedelta(days=1))
+    assert archive.local(second, second.files[0]).read_bytes() == b"ain"
+    assert archive.local(first, first.files[0]).read_bytes() == b"ain"
+
+
+def test_the_same_content_of_another_form_is_kept_apart(archive: Archive) -> None:
+    stored = store(archive, {"01.csv": b"1", "02.json": b"1"})
+    assert [archive.local(stored, file).suffix for file in stored.files] == [".csv", ".json"]
+
+
+def test_a_release_stored_before_contents_were_shared(folder_archive: Archive) -> None:
+    first = store(folder_archive, {"01.csv": b"ain", "02.csv": b"aisne"})
+    entry = json.loads((first.folder / "release.json").read_text(encoding="utf-8"))
+    for file in first.files:
+        shutil.move(first.path(file).path, first.folder.path)  # as they were until then
+    del entry["stored"]
+    (first.folder / "release.json").write_text(json.dumps(entry), encoding="utf-8")
+    old = folder_archive.newest(SOURCE)
+    assert old is not None and (old.id, old.stored) == (first.id, {})
+    assert [folder_archive.local(old, file).read_bytes() for file in old.files] == [b"ain", b"aisne"]
+
+
+def test_removing_a_release_leaves_what_others_use(archive: Archive) -> None:
+    first = store(archive, {"01.csv": b"ain", "02.csv": b"aisne"})
+    second = store(archive, {"01.csv": b"ain", "02.csv": b"AISNE"}, NOON + timedelta(days=1))
+    in_two_days = datetime.now(UTC) + timedelta(days=2)
+    assert unneeded(archive, SOURCE, [first.id, second.id], in_two_days).bytes == 0
+    assert unneeded(archive, SOURCE, [second.id], datetime.now(UTC)).contents == ()
+    gone = unneeded(archive, SOURCE, [second.id], in_two_days)
+    assert gone.releases == (first,)
+    assert [(content.address, content.bytes) for content in gone.contents] == [(first.stored["02.csv"], 5)]
+    remove(archive, gone)
+    remove(archive, gone)
+    assert archive.releases(SOURCE) == [second]
+    assert contents_of(archive) == ["01.csv", "02.csv"]
+    assert [archive.local(second, file).read_bytes() for file in second.files] == [b"ain", b"AISNE"]
+    assert archive.sources() == [SOURCE]
+
+
+def test_removing_a_release_of_one_file(archive: Archive) -> None:
+    first, second = (store(archive, {"main.csv": b"%d" % day}, NOON + timedelta(days=day)) for day in range(2))
+    gone = unneeded(archive, SOURCE, [second.id], datetime.now(UTC))
+    assert (gone.releases, gone.contents, gone.bytes) == ((first,), (), 1)
+    remove(archive, gone)
+    assert set(everything(archive)) == {f"/{SOURCE}/{second.id}/main.csv", f"/{SOURCE}/{second.id}/release.json"}
+
+
+def test_what_a_promised_time_needs(archive: Archive) -> None:
+    stored = [store(archive, {"main.csv": b"%d" % day}, NOON + timedelta(days=day)) for day in range(6)]
+    ids = [release.id for release in stored]
+    assert promised(stored, NOON + timedelta(days=3, hours=1), []) == set(ids[3:])
+    assert promised(stored, NOON + timedelta(days=99), []) == {ids[5]}
+    assert promised(stored, NOON + timedelta(days=99), [date(2026, 11, 24), date(2020, 1, 1)]) == {ids[1], ids[5]}
+    assert promised([], NOON, [date(2026, 11, 24)]) == set()
 
 
 def test_several_files_have_the_sha256_of_their_sorted_lines(archive: Archive) -> None:

@@ -122,10 +122,10 @@ def test_a_damaged_file_is_not_carried_into_a_new_release(httpserver: HTTPServer
     httpserver.expect_oneshot_request("/www.insee.fr/b.csv").respond_with_data(CSV)
     httpserver.expect_request("/www.insee.fr/b.csv").respond_with_data(CSV_2)
     release = get(source).release
-    (release.folder / "a.csv").write_bytes(b"damaged")
+    release.path(release.files[0]).write_bytes(b"damaged")
     with pytest.raises(ReleaseDamaged):
         get(source)
-    assert in_archive(archive) == [release.id]
+    assert in_archive(archive) == [".content", release.id]
 
 
 def test_parts_with_one_url_are_downloaded_once(httpserver: HTTPServer, get: Get) -> None:

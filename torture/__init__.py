@@ -1,0 +1,1 @@
+"""What no fault may do: `make torture` kills, cuts and overloads this product on purpose, on a scratch database."""
