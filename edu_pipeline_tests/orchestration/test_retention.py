@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from edu_pipeline.cli.runs import dagster_instance
-from edu_pipeline.database.connection import target
+from edu_pipeline.database.connection import Database, target
 from edu_pipeline.orchestration.dagster_internals import run_job
 from edu_pipeline.orchestration.retention import Forgotten, forget
 from edu_pipeline.orchestration.threaded_executor import in_process_executor
