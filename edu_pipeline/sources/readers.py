@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 
 import polars as pl
+import shapely
 
 from edu_pipeline import ewkb
 from edu_pipeline.catalogue import File
@@ -154,9 +155,16 @@ def _csv(path: Path, file: File, scratch: Path, where: str) -> Read:
 
 
 def _parquet(path: Path, file: File) -> pl.LazyFrame:
+    """Read Parquet; binary columns are the geometries of GeoParquet, as WKB."""
     frame = pl.scan_parquet(path)
     names = frame.collect_schema().names()
+    wkb = [name for name, kind in frame.collect_schema().items() if kind == pl.Binary]
+    frame = frame.with_columns(pl.col(wkb).map_batches(_as_ewkb, pl.String))
     return _as_text(frame.rename(dict(zip(names, _unique_slugs(names), strict=True))))
+
+
+def _as_ewkb(wkb: pl.Series) -> pl.Series:
+    return ewkb.encoded(shapely.from_wkb(wkb.to_numpy())).alias(wkb.name)
 
 
 def _json(path: Path, file: File) -> pl.LazyFrame:
