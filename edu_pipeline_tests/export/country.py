@@ -15,9 +15,11 @@ import shapely
 from psycopg import sql
 from upath import UPath
 
+from edu_pipeline.database.comments import comment_on_table
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.views import views
 from edu_pipeline.sources.release import ReceivedFile, Release
+from edu_pipeline.table import tables
 from edu_pipeline_tests.checks.small_country import record
 from edu_pipeline_tests.database.rows import put
 
@@ -48,6 +50,7 @@ def fill(database: Database) -> None:
         _put_places(connection)
         _put_schools(connection)
         _put_loads(connection)
+        comment_on_table(connection, database.schema, tables()["info_communes"])
         for name in views():
             connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(name)))
 
