@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     steps_at_once: int = Field(
         2, ge=1, description="Steps that `in_process` and the command line run at the same time, in threads."
     )
+    exports: str | None = Field(
+        None,
+        description="Folder or bucket to which every run exports what readers see, as Parquet; unset: no exports.",
+    )
     probe_seconds: int = Field(600, ge=5, description="Seconds between two checks for new releases.")
     alert_webhook: SecretStr | None = Field(None, description="Slack-compatible URL to post alerts to; a secret.")
     ui_url: str | None = Field(None, description="Address of the Dagster UI, for the links in alerts.")

@@ -6,6 +6,7 @@ Belongs here: that vocabulary. Does not belong here: what is known of a table (`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -70,7 +71,7 @@ def resource(table: Described, collection: Collection) -> dict[str, Any]:
         "sources": [source(origin) for origin in table.provenance.origins],
         "attribution": table.provenance.attribution,
         "release_day": table.provenance.day.isoformat() if table.provenance.day else None,
-        "loaded_at": f"{table.loaded_at:%Y-%m-%dT%H:%M:%SZ}" if table.loaded_at else None,
+        "loaded_at": moment(table.loaded_at),
         "schema": {
             "fields": [_field(field, table) for field in table.fields],
             "primaryKey": list(table.key),
@@ -78,6 +79,11 @@ def resource(table: Described, collection: Collection) -> dict[str, Any]:
             **({"foreignKeys": keys} if keys else {}),
         },
     }
+
+
+def moment(time: datetime | None) -> str | None:
+    """A time in UTC, as JSON has it."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}" if time else None
 
 
 def source(origin: Origin) -> dict[str, Any]:

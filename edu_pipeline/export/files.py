@@ -70,8 +70,7 @@ def publish(folder: Path, names: Sequence[str], target: UPath) -> None:
     A reader who opens the last one, which describes the others, finds all of them.
     """
     local = _local(target)
-    if local is None:
-        target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
     for name in names:
         if local:
             (folder / name).replace(local / name)

@@ -117,7 +117,16 @@ def release(source: str, name: str, url: str = "https://example.org/file", day: 
     """A release of one file."""
     published = datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None
     file = ReceivedFile(name, url, url, 10, "0" * 64)
-    return Release(source, "20261120T120000Z-0", UPath("/"), NEWEST, published, "0" * 64, (file,), {"main": name})
+    return Release(
+        source,
+        f"{published or NEWEST:%Y%m%dT%H%M%SZ}-0",
+        UPath("/"),
+        NEWEST,
+        published,
+        "0" * 64,
+        (file,),
+        {"main": name},
+    )
 
 
 def copy_back(database: Database, folder: Path, schema: str) -> None:
