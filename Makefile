@@ -2,7 +2,7 @@
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint types docs picture fuzz bench bench-national bench-daily stop clean lock
+.PHONY: help setup demo ui test lint types docs picture fuzz bench bench-national bench-daily bench-export stop clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench-national: setup ## time a rebuild at national size against its floor
 
 bench-daily: setup ## time the daily refresh at national size, with nothing new and with a change
 	$(bin)/python bench/daily.py
+
+bench-export: setup ## time the export of everything at national size against its floor
+	$(bin)/python bench/export.py
 
 stop: ## stop the private database server and the sample publisher
 	$(bin)/edu-pipeline sample stop

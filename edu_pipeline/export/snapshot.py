@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
-import psycopg
 import pyarrow as pa
 import pyarrow.csv
 import shapely
@@ -24,6 +23,7 @@ from edu_pipeline import ewkb
 from edu_pipeline.database import ledger, locks
 from edu_pipeline.database.checksum import SAME_TEXT
 from edu_pipeline.database.connection import Connection, Database, check_migrated
+from edu_pipeline.database.copy_stream import CopyStream
 from edu_pipeline.database.provenance import provenance
 from edu_pipeline.database.views import views
 from edu_pipeline.errors import SettingInvalid
@@ -186,10 +186,11 @@ class Rows:
 
         Raises:
             psycopg.Error: the table cannot be read.
-            RuntimeError: the server counted more rows than have arrived.
         """
-        with self.connection.cursor() as cursor, cursor.copy(self._statement()) as copy:
-            while piece := self._piece(copy):
+        with self.connection.cursor() as cursor, cursor.copy(self._statement()):
+            stream = CopyStream(self.connection)
+            while piece := stream.piece(PIECE):
+                self.arrived(stream.rows)
                 yield piece
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -200,16 +201,17 @@ class Rows:
             RuntimeError: the server counted more or fewer rows than were parsed.
         """
         parsed = 0
-        with self.connection.cursor() as cursor, ThreadPoolExecutor(1) as reader:
-            with cursor.copy(self._statement()) as copy:
-                arriving = reader.submit(self._piece, copy)
-                while piece := arriving.result():
-                    arriving = reader.submit(self._piece, copy)
-                    batch = self._parsed(piece)
-                    parsed += batch.num_rows
-                    yield batch
-            if cursor.rowcount != parsed:
-                raise RuntimeError(f"{self.table.name}: expected {cursor.rowcount} rows, found {parsed} in the stream")
+        with self.connection.cursor() as cursor, cursor.copy(self._statement()), ThreadPoolExecutor(1) as reader:
+            stream = CopyStream(self.connection)
+            arriving = reader.submit(stream.piece, PIECE)
+            while piece := arriving.result():
+                arriving = reader.submit(stream.piece, PIECE)
+                batch = self._parsed(piece)
+                parsed += batch.num_rows
+                self.arrived(batch.num_rows)
+                yield batch
+        if stream.sent != parsed:
+            raise RuntimeError(f"{self.table.name}: expected {stream.sent} rows, found {parsed} in the stream")
 
     def _statement(self) -> sql.Composed:
         columns = sql.SQL(", ").join(_selected(field) for field in self.table.fields)
@@ -224,16 +226,6 @@ class Rows:
             order = sql.SQL(", ").join(by_bytes)
         query = sql.SQL("COPY (SELECT {} FROM {} ORDER BY {}) TO STDOUT (FORMAT csv)")
         return query.format(columns, sql.Identifier(self.table.name), order)
-
-    def _piece(self, copy: psycopg.Copy) -> bytes:
-        """The next rows, whole; empty at the end."""
-        rows: list[bytes | bytearray | memoryview] = []
-        size = 0
-        while size < PIECE and (row := copy.read()):
-            rows.append(row)
-            size += len(row)
-        self.arrived(len(rows))
-        return b"".join(rows)
 
     def _parsed(self, piece: bytes) -> pa.RecordBatch:
         fields = self.table.fields
