@@ -2,7 +2,7 @@
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint types docs picture fuzz bench bench-national bench-daily bench-year torture stop clean lock
+.PHONY: help setup demo ui test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export torture stop clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench-year: setup ## let 400 nights pass, and prune
 
 torture: setup ## kill, restart and mislead the pipeline on a scratch database (SEED=1 KILLS=200 REPORT=torture.md)
 	$(bin)/python -m torture --seed $(or $(SEED),1) --kills $(or $(KILLS),200) --report $(or $(REPORT),torture.md)
+
+bench-export: setup ## time the export of everything at national size against its floor
+	$(bin)/python bench/export.py
 
 stop: ## stop the private database server and the sample publisher
 	$(bin)/edu-pipeline sample stop

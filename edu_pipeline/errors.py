@@ -277,6 +277,10 @@ class QueriesInvalid(EduError):
     """A file of queries for `edu-pipeline compare` cannot be parsed."""
 
 
+class ExportFailed(EduError):
+    """The files of an export cannot be written: the folder or bucket is not writable, or a disk is full."""
+
+
 class SwitchoverRefused(EduError):
     """The search_path was left alone: the target schema is not ready, or somebody else has changed the path."""
 

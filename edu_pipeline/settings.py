@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     steps_at_once: int = Field(
         2, ge=1, description="Steps that `in_process` and the command line run at the same time, in threads."
     )
+    exports: str | None = Field(
+        None,
+        description="Folder or bucket to which every run exports what readers see, as Parquet; unset: no exports.",
+    )
     probe_seconds: int = Field(600, ge=5, description="Seconds between two checks for new releases.")
     wait_minutes: float = Field(60, gt=0, description="Minutes that a run waits for another one to end.")
     keep_loads: int = Field(5, ge=1, description="`prune` keeps the releases of each table's last so many loads.")

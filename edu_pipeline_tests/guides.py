@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from edu_pipeline.database.binaries import find_binaries
 from edu_pipeline.settings import PROJECT
@@ -59,10 +62,14 @@ class Workbench:
         if language == "sql":
             url = self.environment["EDU_DATABASE_URL"]
             return ["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-c", block, url]
-        file = self.folder / {"js": "example.js", "python": "example.py", "java": "SwitchOver.java"}[language]
+        file = (
+            self.folder
+            / {"js": "example.js", "r": "example.R", "python": "example.py", "java": "SwitchOver.java"}[language]
+        )
         file.write_text(block)
         return {
             "js": ["node", str(file)],
+            "r": ["Rscript", "--vanilla", str(file)],
             "python": [sys.executable, str(file)],
             "java": ["java", "-XX:-UsePerfData", str(file)],
         }[language]
@@ -79,6 +86,16 @@ def blocks(guide: Path) -> list[Block]:
         if match["text"]:
             in_order.append(Block(heading, match["language"], match["text"]))
     return in_order
+
+
+def install_node_postgres(workbench: Workbench) -> None:
+    """Install the package pg next to the examples; skip the test where that is not possible."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("node and npm are not installed")
+    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", ".", "--cache", ".npm", "pg"]
+    install = subprocess.run(command, cwd=workbench.folder, env=workbench.environment, capture_output=True, text=True)
+    if install.returncode:
+        pytest.skip(f"npm cannot install pg here: {install.stderr.strip()[-200:]}")
 
 
 def with_programs() -> dict[str, str]:

@@ -50,7 +50,9 @@ def load_command(
     table: Annotated[str, typer.Argument(help="Name of the table.")],
     file: Annotated[
         Path,
-        typer.Argument(help="CSV file with the table's own columns, as \\copy TABLE TO FILE CSV HEADER makes."),
+        typer.Argument(
+            help="CSV or Parquet file of the table's own columns, as \\copy TABLE TO FILE CSV HEADER or `export` make."
+        ),
     ],
     accept_shrink: AcceptShrink = None,
     accept_red: AcceptRed = None,

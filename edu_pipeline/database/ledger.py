@@ -1,12 +1,12 @@
 """The ledger: what was loaded from which release, what changed, what was refused.
 
-Belongs here: every statement about ``edu_pipeline.loads``, and writing ``releases`` and ``refused_rows``. Does not
+Belongs here: every statement about ``edu_pipeline.loads``, ``releases`` and ``refused_rows``. Does not
 belong here: deciding what follows from what the ledger says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, LiteralString
@@ -75,6 +75,22 @@ class Load:
     error: str | None = None
     id: int | None = None
     finished_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class RecordedRelease:
+    """What the ledger keeps of a release that a load has used; see ``sources.release.Release``.
+
+    Attributes:
+        files: the files as received, each with the attributes of ``sources.release.ReceivedFile``.
+    """
+
+    source: str
+    release: str
+    retrieved_at: datetime
+    published_at: datetime | None
+    sha256: str
+    files: Sequence[Mapping[str, Any]]
 
 
 WRITTEN = [name for name in Load.__dataclass_fields__ if name not in ("id", "finished_at")]
@@ -180,6 +196,22 @@ def previous_rows(connection: Connection, schema: str, other_schema: str, table:
         {"schema": schema, "other": other_schema, "table": table},
     ).fetchone()
     return int(str(row[0])) if row and row[0] is not None else None
+
+
+def recorded_releases(connection: Connection, used: Iterable[tuple[str, str]]) -> list[RecordedRelease]:
+    """What is recorded of releases, in the order of their sources.
+
+    Args:
+        used: source and release of each.
+    """
+    pairs = [list(pair) for pair in used]
+    with connection.cursor(row_factory=class_row(RecordedRelease)) as cursor:
+        return cursor.execute(
+            "SELECT source, release, retrieved_at, published_at, sha256, files FROM edu_pipeline.releases "
+            "JOIN jsonb_array_elements(%s) AS used ON used ->> 0 = source AND used ->> 1 = release "
+            "ORDER BY source, release",
+            [Jsonb(pairs)],
+        ).fetchall()
 
 
 def release_dates(connection: Connection, releases: Mapping[str, str]) -> dict[str, datetime]:

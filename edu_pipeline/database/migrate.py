@@ -18,6 +18,7 @@ from psycopg import sql
 
 from edu_pipeline.contracts import spec
 from edu_pipeline.database import ledger
+from edu_pipeline.database.comments import comment_on_table
 from edu_pipeline.database.connection import Connection, Database, check_migrated, home_of_postgis, set_search_path
 from edu_pipeline.database.locks import migrating
 from edu_pipeline.database.psql_files import sql_of
@@ -93,7 +94,7 @@ def migrate(database: Database, applied: Callable[[str], None] = lambda name: No
                 _apply(connection, database.schema, file, is_done)
                 applied(file.name)
                 names.append(file.name)
-        _comment(connection)
+        _comment(connection, database.schema)
         _link_analytics(connection)
     return names
 
@@ -212,12 +213,12 @@ def _link_analytics(connection: Connection) -> None:
     connection.commit()
 
 
-def _comment(connection: Connection) -> None:
-    """Write the contracts' descriptions into the database."""
+def _comment(connection: Connection, schema: str) -> None:
+    """Write the contracts' descriptions into the database, with the attribution of what is loaded."""
     with connection.transaction():
         for table in tables().values():
             name = sql.Identifier(table.name)
-            connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(table.description)))
+            comment_on_table(connection, schema, table)
             for column, text in described_columns(table).items():
                 connection.execute(
                     sql.SQL("COMMENT ON COLUMN {}.{} IS {}").format(name, sql.Identifier(column), sql.Literal(text))

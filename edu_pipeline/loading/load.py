@@ -19,6 +19,7 @@ from psycopg import sql
 
 from edu_pipeline import checks
 from edu_pipeline.database import ledger, locks
+from edu_pipeline.database.comments import comment_on_table
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.copying import copy_out
 from edu_pipeline.database.ledger import Load
@@ -217,6 +218,7 @@ class _TableLoad:
             checks.stop_if_worse(readers.passing, results, recording.where)
         preview = conformed.frame.head(PREVIEW).collect()
         refused = ledger.quarantine(connection, load, EXAMPLES)
+        comment_on_table(connection, self.database.schema, self.table)
         written.publish()
         connection.commit()
         if change.size:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import polars as pl
 
 from edu_pipeline.catalogue import File
 from edu_pipeline.contracts import CODES_ANCIENS, specs
+from edu_pipeline.database.provenance import OPERATORS_FILE
 from edu_pipeline.errors import ColumnMissing, FileInvalid
 from edu_pipeline.loading import cells
 from edu_pipeline.loading.columns import close_names
@@ -40,7 +42,8 @@ def keep(path: Path, table: Table, archive: Archive, *, invented: bool) -> Relea
         raise FileInvalid(
             f"table {table.name}, file {path}",
             f"expected a file with rows, found {'an empty one' if path.is_file() else 'none'}.",
-            f"Name a CSV file with the table's own columns, as \\copy {table.name} to FILE csv header writes it.",
+            f"Name a file with the table's own columns, as \\copy {table.name} to FILE csv header or "
+            "`edu-pipeline export` writes it.",
         )
     with archive.workspace(_source(table)) as folder:
         copy = Path(shutil.copy(path, folder / path.name))
@@ -86,24 +89,32 @@ def rows(release: Release, table: Table, archive: Archive, scratch: Path) -> pl.
     frame = frame.with_columns(cells.visible(name) for name in found.invisible)
     if CODES_ANCIENS not in columns:
         frame = frame.with_columns(pl.lit(None, pl.String).alias(CODES_ANCIENS))
-    return frame.select(_value(name, table) for name in table.contract.columns())
+    kinds = frame.collect_schema()
+    return frame.select(_value(name, table, isinstance(kinds[name], pl.List)) for name in table.contract.columns())
 
 
-def _value(name: str, table: Table) -> pl.Expr:
+def _value(name: str, table: Table, is_list: bool) -> pl.Expr:
+    """The column as the contract reads it.
+
+    Args:
+        is_list: whether the file has lists there, as Parquet does, and not their text.
+    """
     column, spec = table.contract.columns()[name], specs(table.contract)[name]
     value = pl.col(name)
     if column.dtype == pl.List:
-        return value.map_elements(_elements, pl.List(pl.String)).alias(name)
+        return value if is_list else value.map_elements(_elements, pl.List(pl.String)).alias(name)
     if column.dtype == pl.Boolean:
         value = value.replace(FLAGS)
     return spec.normalise(value).alias(name) if spec.normalise else value
 
 
 def _elements(array: str) -> list[str]:
-    """The elements of an array of texts as PostgreSQL writes it, ``{a,"b, c"}``."""
+    """The elements of an array of texts as PostgreSQL writes it, ``{a,"b, c"}``, or of a list in JSON."""
+    if array.startswith("["):
+        return list(json.loads(array))
     inner = array.strip().removeprefix("{").removesuffix("}")
     return next(csv.reader([inner], quotechar='"', escapechar="\\", doublequote=False), [])
 
 
 def _source(table: Table) -> str:
-    return f"file-{table.name}"
+    return f"{OPERATORS_FILE}{table.name}"

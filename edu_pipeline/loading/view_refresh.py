@@ -13,6 +13,7 @@ import polars as pl
 from psycopg import sql
 
 from edu_pipeline.database import ledger
+from edu_pipeline.database.comments import comment_on_view
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.ledger import REFUSED, Load
 from edu_pipeline.database.locks import schema_in_use
@@ -54,4 +55,5 @@ def refresh(view: View, database: Database, options: Options | None = None, run_
             rows=counted[0],
         )
         identifier = ledger.record(connection, done, pl.DataFrame(schema=REFUSED), {})
+        comment_on_view(connection, database.schema, view.name, view.inputs)
         return Outcome(replace(done, id=identifier), skipped=False)

@@ -21,6 +21,7 @@ from edu_pipeline.loading.releases import ask_publishers
 from edu_pipeline.loading.source_check import check_sources
 from edu_pipeline.monitoring import alerts
 from edu_pipeline.monitoring.channels import channels
+from edu_pipeline.orchestration import exports
 from edu_pipeline.orchestration.alerting import post_alerts, post_red_checks
 from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
 from edu_pipeline.orchestration.jobs import daily_refresh, freshness
@@ -126,10 +127,15 @@ def release_request(answers: Mapping[str, Probed], cursor: str | None) -> dg.Sen
     cursor = json.dumps({"runs": requested["runs"] + 1, "versions": requested["versions"] | new})
     request = dg.RunRequest(
         run_key=_digest(cursor),
-        asset_selection=[*map(raw_key, new), *map(dg.AssetKey, downstream_of(new))],
+        asset_selection=[*map(raw_key, new), *map(dg.AssetKey, downstream_of(new)), *after_loads()],
         tags={"edu_pipeline/started_by": "new release", "edu_pipeline/releases": ", ".join(new)[:200]},
     )
     return dg.SensorResult(run_requests=[request], cursor=cursor)
+
+
+def after_loads() -> list[dg.AssetKey]:
+    """What a run materializes when everything is loaded."""
+    return [exports.KEY] if settings().exports else []
 
 
 @dg.run_failure_sensor(

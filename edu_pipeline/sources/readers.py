@@ -209,9 +209,16 @@ def _csv(path: Path, file: File, scratch: Path, where: str) -> Read:
 
 
 def _parquet(path: Path, file: File, where: str) -> Read:
+    """Read Parquet; binary columns are the geometries of GeoParquet, as WKB."""
     frame = pl.scan_parquet(path)
-    names = frame.collect_schema().names()
-    return Read(_as_text(_renamed(frame, names, where)), begins=", ".join(names))
+    schema = frame.collect_schema()
+    wkb = [name for name, kind in schema.items() if kind == pl.Binary]
+    frame = frame.with_columns(pl.col(wkb).map_batches(_as_ewkb, pl.String))
+    return Read(_as_text(_renamed(frame, schema.names(), where)), begins=", ".join(schema))
+
+
+def _as_ewkb(wkb: pl.Series) -> pl.Series:
+    return ewkb.encoded(shapely.from_wkb(wkb.to_numpy())).alias(wkb.name)
 
 
 def _json(path: Path, file: File, where: str) -> Read:

@@ -34,7 +34,9 @@ def imported(command: list[str], modules: str, **environment: str) -> list[str]:
     return ended.stderr.splitlines()[-1].removeprefix("imported:").split()
 
 
-@pytest.mark.parametrize("command", ["--help", "db url", "refresh --help", "sample --help", "switchover --help"])
+@pytest.mark.parametrize(
+    "command", ["--help", "db url", "refresh --help", "export --help", "sample --help", "switchover --help"]
+)
 def test_nobody_waits_for_polars_or_dagster(command: str) -> None:
     modules = "dagster,polars,geopandas,matplotlib"
     assert imported(command.split(), modules, EDU_DATABASE_URL="postgresql://edu@127.0.0.1:1/evalLycee") == []

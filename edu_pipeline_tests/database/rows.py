@@ -6,7 +6,7 @@ from psycopg import sql
 
 from edu_pipeline.database.connection import Connection
 
-FILL = {"i": "0", "n": "0", "f": "0", "d": "2000-01-01", "t": "", "v": "", "_": "{}"}
+FILL = {"i": "0", "n": "0", "f": "0", "d": "2000-01-01", "t": "", "v": "", "_": "{}", "g": "MULTIPOLYGON EMPTY"}
 """The value of a required column that a test does not care about, by the first letter of its type's internal name."""
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from edu_pipeline.errors import TableShrank
 from edu_pipeline_tests.stand_in import StandIn, sale
 
 
@@ -40,3 +43,20 @@ def test_a_forced_load_repairs_a_table_that_was_edited(stand_in: StandIn) -> Non
         connection.execute("DELETE FROM mutations_immo_latest WHERE code_commune = '01002'")
     done = stand_in.load("mutations_immo_latest", force=True).load
     assert (done.added, done.changed, done.removed) == (1, 1, 0)
+
+
+def test_the_comment_says_what_the_rows_are_from(stand_in: StandIn) -> None:
+    """It is renewed with the rows, and kept when a load fails."""
+    comment = "SELECT obj_description('mutations_immo_latest'::regclass), current_date::text"
+    codes = stand_in.put_communes(40)
+    stand_in.load_communes()
+    stand_in.put_sales([sale(code) for code in codes])
+    ((before, _),) = stand_in.rows(comment)
+    assert "Attribution" not in before
+    stand_in.load("mutations_immo_latest")
+    ((after, today),) = stand_in.rows(comment)
+    assert after.startswith(before) and f"release of {today}, ODbL 1.0" in after
+    stand_in.put_sales([sale(codes[0])])
+    with pytest.raises(TableShrank):
+        stand_in.load("mutations_immo_latest")
+    assert stand_in.rows(comment) == [(after, today)]

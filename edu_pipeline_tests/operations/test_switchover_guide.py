@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import psycopg
@@ -14,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from edu_pipeline.database.connection import Database
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline_tests.guides import DOCS, Workbench, blocks, with_programs
+from edu_pipeline_tests.guides import DOCS, Workbench, blocks, install_node_postgres, with_programs
 from edu_pipeline_tests.operations.switching import Role, answer, grant, recorded, setting
 
 GUIDE = DOCS / "SWITCH_OVER.md"
@@ -88,12 +87,7 @@ def test_the_python_of_the_guide(workbench: Workbench, ready: Database, role: Ro
 @pytest.fixture
 def node_postgres(workbench: Workbench) -> None:
     """The package pg, installed next to the examples."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("node and npm are not installed")
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", ".", "--cache", ".npm", "pg"]
-    install = subprocess.run(command, cwd=workbench.folder, env=workbench.environment, capture_output=True, text=True)
-    if install.returncode:
-        pytest.skip(f"npm cannot install pg here: {install.stderr.strip()[-200:]}")
+    install_node_postgres(workbench)
 
 
 @pytest.mark.usefixtures("node_postgres")

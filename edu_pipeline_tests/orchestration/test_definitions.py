@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import tomllib
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -79,3 +80,19 @@ def test_places_are_loaded_before_tables_checked_against_them() -> None:
     assert places_before(tables()["departements"]) == [], "info_communes is made from it"
     sales = tables()["mutations_immo_latest"]
     assert {*sales.tables, *places_before(sales)} >= {"departements", "info_communes"}
+
+
+def test_exports_are_off_unless_they_are_asked_for(tmp_path: Path) -> None:
+    """If they are, they come after the views in both jobs, and after the swap of a rebuild."""
+    assert dg.AssetKey("exports") not in {spec.key for spec in defs.resolve_all_asset_specs()}
+    script = (
+        "from dagster import AssetKey\n"
+        "from edu_pipeline.definitions import defs\n"
+        "for job in ('full_rebuild', 'daily_refresh'):\n"
+        "    graph = defs.resolve_job_def(job).asset_layer.asset_graph\n"
+        "    parents = {key.to_user_string() for key in graph.get(AssetKey('exports')).parent_keys}\n"
+        "    print(job, 'exports' in {key.to_user_string() for key in graph.executable_asset_keys}, "
+        "'live_schema' in parents, 'lycee_context_cache' in parents)\n"
+    )
+    done = run("python", "-c", script, EDU_EXPORTS=str(tmp_path))
+    assert done.stdout.splitlines() == ["full_rebuild True True True", "daily_refresh True True True"], done.stderr

@@ -1,0 +1,115 @@
+"""An export: tables and views of one snapshot as files of one format, with their descriptions.
+
+Belongs here: the order of the steps. Does not belong here: how any step works.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from upath import UPath
+
+from edu_pipeline.database.connection import Database
+from edu_pipeline.export.croissant import croissant
+from edu_pipeline.export.datapackage import datapackage, resource
+from edu_pipeline.export.dcat import dcat
+from edu_pipeline.export.description import Collection, Described
+from edu_pipeline.export.files import ExportedFile, exported, publish, workspace
+from edu_pipeline.export.form import Format
+from edu_pipeline.export.formats import in_format, writer
+from edu_pipeline.export.snapshot import Snapshot, names_of, snapshot
+
+DESCRIPTIONS = ("attribution.txt", "dcat.jsonld", "croissant.json", "datapackage.json")
+"""The files that describe the others, in the order in which they are published; the last one comes last of all."""
+
+Progress = Callable[[Described, int], None]
+"""Called with a table and the number of its rows that have arrived since the last call: 0 when it begins."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was exported.
+
+    Attributes:
+        files: the file of each table, by the table's name.
+    """
+
+    collection: Collection
+    files: Mapping[str, ExportedFile]
+
+
+def export(
+    database: Database,
+    target: UPath,
+    form: Format = Format.PARQUET,
+    chosen: Sequence[str] = (),
+    progress: Progress = lambda table, rows: None,
+) -> Export:
+    """Write tables and views of the target schema to the folder or bucket ``target``.
+
+    All files are made in a temporary folder first; after a failure, ``target`` is as it was.
+
+    Args:
+        chosen: names of tables and views; empty: all that the format has a place for.
+
+    Raises:
+        SettingInvalid: a name is not that of a table or view, or a package that the format needs is not installed.
+        ExportFailed: the files cannot be written.
+        SchemaMissing: the database was never migrated.
+        DatabaseUnreachable: the server does not answer.
+    """
+    names = names_of(chosen)
+    with workspace(target) as folder:
+        with snapshot(database) as source:
+            done = write(source, source.describe(names), folder, form, progress)
+        written = [*dict.fromkeys(file.name for file in done.files.values()), *describe(done, folder)]
+        publish(folder, written, target)
+    return done
+
+
+def write(source: Snapshot, described: Collection, folder: Path, form: Format, progress: Progress) -> Export:
+    """Write the rows of a snapshot's tables to files of a format in ``folder``."""
+    in_form = {table.name: in_format(form, table) for table in described.tables}
+    kept = replace(described, tables=tuple(table for table in in_form.values() if table))
+    paths = {}
+    with writer(form, folder) as files:
+        for table in described.tables:
+            if shaped := in_form[table.name]:
+                progress(table, 0)
+                rows = source.rows(table, partial(progress, table))
+                paths[table.name] = files.add(shaped, rows, told(shaped, kept))
+    finished = {path: exported(path, form.media_type) for path in dict.fromkeys(paths.values())}
+    return Export(kept, {name: finished[path] for name, path in paths.items()})
+
+
+def told(table: Described, collection: Collection) -> dict[str, str]:
+    """What the metadata of a table's own file say, by name; ``resource`` is its part of ``datapackage.json``."""
+    return {
+        "description": table.description,
+        "licence": ", ".join(table.provenance.licences),
+        "attribution": table.provenance.attribution,
+        "resource": json.dumps(resource(table, collection), ensure_ascii=False),
+    }
+
+
+def describe(done: Export, folder: Path) -> list[str]:
+    """Write the files of ``DESCRIPTIONS`` that the export has, and return their names."""
+    attributions = {table.name: table.provenance.attribution for table in done.collection.tables}
+    documents: dict[str, Any] = {
+        "dcat.jsonld": dcat(done.collection, done.files),
+        "croissant.json": croissant(done.collection, done.files),
+        "datapackage.json": datapackage(done.collection, done.files),
+    }
+    texts = {"attribution.txt": "\n".join(f"{name}\n{text}\n" for name, text in attributions.items() if text)} | {
+        name: json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        for name, document in documents.items()
+        if document
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [name for name in DESCRIPTIONS if name in texts]
