@@ -9,7 +9,8 @@ of its rows was made, or from which rows: a list if they were added up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from itertools import count
 from threading import Lock
 from weakref import WeakValueDictionary
@@ -26,6 +27,9 @@ SOURCE_ROW = "source_row"
 
 ROWS = "rows"
 """In the figures of a file, next to the fates: how many rows it has."""
+
+NO_FILE = "no file"
+"""Among the files of a balance: published rows that were made from other tables alone."""
 
 USED, REFUSED, ADDED, PUBLISHED = "looked up", "refused", "added to another row", "published"
 """What becomes of a row that no rule sets aside."""
@@ -123,6 +127,18 @@ def note_answers(look_up: str, source_rows: pl.Series, are_found: pl.Series) -> 
     for found in (False, True):
         for account, rows in _by_account(_first(source_rows.filter(are_found == found))):
             account.note_answers(look_up, rows, found)
+
+
+def summed(balance: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """A balance in which the parts of a source are one file.
+
+    Args:
+        balance: file, with a blank before the name of a part, to its number of rows and how many had which fate.
+    """
+    files: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, fates in balance.items():
+        files[name if name == NO_FILE else name.partition(" ")[0]].update(fates)
+    return {name: dict(fates.most_common()) for name, fates in files.items()}
 
 
 def places(source_rows: pl.Series) -> pl.Series:

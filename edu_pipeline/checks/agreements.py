@@ -199,15 +199,8 @@ def _geometries(subject: Subject) -> Finding:
 
 
 def _match_rate(subject: Subject) -> Finding:
-    counts = subject.ask(
-        "SELECT department, osm_matched, total_segments, adresses_sans_numero, adresses_isolees FROM {table} ORDER BY 1"
-    )
-    rates = {department: round(matched / total, 4) for department, matched, total, *_ in counts}
-    left_out = {
-        department: {"without_number": markers, "isolated": isolated}
-        for department, *_, markers, isolated in counts
-        if markers or isolated
-    }
+    counts = subject.ask("SELECT department, osm_matched, total_segments FROM {table} ORDER BY 1")
+    rates = {department: round(matched / total, 4) for department, matched, total in counts}
     usual = round(median(rates.values()), 4) if rates else 0.0
     least = max(LOW_MATCHES, usual - MATCHES_BELOW)
     low = [f"{department} {rate:.1%}" for department, rate in rates.items() if rate < least]
@@ -216,8 +209,7 @@ def _match_rate(subject: Subject) -> Finding:
         f"{len(low)} of {len(rates)} départements with fewer{examples_of(low)}."
     )
     remedy = "Look at the column `motif` of their segments, and check whether the BAN has a file of the département."
-    numbers = {"usual": usual, "low": low, "rates": rates, "addresses_left_out": left_out}
-    return finding(bool(rates) and not low, text, remedy, numbers)
+    return finding(bool(rates) and not low, text, remedy, {"usual": usual, "low": low, "rates": rates})
 
 
 def _open_schools(subject: Subject) -> Finding:

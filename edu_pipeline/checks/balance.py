@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edu_pipeline.accounts import PUBLISHED, ROWS, UNKNOWN_WORD
+from edu_pipeline.accounts import PUBLISHED, ROWS, UNKNOWN_WORD, summed
 from edu_pipeline.checks.subject import Finding, Subject, finding
 from edu_pipeline.database import ledger
 from edu_pipeline.database.ledger import Load
@@ -30,21 +30,22 @@ def balance(subject: Subject) -> Finding:
     found = [*_unknown_words(load), *(_jumps(load, previous) if previous else ()), *_look_ups(load, previous)]
     text = "expected that the rows of the files go where they went in the previous load, found "
     remedy = f"See `edu-pipeline status {subject.name}`, and compare the file with its previous release."
-    metadata: dict[str, Any] = {f"rows of {file}": dict(figures) for file, figures in load.balance.items()}
+    metadata: dict[str, Any] = {f"rows of {file}": dict(figures) for file, figures in summed(load.balance).items()}
     metadata |= {what: f"found for {found:,} of {asked:,} rows" for what, (asked, found) in load.look_ups.items()}
     return finding(not found, f"{text}{'; '.join(found) or 'that they do'}.", remedy, metadata)
 
 
 def _unknown_words(load: Load) -> Iterator[str]:
-    for file, fates in load.balance.items():
+    for file, fates in summed(load.balance).items():
         for fate, number in fates.items():
             if fate.startswith(UNKNOWN_WORD):
                 yield f"{number:,} rows of {file} with an {fate}"
 
 
 def _jumps(load: Load, previous: Load) -> Iterator[str]:
-    for file, fates in load.balance.items():
-        before = previous.balance.get(file, {})
+    files_before = summed(previous.balance)
+    for file, fates in summed(load.balance).items():
+        before = files_before.get(file, {})
         for fate in dict.fromkeys([*fates, *before]):
             now, then = _share(fates, fate), _share(before, fate)
             moved = abs(now - then) * fates.get(ROWS, 0)

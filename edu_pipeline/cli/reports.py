@@ -146,7 +146,9 @@ def _chosen(tables: list[TableStatus], names: list[str]) -> list[TableStatus]:
 
 def _print_balance(table: TableStatus) -> None:
     """Where the rows of a table's files went in its last load."""
-    lines = [(file, fate, number) for file, fates in table.balance.items() for fate, number in fates.items()]
+    from edu_pipeline.accounts import summed
+
+    lines = [(file, fate, number) for file, fates in summed(table.balance).items() for fate, number in fates.items()]
     if lines:
         out.print(f"\n[bold]{table.table}[/bold]: where the rows of its files went")
         files, fates, numbers = zip(*lines, strict=True)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import polars as pl
 
-from edu_pipeline.accounts import ADDED, PUBLISHED, USED
+from edu_pipeline.accounts import ADDED, PUBLISHED, USED, summed
 from edu_pipeline.contracts import specs
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.errors import (
@@ -202,8 +202,11 @@ def check_files(table: Table, balance: Figures, previous: Figures, accepted: boo
     Raises:
         FileShrank: the rows of a file that count are fewer than the share of the last load's that must be kept.
     """
-    for file, fates in balance.items():
-        before, now = (sum(figures.get(fate, 0) for fate in COUNTING) for figures in (previous.get(file, {}), fates))
+    files_before = summed(previous)
+    for file, fates in summed(balance).items():
+        before, now = (
+            sum(figures.get(fate, 0) for fate in COUNTING) for figures in (files_before.get(file, {}), fates)
+        )
         if now < table.min_kept * before and not accepted:
             raise FileShrank(
                 where,

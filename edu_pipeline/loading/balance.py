@@ -7,19 +7,15 @@ here: the accounts (``accounts.py``), the operations that note in them (``flow.p
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import polars as pl
 
 from edu_pipeline import accounts
-from edu_pipeline.accounts import PUBLISHED, ROWS, SOURCE_ROW, Account
+from edu_pipeline.accounts import NO_FILE, PUBLISHED, ROWS, SOURCE_ROW, Account
 from edu_pipeline.catalogue import File
 from edu_pipeline.errors import NoRows
 from edu_pipeline.loading.conform import Conformed
-
-NO_FILE = "no file"
-"""Among the files: published rows that were made from other tables alone."""
 
 FIRST_ROWS = 3
 """Rows that are shown of those that are not accounted for."""
@@ -33,8 +29,8 @@ class Balance:
     """
 
     def __init__(self) -> None:
-        self._accounts: dict[tuple[str, str], Account] = {}
-        self._rows: dict[tuple[str, str], pl.LazyFrame] = {}
+        self._accounts: dict[str, Account] = {}
+        self._rows: dict[str, pl.LazyFrame] = {}
         self.made = 0
 
     def opened(self, file: File, name: str, rows: pl.LazyFrame, refused_lines: int, where: str) -> pl.LazyFrame:
@@ -56,13 +52,13 @@ class Balance:
                 f"expected rows, found {found}.",
                 "Look at the publisher's page; the old rows stay.",
             )
-        key = (file.parameter, "")
+        key = file.parameter
         self._accounts[key], self._rows[key] = Account(name, number), rows
         return self._accounts[key].tracked(rows)
 
     def opened_part(self, parameter: str, part: str, name: str, rows: pl.DataFrame) -> pl.LazyFrame:
         """The same for a part of a source in parts, which may be empty, and may be opened again."""
-        account = self._accounts.setdefault((parameter, part), Account(name, rows.height))
+        account = self._accounts.setdefault(f"{parameter} {part}", Account(name, rows.height))
         return account.tracked(rows.lazy())
 
     def settle(self, conformed: Conformed) -> None:
@@ -77,13 +73,9 @@ class Balance:
 
     @property
     def files(self) -> dict[str, dict[str, int]]:
-        """File (the transform's parameter) to the number of its ``rows``, and how many of these had which fate."""
-        figures: dict[str, Counter[str]] = defaultdict(Counter)
-        for (parameter, _), account in self._accounts.items():
-            figures[parameter].update({ROWS: account.rows} | account.fates)
-        if self.made:
-            figures[NO_FILE][PUBLISHED] = self.made
-        return {file: dict(fates.most_common()) for file, fates in figures.items()}
+        """File (the transform's parameter, and the part) to its number of ``rows``, and how many had which fate."""
+        figures = {name: {ROWS: account.rows} | account.fates for name, account in self._accounts.items()}
+        return figures | ({NO_FILE: {PUBLISHED: self.made}} if self.made else {})
 
     @property
     def look_ups(self) -> dict[str, list[int]]:
@@ -93,12 +85,9 @@ class Balance:
     def unaccounted(self) -> Mapping[str, tuple[int, list[str]]]:
         """File to how many of its rows nobody has accounted for, and the first of these, with number and content."""
         missing = {key: numbers for key, account in self._accounts.items() if (numbers := account.unaccounted())}
-        return {
-            f"{parameter} {part}".strip(): (len(numbers), self._shown((parameter, part), numbers[:FIRST_ROWS]))
-            for (parameter, part), numbers in missing.items()
-        }
+        return {key: (len(numbers), self._shown(key, numbers[:FIRST_ROWS])) for key, numbers in missing.items()}
 
-    def _shown(self, key: tuple[str, str], numbers: list[int]) -> list[str]:
+    def _shown(self, key: str, numbers: list[int]) -> list[str]:
         if key not in self._rows:
             return [f"row {number + 1:,}" for number in numbers]
         rows = self._rows[key].with_row_index().filter(pl.col("index").is_in(numbers))

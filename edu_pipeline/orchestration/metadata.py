@@ -16,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 
+from edu_pipeline.accounts import summed
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.contracts import spec
 from edu_pipeline.database.connection import Database
@@ -132,12 +133,14 @@ def balance_metadata(load: Load) -> dict[str, Any]:
     """Where the rows of the files went, as a table and as a picture, and what was looked up for them."""
     if not load.balance:
         return {}
-    rows = [(file, fate, number) for file, fates in load.balance.items() for fate, number in fates.items()]
+    rows = [(file, fate, number) for file, fates in summed(load.balance).items() for fate, number in fates.items()]
     metadata: dict[str, Any] = {"balance": table_of(["file", "rows", "number"], rows)}
     if load.look_ups:
         found = [(what, asked, found) for what, (asked, found) in load.look_ups.items()]
         metadata["look_ups"] = table_of(["looked up", "rows", "found"], found)
-    return metadata | {"where_the_rows_went": dg.MetadataValue.md(as_markdown(balance(load.balance), "balance"))}
+    return metadata | {
+        "where_the_rows_went": dg.MetadataValue.md(as_markdown(balance(summed(load.balance)), "balance"))
+    }
 
 
 def plot_metadata(name: str, database: Database, log: Logger) -> dict[str, Any]:

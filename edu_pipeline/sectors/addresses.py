@@ -63,34 +63,19 @@ def in_parts(rows: pl.DataFrame, addresses: pl.DataFrame) -> Iterator[tuple[pl.D
 def of_communes(ban: Mapping[str, pl.LazyFrame], departement: str | None, communes: Collection[str]) -> pl.DataFrame:
     """The addresses of some communes of a département, with the columns and types of ``NO_ADDRESSES``.
 
-    Addresses without a number or a position are left out, and so are those that ``counts`` counts.
+    Addresses without a number or a position are left out, and so are those whose number is a marker or that are far
+    from their street.
     """
-    return _sorted_out(ban, departement, communes)[0]
-
-
-def counts(ban: Mapping[str, pl.LazyFrame], departement: str | None, communes: Collection[str]) -> tuple[int, int, int]:
-    """How many addresses ``of_communes`` gives, and how many it leaves out for a number that is a marker, and for
-    being far from their street.
-    """
-    addresses, without_number, isolated = _sorted_out(ban, departement, communes)
-    return addresses.height, without_number, isolated
-
-
-def _sorted_out(
-    ban: Mapping[str, pl.LazyFrame], departement: str | None, communes: Collection[str]
-) -> tuple[pl.DataFrame, int, int]:
-    """The addresses, and how many are left out for a marker, and for being isolated."""
     if departement is None or departement not in ban:
-        return NO_ADDRESSES, 0, 0
+        return NO_ADDRESSES
     number = pl.col("numero").cast(NO_ADDRESSES.schema["numero"], strict=False)
     position = pl.col("lon", "lat").cast(pl.Float64, strict=False)
     own = keep(ban[departement], pl.col("code_insee").is_in(list(communes)), "of a commune that is not asked for")
     is_placed = pl.col("numero").is_not_null() & pl.col("lon").is_finite() & pl.col("lat").is_finite()
     placed = keep(pick(own, *COLUMNS).with_columns(number, position), is_placed, "without a number or a position")
-    numbered = placed.collect()
     is_marker = (pl.col("numero") < 1) | (pl.col("numero") >= MARKERS_FROM)
-    sound = keep(numbered.lazy(), ~is_marker, "a number that says that there is none").collect()
+    sound = keep(placed, ~is_marker, "a number that says that there is none").collect()
     used = keep(sound.lazy(), pl.lit(~are_isolated(sound)), "far from its street").collect()
     if SOURCE_ROW in used.columns:
         accounts.note(used[SOURCE_ROW], accounts.USED)
-    return used.select(COLUMNS), numbered.height - sound.height, sound.height - used.height
+    return used.select(COLUMNS)

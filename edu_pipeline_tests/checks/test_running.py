@@ -20,6 +20,7 @@ def test_checks_are_declared_without_a_database() -> None:
     assert {spec.name: spec.severity for spec in checks.specs_of("metrics_colleges")} == {
         "expected_rows": "error",
         "previous_rows": "warn",
+        "balance": "warn",
         "years": "error",
         "departements": "error",
         "academies": "error",

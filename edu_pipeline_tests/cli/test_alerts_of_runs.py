@@ -57,7 +57,7 @@ def test_a_failed_fetch_alerts_once_until_it_is_fixed(alerted: StandIn, monkeypa
     receiver = Receiver()
     monkeypatch.setenv("EDU_ALERT_WEBHOOK", receiver.url.get_secret_value())
     with receiver.serving():
-        for price in ("1", "2"):
+        for price in ("200000", "300000"):
             alerted.put_sales([], "<!DOCTYPE html><html>")
             for _ in range(2):
                 assert SALES in refreshed(alerted)[0]

@@ -118,7 +118,7 @@ def test_rows_of_a_part_are_counted_once() -> None:
     for commune in ("01001", "01002"):
         of_communes(ban, "01", [commune])
     assert balance.files == {
-        "ban": {
+        "ban 01": {
             "rows": 3,
             "looked up": 1,
             "a number that says that there is none": 1,
@@ -126,4 +126,4 @@ def test_rows_of_a_part_are_counted_once() -> None:
         }
     }
     assert of_communes(ban, "01", ["01003"]).is_empty()
-    assert balance.files["ban"]["without a number or a position"] == 1 and balance.unaccounted() == {}
+    assert balance.files["ban 01"]["without a number or a position"] == 1 and balance.unaccounted() == {}

@@ -20,7 +20,7 @@ COMMUNES = 30
 LIVE = "educational_data"
 
 WHOLE = """
-    SELECT count(*), min(prix_moyen)::int, max(prix_moyen)::int, min(population), max(population)
+    SELECT count(*), min(nb_mutations), max(nb_mutations), min(population), max(population)
     FROM mutations_immo_latest JOIN info_communes USING (code_commune)
 """
 """The generation, four times, from two tables."""
@@ -36,7 +36,7 @@ def publish(stand_in: StandIn, generation: int) -> None:
     codes = stand_in.put_communes(COMMUNES)
     communes = stand_in.folder / "geo-api-communes" / "communes.json"
     communes.write_text(communes.read_text().replace('"population": 860', f'"population": {generation}'))
-    stand_in.put_sales([sale(code, price=str(generation)) for code in codes])
+    stand_in.put_sales([sale(code, houses=generation) for code in codes])
 
 
 def fill(stand_in: StandIn) -> None:

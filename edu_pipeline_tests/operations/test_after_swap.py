@@ -202,7 +202,7 @@ def test_a_dependent_view_is_reported_and_never_dropped(live: StandIn) -> None:
         with pytest.raises(SchemaInUse, match=r"educational_data__previous: .*public\.dear.*CREATE OR REPLACE VIEW"):
             refused()
     assert content(live) == before and schemas(live.database) == ["", "__previous"]
-    assert live.rows("SELECT DISTINCT prix_moyen::int FROM public.dear") == [(1,)]
+    assert live.rows("SELECT DISTINCT nb_mutations FROM public.dear") == [(1,)]
     by_hand(live.database, "CREATE OR REPLACE VIEW public.dear AS SELECT * FROM educational_data.mutations_immo_latest")
     assert rebuild(live, 3) == ["public.dear"]
 

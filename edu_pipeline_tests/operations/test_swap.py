@@ -45,7 +45,7 @@ def read_with_one_snapshot(session: Session) -> None:
 
 
 def open_a_cursor(session: Session) -> None:
-    session.execute("DECLARE c CURSOR FOR SELECT prix_moyen FROM mutations_immo_latest")
+    session.execute("DECLARE c CURSOR FOR SELECT nb_mutations FROM mutations_immo_latest")
 
 
 def read_a_table(session: Session) -> None:
@@ -169,7 +169,7 @@ def test_a_load_under_way_ends_before_the_swap(live: StandIn, pauses: Pauses) ->
         loading.finish()
         swapping.finish()
     assert live.rows(WHOLE) == [whole(2)]
-    published = "SELECT DISTINCT prix_moyen::int FROM educational_data__previous.mutations_immo_latest"
+    published = "SELECT DISTINCT nb_mutations FROM educational_data__previous.mutations_immo_latest"
     assert live.rows(published) == [(7,)]
 
 
@@ -183,10 +183,10 @@ def test_a_load_during_a_swap_goes_into_the_new_schema(live: StandIn) -> None:
         loading = Background(live.load, "mutations_immo_latest")
         wait_for_advisory_lock(live.database.url)
     loading.finish()
-    prices = sql.SQL("SELECT DISTINCT prix_moyen::int FROM {}")
+    generations = sql.SQL("SELECT DISTINCT nb_mutations FROM {}")
     with live.database.connect() as connection:
         for schema, generation in ((LIVE, 3), ("aside", 2)):
-            statement = prices.format(sql.Identifier(schema, "mutations_immo_latest"))
+            statement = generations.format(sql.Identifier(schema, "mutations_immo_latest"))
             assert connection.execute(statement).fetchall() == [(generation,)]
 
 
