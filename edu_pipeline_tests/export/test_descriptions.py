@@ -59,7 +59,7 @@ def test_fields_have_units_bounds_and_keys(described: dict[str, Any]) -> None:
     fields = {field["name"]: field for field in schema["fields"]}
     assert schema["primaryKey"] == ["code_commune"] and schema["missingValues"] == [""]
     assert fields["surface_km2"]["unit"] == "km²"
-    assert fields["surface_km2"]["constraints"] == {"required": True, "minimum": 0.0}
+    assert fields["surface_km2"]["constraints"] == {"required": True, "minimum": 0.0, "maximum": 500000.0}
     assert fields["code_commune"]["constraints"]["pattern"] == "^([0-9]{2}|2[AB])[0-9]{3}$"
     assert fields["code_commune"]["constraints"]["maxLength"] == 5
 
