@@ -16,7 +16,7 @@ REFUSALS = ("RebuildUnderWay", "SwapBlocked", "TableBusy", "WaitTooLong")
 """How one of several runs may end because of another."""
 
 OUTAGES = ("DatabaseUnreachable", "OperationalError", "AdminShutdown", "closed the connection", "recovery mode")
-"""How a run may end for want of the server."""
+"""How a run may end without the server."""
 
 
 def together(killer: Killer, times: int) -> Iterator[tuple[str, list[str]]]:

@@ -60,7 +60,7 @@ def workspace(target: UPath) -> Iterator[Path]:
         raise ExportFailed(
             f"export to {target}",
             f"expected a folder or bucket with room for the files, found: {error}.",
-            "No file was replaced by a part of one. Mend that, or name another place with --to; then export again.",
+            "No file was replaced by a part of one. Fix that, or name another place with --to; then export again.",
         ) from error
 
 

@@ -168,7 +168,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a table or view, as a stream; each method reads them anew.
+    """The rows of a table or view, as a stream; each method reads them again.
 
     Attributes:
         is_ordered_by_bytes: whether the database orders texts by their bytes, as the statistics of Parquet do: then the

@@ -28,7 +28,7 @@ from edu_pipeline.normalise import SCIENTIFIC, amount
 from edu_pipeline.sources.headers import is_copy
 from edu_pipeline.table import Table
 
-INVISIBLE, MENDED = "cells with characters that nobody sees", "geometries mended"
+INVISIBLE, REPAIRED = "cells with characters that nobody sees", "geometries repaired"
 """What is repaired, and counted with the lines and fields that are left out."""
 
 THOUSAND, BY_CHANCE = 1_000, 3
@@ -106,10 +106,10 @@ def take_in(
         match = re.search(file.vintage, file_name)
         chosen = chosen.with_columns(vintage=pl.lit(match.group(1) if match else None, pl.String))
     corrected, applied = correct(chosen, corrections_for(table.name, parameter))
-    mended = [
+    repaired = [
         invalid_shapes(chosen, table.key[0], name) for name in table.contours if {name, table.key[0]} <= named.keys()
     ]
-    skipped = {INVISIBLE: sum(found.invisible.values()), MENDED: sum(invalid.count for invalid in mended)}
+    skipped = {INVISIBLE: sum(found.invisible.values()), REPAIRED: sum(invalid.count for invalid in repaired)}
     return Intake(
         corrected,
         dict(found.hidden),
@@ -117,7 +117,7 @@ def take_in(
         missing,
         file_name,
         {rule: count for rule, count in skipped.items() if count},
-        (*found.notes, *(invalid.note for invalid in mended if invalid.count)),
+        (*found.notes, *(invalid.note for invalid in repaired if invalid.count)),
     )
 
 

@@ -1,6 +1,6 @@
-"""Geometries of a file that are no valid shapes: how many will be mended, and how much of their area that changes.
+"""Geometries of a file that are no valid shapes: how many will be repaired, and how much of their area that changes.
 
-Belongs here: counting and measuring them. Does not belong here: mending them (the transforms, which have the file's
+Belongs here: counting and measuring them. Does not belong here: repairing them (the transforms, which have the file's
 geometries), reading them (``sources/readers.py``).
 """
 
@@ -43,15 +43,15 @@ def invalid_shapes(frame: pl.LazyFrame, key: str, column: str) -> Invalid:
     wrong = ~shapely.is_missing(shapes) & ~shapely.is_valid(shapes)
     if not wrong.any():
         return Invalid()
-    before, mended = shapes[wrong], shapely.make_valid(shapes[wrong], method="structure", keep_collapsed=False)
-    shares = _share(shapely.area(before), shapely.area(mended))
+    before, repaired = shapes[wrong], shapely.make_valid(shapes[wrong], method="structure", keep_collapsed=False)
+    shares = _share(shapely.area(before), shapely.area(repaired))
     names, reasons = rows[key].filter(pl.Series(wrong)), shapely.is_valid_reason(before)
     examples = [
         f"{names[number]} ({reasons[number]}; area {shares[number]:+.2%})"
         for number in np.argsort(-np.abs(shares), kind="stable")[:EXAMPLES].tolist()
     ]
-    total = _share(np.array([shapely.area(before).sum()]), np.array([shapely.area(mended).sum()]))[0]
-    note = f"{wrong.sum():,} geometries are not valid and were mended, which changes their area by {total:+.2%}: "
+    total = _share(np.array([shapely.area(before).sum()]), np.array([shapely.area(repaired).sum()]))[0]
+    note = f"{wrong.sum():,} geometries are not valid and were repaired, which changes their area by {total:+.2%}: "
     return Invalid(int(wrong.sum()), note + ", ".join(examples))
 
 

@@ -94,7 +94,7 @@ class Group:
                 raise UiStopped(
                     f"the UI's {name}",
                     f"expected it to run, found it ended with code {program.returncode}.",
-                    "Its last lines above say why; start `edu-pipeline ui` again when that is mended.",
+                    "Its last lines above say why; start `edu-pipeline ui` again when that is fixed.",
                 )
 
     def end(self) -> None:

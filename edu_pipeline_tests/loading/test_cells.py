@@ -147,9 +147,11 @@ def test_shapes_that_cross_themselves_are_counted(tmp_path: Path) -> None:
     frame = frame.with_columns(ewkb.encoded([square, bow_tie, spike]).alias("geometry"))
     table, file = tables()["commune_boundaries"], files_by_parameter()["contours_communes"]
     intake = take_in(table, "contours_communes", frame.lazy(), file, "communes.geojson", "a test")
-    assert intake.skipped == {"geometries mended": 2}
+    assert intake.skipped == {"geometries repaired": 2}
     (note,) = intake.notes
-    assert note.startswith("2 geometries are not valid and were mended, which changes their area by +200.00%: 01002 (")
+    assert note.startswith(
+        "2 geometries are not valid and were repaired, which changes their area by +200.00%: 01002 ("
+    )
     assert "Self-intersection" in note and "01003 (" in note and "01001" not in note
 
 

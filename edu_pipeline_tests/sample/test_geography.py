@@ -159,7 +159,7 @@ def test_contours_are_laid_out_as_the_real_ones() -> None:
     real, ours = (content["features"][0] for content in contents)
     assert [list(content) for content in contents] == [["type", "features"]] * 2
     assert list(ours) == list(real)
-    # The real file is of before 2025, and has no other properties.
+    # The real file is older than 2025, and has no other properties.
     assert list(ours["properties"])[:2] == list(real["properties"])
     properties = {name for feature in contents[1]["features"] for name in feature["properties"]}
     assert properties == {"code", "nom", "departement", "region", "epci", "plm", "commune"}
