@@ -173,5 +173,8 @@ def _noted(batch: pl.DataFrame, column: str, fate: str) -> pl.DataFrame:
 
 
 def _observed(rows: pl.LazyFrame, observe: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.LazyFrame:
-    """The rows as ``observe`` returns them, which sees every batch of them."""
+    """The rows as ``observe`` returns them, which sees every batch of them.
+
+    It is not a predicate: polars 2.1 calls a Python predicate over Parquet with statistics too, as if they were rows.
+    """
     return rows.map_batches(observe, streamable=True)
