@@ -51,6 +51,8 @@ def post_red_checks(steps: Collection[str], job: str) -> None:
         DatabaseUnreachable: the server does not answer.
     """
     to = channels(settings())
+    if not to:
+        return
     database, archive = target(settings()), Archive(settings().archive_root)
     refused = {f"raw__{source.slug}" for source in catalogue().values() if archive.refusals(source.id)}
     with database.connect() as connection:

@@ -121,8 +121,8 @@ COMMANDS = (
 the tables, with the target schema first on the database's search_path."""
 
 REFERENCES = (
-    "GRANT USAGE ON SCHEMA user_mgmt TO edu_owner;\n",
-    "GRANT REFERENCES(id) ON TABLE user_mgmt.users TO edu_owner;\n",
+    "GRANT USAGE ON SCHEMA user_mgmt TO edu_analytics;\n",
+    "GRANT REFERENCES(id) ON TABLE user_mgmt.users TO edu_analytics;\n",
 )
 """What `edu-pipeline roles` has to add to the dump, for the foreign keys of ``analytics``; no other line changes."""
 
@@ -223,7 +223,7 @@ def test_nothing_of_the_application_is_touched(
     settings_now = settings(server)
     assert [line for line in settings_before if line not in settings_now] == []
     added = [line for line in settings_now if line not in settings_before]
-    assert added and all(re.search(r"\bedu_(owner|loader|reader)\b", line) for line in added), added
+    assert added and all(re.search(r"\bedu_(owner|loader|reader|analytics)\b", line) for line in added), added
 
 
 def check_analytics(server: Cluster, postgis_schema: str) -> None:
