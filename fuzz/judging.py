@@ -1,26 +1,24 @@
-"""What becomes of a file: read, taken in, transformed and conformed without a database, and whether that is right.
+"""Whether what becomes of a mutant is right.
 
-Belongs here: making the rows of a table from one changed file, and judging them. Does not belong here: how files are
-changed (`mutations.py`).
+Belongs here: comparing its rows with those of the unchanged file, and judging failure texts. Does not belong here: how
+files are changed (`mutations.py`), and how rows are made (`making.py`).
 """
 
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
-from edu_pipeline.catalogue import File
-from edu_pipeline.errors import EduError
-from edu_pipeline.loading.intake import take_in
-from edu_pipeline.loading.rows import transformed
-from edu_pipeline.parts import Parts
-from edu_pipeline.sources.admission import try_out
+from edu_pipeline.contracts import specs
+from edu_pipeline.errors import EduError, RowsUnaccounted
+from edu_pipeline.loading import acceptance
 from edu_pipeline.table import Table
+from fuzz.cell_damage import MARKS
+from fuzz.document import Mutation
+from fuzz.making import Rows
 
 LONGEST_TEXT = 4096
 TEXT = (".csv", ".json", ".geojson")
@@ -28,107 +26,167 @@ PLACE = re.compile(r"\b(line|row|feature|item) [0-9]")
 """Where in a file of text something is wrong."""
 
 WHOLE = re.compile(
-    r"^(AnotherFile|ColumnMissing|NoRows|MemberMissing): |expected columns of which "
-    r"|found (an HTML page|an empty one|no text|nothing|text|binary data|one that is cut off|a [\w ]+ file)"
+    r"^(AnotherFile|ColumnMissing|ColumnEmpty|NoRows|MemberMissing|NothingFound): |expected columns of which "
+    r"|expected names of columns, |, with different values in |in every row of |expected column "
+    r"|found (an HTML page|a JSON answer|an empty one|no text|nothing|text|binary data|one that is cut off|a [\w ]+ file)"
 )
 """What is wrong with the whole file."""
 
-BAD = ("foreign exception", "silent difference", "silent loss", "poor text")
+OF_A_LIBRARY = re.compile(r"Traceback|You might want to try|pyo3|ColumnNotFoundError|SchemaError|ShapeError")
 
+CODE = "^[0-9][0-9AB][0-9]+[A-Z]?$"
+"""Of a column whose values all look so, a text beside them is a wrong code."""
 
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a table, how many were refused as rows or as lines, and the cells that count as hidden."""
+NOISE = 1e-9
+"""The relative difference of two numbers that the order of adding makes."""
 
-    frame: pl.DataFrame
-    refused: int
-    hidden: int
+RIGHT, SAID, REFUSED = "right", "said", "refused"
+SILENT, FOREIGN, UNACCOUNTED, MISLEADING = "silent error", "foreign exception", "unaccounted row", "misleading text"
+BAD = (SILENT, FOREIGN, UNACCOUNTED, MISLEADING)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant: ``right``, ``refused``, or one of ``BAD``, and an example."""
+    """What became of a mutant: its rows are right; or not, which is said; it is refused; or one of ``BAD``."""
 
     kind: str
     detail: str = ""
 
 
-def rows_of(
-    table: Table, find: Callable[[File], Path | None], of_table: Callable[[str], pl.DataFrame], scratch: Path
-) -> Rows:
-    """The rows of ``table``.
-
-    Args:
-        find: gives the path for an entry of the catalogue.
-        of_table: gives the rows of another table.
-
-    Raises:
-        EduError: a file cannot be read, or lacks a column.
-    """
-    inputs: dict[str, pl.LazyFrame | Parts | None] = {}
-    refused = hidden = 0
-    files = []
-    for parameter in table.parameters:
-        if parameter in table.input_tables:
-            inputs[parameter] = of_table(parameter).lazy()
-            continue
-        file = table.files[parameter]
-        path = find(file)
-        if path is None:
-            inputs[parameter] = None
-            continue
-        where = f"{file.source}, file {path.name}"
-        files.append(where)
-        answer = try_out(path, file, Path(tempfile.mkdtemp(dir=scratch)), file.source)
-        refused += answer.refused.height
-        taken = take_in(table, parameter, answer.frame, file, path.name, where)
-        hidden += sum(taken.hidden.values())
-        inputs[parameter] = taken.frame
-    conformed = transformed(table, inputs, Path(tempfile.mkdtemp(dir=scratch)), "; ".join(files))
-    return Rows(conformed.frame.collect(), refused + conformed.refused.height, hidden)
-
-
-def judged(make: Callable[[], Rows], table: Table, expected: Rows, keeps_values: bool, name: str) -> Verdict:
+def judged(
+    make: Callable[[], Rows], table: Table, expected: Rows, mutation: Mutation, row_by_row: bool, name: str
+) -> Verdict:
     """Make the rows of a mutant and judge them by those of the unchanged file.
 
     Args:
+        row_by_row: whether each line becomes a row.
         name: that of the mutant's file.
     """
     try:
         rows = make()
     except EduError as error:
-        return _judged_text(error, name)
+        return _judged_text(error, mutation, name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # polars panics are no Exceptions
-        return Verdict("foreign exception", f"{type(error).__name__}: {str(error)[:300]}")
-    if not keeps_values:
-        return Verdict("right")
-    if example := _difference(table, expected.frame, rows.frame):
-        return Verdict("silent difference", example)
-    lost = expected.frame.height + expected.refused - rows.frame.height - rows.refused
-    if lost > 0:
-        return Verdict("silent loss", f"{lost} of {expected.frame.height} rows are neither there nor refused")
-    return Verdict("refused" if rows.refused > expected.refused else "right")
+        return Verdict(FOREIGN, f"{type(error).__name__}: {str(error)[:300]}")
+    if mutation.means == "other":
+        return Verdict(RIGHT)
+    if mutation.means == "another":
+        return Verdict(SILENT, f"loaded as if it were the file: {rows.frame.height} rows, {rows.refused} refused")
+    said = list(_said(table, expected, rows))
+    found = _Difference(table, expected.frame, rows.frame)
+    if row_by_row and mutation.means != "said" and (example := found.wrong):
+        return Verdict(SILENT, example)
+    if said or (mutation.means == "less" and not row_by_row):
+        return Verdict(SAID, "; ".join(said)[:300])
+    if example := found.wrong or _gone(found, mutation, row_by_row, expected, rows):
+        return Verdict(SILENT, f"{example}, and nothing is said")
+    return Verdict(RIGHT)
 
 
-def _judged_text(error: EduError, name: str) -> Verdict:
+def _gone(found: _Difference, mutation: Mutation, row_by_row: bool, expected: Rows, rows: Rows) -> str:
+    """What is not there any more, unless the mutation has taken it away."""
+    if mutation.means == "fewer":
+        is_side_file = not row_by_row and expected.frame.height == rows.frame.height
+        return found.nulled if is_side_file else ""
+    return found.lost or ("" if mutation.means == "less" else found.nulled)
+
+
+def _said(table: Table, expected: Rows, rows: Rows) -> Iterator[str]:
+    """What a load says of the mutant that it does not say of the unchanged file."""
+    for name, count in rows.signs.items():
+        if count > expected.signs.get(name, 0):
+            yield f"{name}: {count}"
+    try:
+        acceptance.check_files(table, rows.files, expected.files, False, table.name)
+        acceptance.check_volume(table, rows.frame.height, expected.frame.height, False, table.name)
+    except EduError as error:
+        yield str(error)
+
+
+def _judged_text(error: EduError, mutation: Mutation, name: str) -> Verdict:
     text = str(error)
+    if isinstance(error, RowsUnaccounted):
+        return Verdict(UNACCOUNTED, text[:400])
     has_place = bool(PLACE.search(text)) or not name.endswith(TEXT) or bool(WHOLE.search(text))
     has_form = f"file {name}" in error.where and error.remedy and "expected" in text
-    if not has_form or not has_place or len(text.encode()) > LONGEST_TEXT:
-        return Verdict("poor text", f"{len(text.encode()):,} bytes: {text[:400]}")
-    return Verdict("refused", text[:300])
+    advises_alias = type(error).__name__ == "ColumnMissing" and mutation.spares_columns
+    says_no_rows = "a header alone" in text and mutation.spares_columns and mutation.means != "another"
+    is_foreign = mutation.means != "other" and OF_A_LIBRARY.search(text)
+    if (
+        not has_form
+        or not has_place
+        or advises_alias
+        or says_no_rows
+        or is_foreign
+        or len(text.encode()) > LONGEST_TEXT
+    ):
+        return Verdict(MISLEADING, f"{len(text.encode()):,} bytes: {text[:400]}")
+    return Verdict(REFUSED, text[:300])
 
 
-def _difference(table: Table, expected: pl.DataFrame, actual: pl.DataFrame) -> str:
-    """The first cell that is neither as expected nor NULL, or the first new key; empty if there is none."""
-    new = actual.join(expected, on=table.key, how="anti", nulls_equal=True)
-    if new.height:
-        return f"a row that is new: {str(new.row(0))[:200]}"
-    both = actual.join(expected, on=table.key, suffix="_expected", nulls_equal=True)
-    for name in set(actual.columns) - set(table.key):
-        wrong = both.filter(pl.col(name).is_not_null() & pl.col(name).ne_missing(pl.col(f"{name}_expected")))
-        if wrong.height:
-            return f"{name}: {wrong.select(f'{name}_expected', name).row(0)} in {wrong.height} rows"
-    return ""
+class _Difference:
+    """How the rows of a mutant differ from those of the unchanged file."""
+
+    def __init__(self, table: Table, expected: pl.DataFrame, actual: pl.DataFrame) -> None:
+        self._table = table
+        self._new = actual.join(expected, on=table.key, how="anti", nulls_equal=True)
+        self._missing = expected.join(actual, on=table.key, how="anti", nulls_equal=True)
+        self._both = expected.join(actual, on=table.key, suffix="_actual", nulls_equal=True)
+        self._codes = _codes(expected)
+
+    @property
+    def wrong(self) -> str:
+        """The first value that is another one, or key that is new."""
+        keys = [_is_marked(name) for name in self._table.key if self._is_free(name)]
+        strange = self._new.filter(~pl.any_horizontal(False, *keys))
+        if strange.height:
+            return f"a row that is new: {str(strange.row(0))[:200]}"
+        return next(self._changed(is_null=False), "")
+
+    @property
+    def nulled(self) -> str:
+        """The first value that is NULL now; NULL in columns that a file may lack needs no word."""
+        return next(self._changed(is_null=True), "")
+
+    @property
+    def lost(self) -> str:
+        """The first row that is not there any more."""
+        if self._missing.height <= self._new.height:
+            return ""
+        return (
+            f"{self._missing.height} rows are gone, the first {str(self._missing.select(self._table.key).row(0))[:200]}"
+        )
+
+    def _changed(self, is_null: bool) -> Iterator[str]:
+        declared: Mapping[str, object] = specs(self._table.contract)
+        for name in sorted({*self._missing.columns} - {*self._table.key}):
+            spec = specs(self._table.contract)[name] if name in declared else None
+            if is_null and spec and (spec.optional or spec.may_be_empty):
+                continue
+            now = pl.col(f"{name}_actual")
+            differs = now.is_null() if is_null else now.is_not_null()
+            differs &= pl.col(name).ne_missing(now)
+            if self._missing.schema[name].is_float():
+                differs &= ((pl.col(name) - now).abs() > NOISE * now.abs()).fill_null(True)
+            if not is_null and self._is_free(name):
+                differs &= ~_is_marked(f"{name}_actual", self._missing.schema[name])
+            wrong = self._both.filter(differs)
+            if wrong.height:
+                yield f"{name}: {str(wrong.select(name, now).row(0))[:200]} in {wrong.height} rows"
+
+    def _is_free(self, name: str) -> bool:
+        """Whether any text may be in the column."""
+        return self._missing.schema[name] in (pl.String, pl.List(pl.String)) and name not in self._codes
+
+
+def _codes(rows: pl.DataFrame) -> list[str]:
+    texts = [name for name, kind in rows.schema.items() if kind == pl.String]
+    return [name for name in texts if rows.height and rows[name].drop_nulls().str.contains(CODE).all()]
+
+
+def _is_marked(name: str, kind: pl.DataType | None = None) -> pl.Expr:
+    """Whether the cell has a text that the mutation has put there."""
+    text = pl.col(name).list.join(" ", ignore_nulls=True) if isinstance(kind, pl.List) else pl.col(name)
+    return text.str.contains_any(list(MARKS)).fill_null(False)

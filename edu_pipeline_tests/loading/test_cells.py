@@ -10,8 +10,8 @@ import pytest
 import shapely
 
 from edu_pipeline import ewkb
-from edu_pipeline.catalogue import File, files_by_parameter
 from edu_pipeline.assets.specialty.enseignements_optionnels_seconde import COURSES
+from edu_pipeline.catalogue import File, files_by_parameter
 from edu_pipeline.errors import ColumnEmpty, FileInvalid
 from edu_pipeline.loading.intake import Intake, take_in
 from edu_pipeline.sources.readers import read
