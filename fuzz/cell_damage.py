@@ -121,7 +121,7 @@ DAMAGE: dict[str, Mutation] = {
     "wide digits": cells(_wide_digits, NUMBER),
     "two-digit year": cells(_two_digit_year, f"{ISO}|{FRENCH}"),
     "day of a year": cells(lambda rng, cell: f"01/01/{cell}", YEAR),
-    "year of the future": cells(lambda rng, cell: "2099", YEAR, "said", (0.02,)),
+    "year of the future": cells(lambda rng, cell: "2099", YEAR, shares=(0.02, 0.5)),
     "thousands": cells(_grouped(" ", "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}", ".", ","), LARGE),
     "mark read as decimal": cells(_rounded_thousand, "[0-9]{4,9}", shares=(0.02, 1)),
     "percent": cells(lambda rng, cell: f"{cell} %", NUMBER),

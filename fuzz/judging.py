@@ -28,7 +28,8 @@ PLACE = re.compile(r"\b(line|row|feature|item) [0-9]")
 WHOLE = re.compile(
     r"^(AnotherFile|ColumnMissing|ColumnEmpty|NoRows|MemberMissing|NothingFound): |expected columns of which "
     r"|expected names of columns, |, with different values in |in every row of |expected column "
-    r"|found (an HTML page|a JSON answer|an empty one|no text|nothing|text|binary data|one that is cut off|a [\w ]+ file)"
+    r"|found (an HTML page|a JSON answer|an empty one|no text|nothing|text|binary data|one that is cut off)"
+    r"|found a [\w ]+ file"
 )
 """What is wrong with the whole file."""
 
