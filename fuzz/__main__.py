@@ -46,7 +46,7 @@ def _mutant(rng: random.Random, subject: Subject, chosen: list[Subject]) -> tupl
     others = [other for other in chosen if other.file.source != subject.file.source]
     while True:
         name = rng.choice(names)
-        original = replace(subject.document, stranger=rng.choice(others).document.content())
+        original = replace(subject.document, stranger=rng.choice(others).content)
         if mutant := MUTATIONS[name].apply(rng, original):
             return name, mutant
 

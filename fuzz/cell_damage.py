@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from edu_pipeline.loading.cells import MANY
 from fuzz.document import Document, Means, Mutation
 
 Change = Callable[[random.Random, str], str]
@@ -18,7 +19,7 @@ Change = Callable[[random.Random, str], str]
 MARKS = ("#REF!", "#N/A", "#NOM?", "####", "ND", "INCONNU")
 """Texts that no publisher's table has: in a column of free text they may be published as they are."""
 
-ANY, NUMBER, LARGE = r"(?s).+", r"-?[0-9]+([.,][0-9]+)?", r"[0-9]{4,9}([.,][0-9]+)?"
+ANY, NUMBER, LARGE = r"(?s).+", r"-?[0-9]+([.,][0-9]+)?", r"(?!(19|20)[0-9]{2}$)[0-9]{4,9}([.,][0-9]+)?"
 CODE, PADDED, YEAR = r"[0-9][0-9AB][0-9]{3,12}[A-Z]?", r"0[0-9AB][0-9]*[A-Z]?", r"(19|20)[0-9]{2}"
 ISO, FRENCH, WORD = r"[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}/[0-9]{2}/[0-9]{4}", r"(?i).*[a-zé]{3}.*"
 FLAG = r"(?i)0|1|O|N|oui|non|true|false"
@@ -60,6 +61,11 @@ def cells(
         return replace(document, rows=[header, *changed]) if changed != rows else None
 
     return Mutation(apply, means=means)
+
+
+def _emptied(rng: random.Random, document: Document) -> Document | None:
+    """A column without any value, in a file with so many rows that this is no coincidence."""
+    return cells(lambda rng, cell: "", ANY, shares=(1,)).apply(rng, document) if document.count >= MANY else None
 
 
 def _spreadsheet(rng: random.Random, cell: str) -> str:
@@ -108,7 +114,7 @@ DAMAGE: dict[str, Mutation] = {
     "decimal comma": cells(lambda rng, cell: re.sub(r"^(-?[0-9]+)\.([0-9]+)$", r"\1,\2", cell), NUMBER),
     "error of a spreadsheet": cells(lambda rng, cell: rng.choice(("#REF!", "#N/A", "#NOM?", "####")), ANY),
     "emptied": cells(lambda rng, cell: "", ANY, "less", (0.02, 0.5)),
-    "column emptied": cells(lambda rng, cell: "", ANY, shares=(1,)),
+    "column emptied": Mutation(_emptied),
     "no data": cells(lambda rng, cell: "ND", NUMBER),
     "unknown word": cells(lambda rng, cell: "INCONNU", WORD),
     "unknown flag": cells(lambda rng, cell: "INCONNU", FLAG),
@@ -123,7 +129,7 @@ DAMAGE: dict[str, Mutation] = {
     "day of a year": cells(lambda rng, cell: f"01/01/{cell}", YEAR),
     "year of the future": cells(lambda rng, cell: "2099", YEAR, shares=(0.02, 0.5)),
     "thousands": cells(_grouped(" ", "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}", ".", ","), LARGE),
-    "mark read as decimal": cells(_rounded_thousand, "[0-9]{4,9}", shares=(0.02, 1)),
+    "mark read as decimal": cells(_rounded_thousand, LARGE, shares=(0.02, 1)),
     "percent": cells(lambda rng, cell: f"{cell} %", NUMBER),
     "less than": cells(lambda rng, cell: rng.choice(("<5", "moins de 5", "000≤4")), NUMBER),
     "negative": cells(lambda rng, cell: f"-{cell}", "[1-9][0-9]*", "other"),

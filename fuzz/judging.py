@@ -7,7 +7,7 @@ files are changed (`mutations.py`), and how rows are made (`making.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -36,7 +36,10 @@ WHOLE = re.compile(
 OF_A_LIBRARY = re.compile(r"Traceback|You might want to try|pyo3|ColumnNotFoundError|SchemaError|ShapeError")
 
 CODE = "^[0-9][0-9AB][0-9]+[A-Z]?$"
-"""Of a column whose values all look so, a text beside them is a wrong code."""
+YEAR = "^(19|20)[0-9]{2}$"
+"""A column whose values all look like codes, and not like years, is one of codes: no other text may be in it."""
+
+WORD = r"[\p{L}0-9]+"
 
 NOISE = 1e-9
 """The relative difference of two numbers that the order of adding makes."""
@@ -77,21 +80,25 @@ def judged(
         return Verdict(SILENT, f"loaded as if it were the file: {rows.frame.height} rows, {rows.refused} refused")
     said = list(_said(table, expected, rows))
     found = _Difference(table, expected.frame, rows.frame)
-    if row_by_row and mutation.means != "said" and (example := found.wrong):
+    if row_by_row and mutation.means != "said" and (example := found.wrong(may_lack_words=bool(said))):
         return Verdict(SILENT, example)
     if said or (mutation.means == "less" and not row_by_row):
         return Verdict(SAID, "; ".join(said)[:300])
-    if example := found.wrong or _gone(found, mutation, row_by_row, expected, rows):
+    if example := _gone(found, mutation, row_by_row, expected, rows):
         return Verdict(SILENT, f"{example}, and nothing is said")
     return Verdict(RIGHT)
 
 
 def _gone(found: _Difference, mutation: Mutation, row_by_row: bool, expected: Rows, rows: Rows) -> str:
-    """What is not there any more, unless the mutation has taken it away."""
+    """What is another value, or not there any more, unless the mutation has taken it away.
+
+    Where a file has fewer rows, the newest of them may be others, and only a file that others look things up in leaves
+    NULL behind.
+    """
     if mutation.means == "fewer":
         is_side_file = not row_by_row and expected.frame.height == rows.frame.height
         return found.nulled if is_side_file else ""
-    return found.lost or ("" if mutation.means == "less" else found.nulled)
+    return found.wrong() or found.lost or ("" if mutation.means == "less" else found.nulled)
 
 
 def _said(table: Table, expected: Rows, rows: Rows) -> Iterator[str]:
@@ -137,19 +144,22 @@ class _Difference:
         self._both = expected.join(actual, on=table.key, suffix="_actual", nulls_equal=True)
         self._codes = _codes(expected)
 
-    @property
-    def wrong(self) -> str:
-        """The first value that is another one, or key that is new."""
+    def wrong(self, may_lack_words: bool = False) -> str:
+        """The first value that is another one, or key that is new.
+
+        Args:
+            may_lack_words: whether a text may be a part of what it was: several columns make it, and one is missing.
+        """
         keys = [_is_marked(name) for name in self._table.key if self._is_free(name)]
         strange = self._new.filter(~pl.any_horizontal(False, *keys))
         if strange.height:
             return f"a row that is new: {str(strange.row(0))[:200]}"
-        return next(self._changed(is_null=False), "")
+        return next(self._changed(False, may_lack_words), "")
 
     @property
     def nulled(self) -> str:
         """The first value that is NULL now; NULL in columns that a file may lack needs no word."""
-        return next(self._changed(is_null=True), "")
+        return next(self._changed(True), "")
 
     @property
     def lost(self) -> str:
@@ -160,22 +170,32 @@ class _Difference:
             f"{self._missing.height} rows are gone, the first {str(self._missing.select(self._table.key).row(0))[:200]}"
         )
 
-    def _changed(self, is_null: bool) -> Iterator[str]:
-        declared: Mapping[str, object] = specs(self._table.contract)
-        for name in sorted({*self._missing.columns} - {*self._table.key}):
-            spec = specs(self._table.contract)[name] if name in declared else None
-            if is_null and spec and (spec.optional or spec.may_be_empty):
-                continue
-            now = pl.col(f"{name}_actual")
-            differs = now.is_null() if is_null else now.is_not_null()
-            differs &= pl.col(name).ne_missing(now)
-            if self._missing.schema[name].is_float():
-                differs &= ((pl.col(name) - now).abs() > NOISE * now.abs()).fill_null(True)
-            if not is_null and self._is_free(name):
-                differs &= ~_is_marked(f"{name}_actual", self._missing.schema[name])
-            wrong = self._both.filter(differs)
-            if wrong.height:
-                yield f"{name}: {str(wrong.select(name, now).row(0))[:200]} in {wrong.height} rows"
+    def _changed(self, is_null: bool, may_lack_words: bool = False) -> Iterator[str]:
+        differs = {
+            name: self._differs(name, is_null, may_lack_words)
+            for name in sorted({*self._missing.columns} - {*self._table.key})
+        }
+        declared = specs(self._table.contract)
+        for name, spec in declared.items():
+            if is_null and (spec.optional or spec.may_be_empty):
+                differs.pop(name, None)
+        counts = self._both.select(is_other.sum().alias(name) for name, is_other in differs.items())
+        for name in counts.columns:
+            if count := counts[name].item():
+                wrong = self._both.filter(differs[name]).select(name, f"{name}_actual")
+                yield f"{name}: {str(wrong.row(0))[:200]} in {count} rows"
+
+    def _differs(self, name: str, is_null: bool, may_lack_words: bool) -> pl.Expr:
+        kind, now = self._missing.schema[name], pl.col(f"{name}_actual")
+        differs = (now.is_null() if is_null else now.is_not_null()) & pl.col(name).ne_missing(now)
+        if kind.is_float():
+            differs &= ((pl.col(name) - now).abs() > NOISE * now.abs()).fill_null(True)
+        if not is_null and self._is_free(name):
+            differs &= ~_is_marked(f"{name}_actual", kind)
+        if may_lack_words and kind == pl.String:
+            words, before = (pl.col(text).str.extract_all(WORD) for text in (f"{name}_actual", name))
+            differs &= words.list.set_difference(before).list.len() > 0
+        return differs
 
     def _is_free(self, name: str) -> bool:
         """Whether any text may be in the column."""
@@ -183,8 +203,9 @@ class _Difference:
 
 
 def _codes(rows: pl.DataFrame) -> list[str]:
-    texts = [name for name, kind in rows.schema.items() if kind == pl.String]
-    return [name for name in texts if rows.height and rows[name].drop_nulls().str.contains(CODE).all()]
+    texts = {name: rows[name].drop_nulls() for name, kind in rows.schema.items() if kind == pl.String}
+    are_codes = {name: values.str.contains(CODE) & ~values.str.contains(YEAR) for name, values in texts.items()}
+    return [name for name, is_code in are_codes.items() if is_code.any() and is_code.all()]
 
 
 def _is_marked(name: str, kind: pl.DataType | None = None) -> pl.Expr:

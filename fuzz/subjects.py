@@ -59,6 +59,11 @@ class Subject:
         cells = [["" if value is None else value for value in row] for row in rows.rows()]
         return Document([rows.columns, *cells], columns_read=self._columns_read(rows.columns))
 
+    @cached_property
+    def content(self) -> bytes:
+        """The bytes of the unchanged file."""
+        return self.document.content()
+
     def _columns_read(self, header: list[str]) -> tuple[int, ...]:
         """The positions of the columns that the table reads."""
         names = slugs(header, "the fuzzer")
