@@ -80,7 +80,11 @@ def judged(
         return Verdict(SILENT, f"loaded as if it were the file: {rows.frame.height} rows, {rows.refused} refused")
     said = list(_said(table, expected, rows))
     found = _Difference(table, expected.frame, rows.frame)
-    if row_by_row and mutation.means != "said" and (example := found.wrong(may_lack_words=bool(said))):
+    if (
+        row_by_row
+        and mutation.means != "said"
+        and (example := found.wrong(may_lack_words=bool(said) or mutation.means == "less"))
+    ):
         return Verdict(SILENT, example)
     if said or (mutation.means == "less" and not row_by_row):
         return Verdict(SAID, "; ".join(said)[:300])
@@ -98,7 +102,8 @@ def _gone(found: _Difference, mutation: Mutation, row_by_row: bool, expected: Ro
     if mutation.means == "fewer":
         is_side_file = not row_by_row and expected.frame.height == rows.frame.height
         return found.nulled if is_side_file else ""
-    return found.wrong() or found.lost or ("" if mutation.means == "less" else found.nulled)
+    is_less = mutation.means == "less"
+    return found.wrong(may_lack_words=is_less) or found.lost or ("" if is_less else found.nulled)
 
 
 def _said(table: Table, expected: Rows, rows: Rows) -> Iterator[str]:
@@ -119,7 +124,7 @@ def _judged_text(error: EduError, mutation: Mutation, name: str) -> Verdict:
         return Verdict(UNACCOUNTED, text[:400])
     has_place = bool(PLACE.search(text)) or not name.endswith(TEXT) or bool(WHOLE.search(text))
     has_form = f"file {name}" in error.where and error.remedy and "expected" in text
-    advises_alias = type(error).__name__ == "ColumnMissing" and mutation.spares_columns
+    advises_alias = error.remedy.startswith("Add the new name") and mutation.spares_columns
     says_no_rows = "a header alone" in text and mutation.spares_columns and mutation.means != "another"
     is_foreign = mutation.means != "other" and OF_A_LIBRARY.search(text)
     if (

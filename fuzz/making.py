@@ -75,7 +75,7 @@ class Rows:
 
 
 def taken(table: Table, parameter: str, path: Path, scratch: Path) -> Taken:
-    """The file at ``path`` as the transform receives it; its rows are in memory.
+    """The file at ``path`` as the transform receives it, its rows in memory, in two pieces as those of a large file.
 
     Raises:
         EduError: it cannot be read, or lacks a column.
@@ -84,7 +84,9 @@ def taken(table: Table, parameter: str, path: Path, scratch: Path) -> Taken:
     result = try_out(path, file, Path(tempfile.mkdtemp(dir=scratch)), file.source)
     place = f"{file.source}, file {path.name}"
     intake = take_in(table, parameter, result.frame, file, path.name, place, result.begins)
-    return Taken(file, result, replace(intake, frame=intake.frame.collect().lazy()))
+    rows = intake.frame.collect()
+    pieces = [rows.head(rows.height // 2), rows.tail(rows.height - rows.height // 2)]
+    return Taken(file, result, replace(intake, frame=pl.concat(pieces, rechunk=False).lazy()))
 
 
 def made(

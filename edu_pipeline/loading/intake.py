@@ -99,10 +99,10 @@ def take_in(
     chosen = chosen.with_columns(cells.visible(name) for name in found.invisible)
     chosen = chosen.with_columns(amount(pl.col(name)).alias(name) for name in found.doubtful)
     contract = specs(table.contract)
-    absent = {name: table.contract.columns()[name].dtype for name in columns.upstream if name not in named}
+    absent = {name: _kind(table, name, file) for name in columns.upstream if name not in named}
     chosen = chosen.with_columns(
         [_normalised(name, contract[name], file, table) for name in text if name in contract]
-    ).with_columns(pl.lit(None, kind if kind.is_nested() else pl.String).alias(name) for name, kind in absent.items())
+    ).with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items())
     if CODES_ANCIENS in contract and "code_commune" in columns.upstream:
         chosen = chosen.with_columns(pl.lit(None, pl.List(pl.String)).alias(CODES_ANCIENS))
     if file.vintage:
@@ -184,6 +184,12 @@ def _empty(table: Table, parameter: str, names: Collection[str], where: str) -> 
                 f"column, add its name to {place}. The previous rows stay.",
             )
     return {EMPTY.format(contract[name].upstream_in(parameter)): [] for name in names if columns[name].nullable}
+
+
+def _kind(table: Table, name: str, file: File) -> pl.DataType:
+    """The kind of a column as the file has it: only JSON has lists, which elsewhere are texts to be split."""
+    kind = table.contract.columns()[name].dtype
+    return kind if kind.is_nested() and file.format in ("json", "geojson") else pl.String()
 
 
 def _check_kinds(table: Table, named: Mapping[str, str], schema: Mapping[str, pl.DataType], where: str) -> None:
