@@ -33,8 +33,8 @@ docs: setup ## write docs/cli.md from the commands' own help
 picture: setup ## draw docs/picture.png from the database that `make demo` has filled
 	$(bin)/python scripts/readme_picture.py
 
-fuzz: setup ## damage files and load them (SEED=1 MINUTES=5 COUNT=10000)
-	$(bin)/python -m fuzz --seed $(or $(SEED),1) --minutes $(or $(MINUTES),5) --count $(or $(COUNT),10000)
+fuzz: setup ## damage files and load them (SEED=1 MINUTES=30 COUNT=10000)
+	$(bin)/python -m fuzz --seed $(or $(SEED),1) --minutes $(or $(MINUTES),30) --count $(or $(COUNT),10000)
 
 bench: setup ## time how fast tables are copied
 	$(bin)/python bench/copy_speed.py

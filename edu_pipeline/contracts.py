@@ -30,8 +30,11 @@ MOST_PUPILS = 20_000
 MOST_PEOPLE = 3_000_000
 """More people, households, dwellings or jobs than any commune has."""
 
-FIRST_YEAR, LAST_YEAR = 1990, 2100
-"""The years that a column of years may have; no date is later either."""
+FIRST_YEAR, LAST_YEAR = 1990, datetime.date.today().year + 1
+"""The years that a column of years may have: publishers are at most a year ahead."""
+
+LAST_DATE = datetime.date(2100, 12, 31)
+"""The last day that a column of dates may have."""
 
 REFUSED_BECAUSE = "refused_because"
 """Column in which a transform says why it refuses a row, where no rule about a single row can: a reason, or NULL."""
@@ -199,7 +202,7 @@ def date(description: str, *, since: int, key: bool = False, required: bool = Fa
         since: the first year that it can be in; the last is 2100.
     """
     rest.setdefault("normalise", normalise.day)
-    rest |= {"min": datetime.date(since, 1, 1), "max": datetime.date(LAST_YEAR, 12, 31)}
+    rest |= {"min": datetime.date(since, 1, 1), "max": LAST_DATE}
     return _column(dy.Date, description, "date", key=key, required=required, **rest)
 
 

@@ -153,11 +153,12 @@ class ColumnMissing(EduError):
     """
 
     def __init__(self, where: str, column: str, closest: Iterable[str], contract: str, field: str) -> None:
-        names = ", ".join(map(repr, closest)) or "none is close"
+        names = ", ".join(map(repr, closest))
+        remedy = f"Add the new name to the aliases of {contract}.{field} if the publisher renamed it."
+        if not names:
+            remedy = f"Look at the file: it may be another one. {remedy}"
         super().__init__(
-            where,
-            f"expected column {column!r}, found none of that name (closest: {names}).",
-            f"Add the new name to the aliases of {contract}.{field} if the publisher renamed it.",
+            where, f"expected column {column!r}, found none of that name (closest: {names or 'none is close'}).", remedy
         )
 
 

@@ -46,6 +46,7 @@ class Table:
             those that the contract's columns come from are read.
         needed_counts: slugs of the needed columns that are counts, as ``Spec.adds_up`` says of the contract's columns.
             The file then has several rows per key, which differ in any of its other columns.
+        may_be_empty: slugs of the needed columns of which it is normal that no row of a file has a value.
         newest_by: among rows with the same key, the one with the greatest value in this column is kept; the others go
             to quarantine.
         max_refused: the load fails if a greater share of the rows is refused.
@@ -70,6 +71,7 @@ class Table:
     latest: Mapping[str, str] = field(default_factory=dict)
     structures: Sequence[str] = ()
     all_releases: Sequence[str] = ()
+    may_be_empty: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -175,6 +177,7 @@ def table(
     latest: Mapping[str, str] | None = None,
     structures: Sequence[str] = (),
     all_releases: Sequence[str] = (),
+    may_be_empty: Sequence[str] = (),
 ) -> Callable[[Transform], Transform]:
     """Declare the decorated transform, which is returned unchanged, to be the table of the same name.
 
@@ -195,6 +198,7 @@ def table(
             latest=latest or {},
             structures=structures,
             all_releases=all_releases,
+            may_be_empty=may_be_empty,
         )
         module = transform.__module__.split(".")[-1]
         assert module == declared.name, f"the table {declared.name} must be declared in {declared.name}.py"

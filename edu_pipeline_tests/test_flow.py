@@ -68,8 +68,8 @@ def test_a_word_that_nobody_knows_is_told_from_others() -> None:
 
 def test_the_newest_year_is_chosen_among_valid_ones() -> None:
     file = Tracked(
-        uai=["a", "a", "b", "b", None, None, "c"],
-        annee=["2023", "2024", "2023", "01/01/2024", "2023", "2024", "9999"],
+        uai=["a", "a", "b", "b", None, None, "c", "d", "d"],
+        annee=["2023", "2024", "2023", "01/01/2024", "2023", "2024", "9999", "2024", "2099"],
     )
     rows = published(flow.newest(file.rows, "annee", of=["uai"]))
     assert rows.rows() == [
@@ -79,8 +79,10 @@ def test_the_newest_year_is_chosen_among_valid_ones() -> None:
         (None, "2023"),
         (None, "2024"),
         ("c", "9999"),
+        ("d", "2024"),
+        ("d", "2099"),
     ]
-    assert file.account.fates == {PUBLISHED: 6, "older annee": 1}
+    assert file.account.fates == {PUBLISHED: 8, "older annee": 1}
 
 
 def test_school_years_are_compared_by_their_beginning() -> None:

@@ -34,6 +34,14 @@ def _zip(rows: Rows, content: bytes) -> bytes:
     return packed.getvalue()
 
 
+def _zip_of_a_mac(rows: Rows, content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("rows.csv", content)
+        archive.writestr("__MACOSX/._rows.csv", b"\0\x05\x16\x07\0\x02\0\0Mac OS X        ")
+    return packed.getvalue()
+
+
 def _parquet(rows: Rows, content: bytes) -> bytes:
     packed = io.BytesIO()
     _frame(rows).write_parquet(packed)
@@ -54,12 +62,13 @@ def _frame(rows: Rows) -> pl.DataFrame:
 FORMS: dict[str, tuple[str, Callable[[Rows, bytes], bytes]]] = {
     "gzip": (".csv.gz", _gzip),
     "zip": (".zip", _zip),
+    "zip of a Mac": (".zip", _zip_of_a_mac),
     "parquet": (".parquet", _parquet),
     "workbook": (".xlsx", _workbook),
 }
 """Forms of a table: the ending of the file's name, and what packs its rows or its bytes as CSV."""
 
-WITH_CHECKSUM = {"gzip", "zip"}
+WITH_CHECKSUM = {"gzip", "zip", "zip of a Mac"}
 """Forms that cannot be damaged so that other values are read."""
 
 

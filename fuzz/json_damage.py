@@ -80,6 +80,56 @@ def _geometry(rng: random.Random, items: list[Any]) -> None:
         item["geometry"] = rng.choice(GEOMETRIES)
 
 
+def _rings(geometry: Any) -> list[list[Any]]:
+    """The outer rings of a polygon or several."""
+    if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon"):
+        return []
+    polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
+    return [polygon[0] for polygon in polygons]
+
+
+def _crossed(rng: random.Random, items: list[Any]) -> None:
+    """Two corners of a ring change places."""
+    for item in rng.sample(items, rng.choice((1, len(items)))):
+        for ring in [ring for ring in _rings(item.get("geometry")) if len(ring) > 5][:1]:
+            ring[1], ring[3] = ring[3], ring[1]
+
+
+def _item_twice(rng: random.Random, items: list[Any]) -> None:
+    items.append(rng.choice(items))
+
+
+def _empty_item(rng: random.Random, items: list[Any]) -> None:
+    items.insert(rng.randrange(len(items)), rng.choice((None, {})))
+
+
+def _numbers_as_text(rng: random.Random, items: list[Any]) -> None:
+    """Numbers as texts in some items, as a change of software brings it about."""
+    for item in rng.sample(items, rng.choice((1, len(items)))):
+        for holder in (item, item.get("properties")):
+            for name, value in list(holder.items() if isinstance(holder, dict) else ()):
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    holder[name] = str(value)
+
+
+def _codes_as_numbers(rng: random.Random, items: list[Any]) -> None:
+    names = [name for name, value in items[0].items() if isinstance(value, str) and value.isdigit()]
+    for item in items if names else ():
+        name = rng.choice(names)
+        if isinstance(item.get(name), str) and item[name].isdigit():
+            item[name] = int(item[name])
+
+
+def _wrapped(rng: random.Random, content: bytes) -> bytes:
+    """As portals answer: the items in an object."""
+    items = items_of(json.loads(content))
+    return json.dumps({"total_count": len(items), "results": items}, ensure_ascii=False).encode()
+
+
+def _lines(rng: random.Random, content: bytes) -> bytes:
+    return "\n".join(json.dumps(item, ensure_ascii=False) for item in items_of(json.loads(content))).encode()
+
+
 def _structured(change: Change) -> Callable[[random.Random, bytes], bytes]:
     def apply(rng: random.Random, content: bytes) -> bytes:
         document = json.loads(content)
@@ -114,3 +164,20 @@ DAMAGE: dict[str, Callable[[random.Random, bytes], bytes]] = {
     "not a number": lambda rng, content: content.replace(b": 1", b": NaN", rng.choice((1, -1))),
 }
 """Ways to damage the text of a JSON document whose items are objects."""
+
+HARMLESS: dict[str, Callable[[random.Random, bytes], bytes]] = {
+    "wrapped": _wrapped,
+    "lines": _lines,
+    "item twice": _structured(_item_twice),
+    "empty item": _structured(_empty_item),
+    "items twice": _structured(lambda rng, items: items.extend(list(items))),
+    "numbers as text": _structured(_numbers_as_text),
+    "codes as numbers": _structured(_codes_as_numbers),
+    "comma behind": lambda rng, content: content[:-1] + b"," + content[-1:],
+    "byte order mark": lambda rng, content: b"\xef\xbb\xbf" + content,
+    "escaped": lambda rng, content: json.dumps(json.loads(content)).encode(),
+}
+"""Other forms of the same items, or the same items and more."""
+
+crossed = _structured(_crossed)
+"""Rings that cross themselves."""

@@ -1,26 +1,24 @@
-"""What becomes of a file: read, taken in, transformed and conformed without a database, and whether that is right.
+"""Whether what becomes of a mutant is right.
 
-Belongs here: making the rows of a table from one changed file, and judging them. Does not belong here: how files are
-changed (`mutations.py`).
+Belongs here: comparing its rows with those of the unchanged file, and judging failure texts. Does not belong here: how
+files are changed (`mutations.py`), and how rows are made (`making.py`).
 """
 
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
-from edu_pipeline.catalogue import File
-from edu_pipeline.errors import EduError
-from edu_pipeline.loading.intake import take_in
-from edu_pipeline.loading.rows import transformed
-from edu_pipeline.parts import Parts
-from edu_pipeline.sources.admission import try_out
+from edu_pipeline.contracts import specs
+from edu_pipeline.errors import EduError, RowsUnaccounted
+from edu_pipeline.loading import acceptance
 from edu_pipeline.table import Table
+from fuzz.cell_damage import MARKS
+from fuzz.document import Mutation
+from fuzz.making import Rows
 
 LONGEST_TEXT = 4096
 TEXT = (".csv", ".json", ".geojson")
@@ -28,107 +26,194 @@ PLACE = re.compile(r"\b(line|row|feature|item) [0-9]")
 """Where in a file of text something is wrong."""
 
 WHOLE = re.compile(
-    r"^(AnotherFile|ColumnMissing|NoRows|MemberMissing): |expected columns of which "
-    r"|found (an HTML page|an empty one|no text|nothing|text|binary data|one that is cut off|a [\w ]+ file)"
+    r"^(AnotherFile|ColumnMissing|ColumnEmpty|NoRows|MemberMissing|NothingFound): |expected columns of which "
+    r"|expected names of columns, |, with different values in |in every row of |expected column "
+    r"|found (an HTML page|a JSON answer|an empty one|no text|nothing|text|binary data|one that is cut off)"
+    r"|found a [\w ]+ file"
 )
 """What is wrong with the whole file."""
 
-BAD = ("foreign exception", "silent difference", "silent loss", "poor text")
+OF_A_LIBRARY = re.compile(r"Traceback|You might want to try|pyo3|ColumnNotFoundError|SchemaError|ShapeError")
 
+CODE = "^[0-9][0-9AB][0-9]+[A-Z]?$"
+YEAR = "^(19|20)[0-9]{2}$"
+"""A column whose values all look like codes, and not like years, is one of codes: no other text may be in it."""
 
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a table, how many were refused as rows or as lines, and the cells that count as hidden."""
+WORD = r"[\p{L}0-9]+"
 
-    frame: pl.DataFrame
-    refused: int
-    hidden: int
+NOISE = 1e-9
+"""The relative difference of two numbers that the order of adding makes."""
+
+RIGHT, SAID, REFUSED = "right", "said", "refused"
+SILENT, FOREIGN, UNACCOUNTED, MISLEADING = "silent error", "foreign exception", "unaccounted row", "misleading text"
+BAD = (SILENT, FOREIGN, UNACCOUNTED, MISLEADING)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant: ``right``, ``refused``, or one of ``BAD``, and an example."""
+    """What became of a mutant: its rows are right; or not, which is said; it is refused; or one of ``BAD``."""
 
     kind: str
     detail: str = ""
 
 
-def rows_of(
-    table: Table, find: Callable[[File], Path | None], of_table: Callable[[str], pl.DataFrame], scratch: Path
-) -> Rows:
-    """The rows of ``table``.
-
-    Args:
-        find: gives the path for an entry of the catalogue.
-        of_table: gives the rows of another table.
-
-    Raises:
-        EduError: a file cannot be read, or lacks a column.
-    """
-    inputs: dict[str, pl.LazyFrame | Parts | None] = {}
-    refused = hidden = 0
-    files = []
-    for parameter in table.parameters:
-        if parameter in table.input_tables:
-            inputs[parameter] = of_table(parameter).lazy()
-            continue
-        file = table.files[parameter]
-        path = find(file)
-        if path is None:
-            inputs[parameter] = None
-            continue
-        where = f"{file.source}, file {path.name}"
-        files.append(where)
-        answer = try_out(path, file, Path(tempfile.mkdtemp(dir=scratch)), file.source)
-        refused += answer.refused.height
-        taken = take_in(table, parameter, answer.frame, file, path.name, where)
-        hidden += sum(taken.hidden.values())
-        inputs[parameter] = taken.frame
-    conformed = transformed(table, inputs, Path(tempfile.mkdtemp(dir=scratch)), "; ".join(files))
-    return Rows(conformed.frame.collect(), refused + conformed.refused.height, hidden)
-
-
-def judged(make: Callable[[], Rows], table: Table, expected: Rows, keeps_values: bool, name: str) -> Verdict:
+def judged(
+    make: Callable[[], Rows], table: Table, expected: Rows, mutation: Mutation, row_by_row: bool, name: str
+) -> Verdict:
     """Make the rows of a mutant and judge them by those of the unchanged file.
 
     Args:
+        row_by_row: whether each line becomes a row.
         name: that of the mutant's file.
     """
     try:
         rows = make()
     except EduError as error:
-        return _judged_text(error, name)
+        return _judged_text(error, mutation, name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # polars panics are no Exceptions
-        return Verdict("foreign exception", f"{type(error).__name__}: {str(error)[:300]}")
-    if not keeps_values:
-        return Verdict("right")
-    if example := _difference(table, expected.frame, rows.frame):
-        return Verdict("silent difference", example)
-    lost = expected.frame.height + expected.refused - rows.frame.height - rows.refused
-    if lost > 0:
-        return Verdict("silent loss", f"{lost} of {expected.frame.height} rows are neither there nor refused")
-    return Verdict("refused" if rows.refused > expected.refused else "right")
+        return Verdict(FOREIGN, f"{type(error).__name__}: {str(error)[:300]}")
+    if mutation.means == "other":
+        return Verdict(RIGHT)
+    if mutation.means == "another":
+        return Verdict(SILENT, f"loaded as if it were the file: {rows.frame.height} rows, {rows.refused} refused")
+    said = list(_said(table, expected, rows))
+    found = _Difference(table, expected.frame, rows.frame)
+    if (
+        row_by_row
+        and mutation.means != "said"
+        and (example := found.wrong(may_lack_words=bool(said) or mutation.means == "less"))
+    ):
+        return Verdict(SILENT, example)
+    if said or (mutation.means == "less" and not row_by_row):
+        return Verdict(SAID, "; ".join(said)[:300])
+    if example := _gone(found, mutation, row_by_row, expected, rows):
+        return Verdict(SILENT, f"{example}, and nothing is said")
+    return Verdict(RIGHT)
 
 
-def _judged_text(error: EduError, name: str) -> Verdict:
+def _gone(found: _Difference, mutation: Mutation, row_by_row: bool, expected: Rows, rows: Rows) -> str:
+    """What is another value, or not there any more, unless the mutation has taken it away.
+
+    Where a file has fewer rows, the newest of them may be others, and only a file that others look things up in leaves
+    NULL behind.
+    """
+    if mutation.means == "fewer":
+        is_side_file = not row_by_row and expected.frame.height == rows.frame.height
+        return found.nulled if is_side_file else ""
+    is_less = mutation.means == "less"
+    return found.wrong(may_lack_words=is_less) or found.lost or ("" if is_less else found.nulled)
+
+
+def _said(table: Table, expected: Rows, rows: Rows) -> Iterator[str]:
+    """What a load says of the mutant that it does not say of the unchanged file."""
+    for name, count in rows.signs.items():
+        if count > expected.signs.get(name, 0):
+            yield f"{name}: {count}"
+    try:
+        acceptance.check_files(table, rows.files, expected.files, False, table.name)
+        acceptance.check_volume(table, rows.frame.height, expected.frame.height, False, table.name)
+    except EduError as error:
+        yield str(error)
+
+
+def _judged_text(error: EduError, mutation: Mutation, name: str) -> Verdict:
     text = str(error)
+    if isinstance(error, RowsUnaccounted):
+        return Verdict(UNACCOUNTED, text[:400])
     has_place = bool(PLACE.search(text)) or not name.endswith(TEXT) or bool(WHOLE.search(text))
     has_form = f"file {name}" in error.where and error.remedy and "expected" in text
-    if not has_form or not has_place or len(text.encode()) > LONGEST_TEXT:
-        return Verdict("poor text", f"{len(text.encode()):,} bytes: {text[:400]}")
-    return Verdict("refused", text[:300])
+    advises_alias = error.remedy.startswith("Add the new name") and mutation.spares_columns
+    says_no_rows = "a header alone" in text and mutation.spares_columns and mutation.means != "another"
+    is_foreign = mutation.means != "other" and OF_A_LIBRARY.search(text)
+    if (
+        not has_form
+        or not has_place
+        or advises_alias
+        or says_no_rows
+        or is_foreign
+        or len(text.encode()) > LONGEST_TEXT
+    ):
+        return Verdict(MISLEADING, f"{len(text.encode()):,} bytes: {text[:400]}")
+    return Verdict(REFUSED, text[:300])
 
 
-def _difference(table: Table, expected: pl.DataFrame, actual: pl.DataFrame) -> str:
-    """The first cell that is neither as expected nor NULL, or the first new key; empty if there is none."""
-    new = actual.join(expected, on=table.key, how="anti", nulls_equal=True)
-    if new.height:
-        return f"a row that is new: {str(new.row(0))[:200]}"
-    both = actual.join(expected, on=table.key, suffix="_expected", nulls_equal=True)
-    for name in set(actual.columns) - set(table.key):
-        wrong = both.filter(pl.col(name).is_not_null() & pl.col(name).ne_missing(pl.col(f"{name}_expected")))
-        if wrong.height:
-            return f"{name}: {wrong.select(f'{name}_expected', name).row(0)} in {wrong.height} rows"
-    return ""
+class _Difference:
+    """How the rows of a mutant differ from those of the unchanged file."""
+
+    def __init__(self, table: Table, expected: pl.DataFrame, actual: pl.DataFrame) -> None:
+        self._table = table
+        self._new = actual.join(expected, on=table.key, how="anti", nulls_equal=True)
+        self._missing = expected.join(actual, on=table.key, how="anti", nulls_equal=True)
+        self._both = expected.join(actual, on=table.key, suffix="_actual", nulls_equal=True)
+        self._codes = _codes(expected)
+
+    def wrong(self, may_lack_words: bool = False) -> str:
+        """The first value that is another one, or key that is new.
+
+        Args:
+            may_lack_words: whether a text may be a part of what it was: several columns make it, and one is missing.
+        """
+        keys = [_is_marked(name) for name in self._table.key if self._is_free(name)]
+        strange = self._new.filter(~pl.any_horizontal(False, *keys))
+        if strange.height:
+            return f"a row that is new: {str(strange.row(0))[:200]}"
+        return next(self._changed(False, may_lack_words), "")
+
+    @property
+    def nulled(self) -> str:
+        """The first value that is NULL now; NULL in columns that a file may lack needs no word."""
+        return next(self._changed(True), "")
+
+    @property
+    def lost(self) -> str:
+        """The first row that is not there any more."""
+        if self._missing.height <= self._new.height:
+            return ""
+        return (
+            f"{self._missing.height} rows are gone, the first {str(self._missing.select(self._table.key).row(0))[:200]}"
+        )
+
+    def _changed(self, is_null: bool, may_lack_words: bool = False) -> Iterator[str]:
+        differs = {
+            name: self._differs(name, is_null, may_lack_words)
+            for name in sorted({*self._missing.columns} - {*self._table.key})
+        }
+        declared = specs(self._table.contract)
+        for name, spec in declared.items():
+            if is_null and (spec.optional or spec.may_be_empty):
+                differs.pop(name, None)
+        counts = self._both.select(is_other.sum().alias(name) for name, is_other in differs.items())
+        for name in counts.columns:
+            if count := counts[name].item():
+                wrong = self._both.filter(differs[name]).select(name, f"{name}_actual")
+                yield f"{name}: {str(wrong.row(0))[:200]} in {count} rows"
+
+    def _differs(self, name: str, is_null: bool, may_lack_words: bool) -> pl.Expr:
+        kind, now = self._missing.schema[name], pl.col(f"{name}_actual")
+        differs = (now.is_null() if is_null else now.is_not_null()) & pl.col(name).ne_missing(now)
+        if kind.is_float():
+            differs &= ((pl.col(name) - now).abs() > NOISE * now.abs()).fill_null(True)
+        if not is_null and self._is_free(name):
+            differs &= ~_is_marked(f"{name}_actual", kind)
+        if may_lack_words and kind == pl.String:
+            words, before = (pl.col(text).str.extract_all(WORD) for text in (f"{name}_actual", name))
+            differs &= words.list.set_difference(before).list.len() > 0
+        return differs
+
+    def _is_free(self, name: str) -> bool:
+        """Whether any text may be in the column."""
+        return self._missing.schema[name] in (pl.String, pl.List(pl.String)) and name not in self._codes
+
+
+def _codes(rows: pl.DataFrame) -> list[str]:
+    texts = {name: rows[name].drop_nulls() for name, kind in rows.schema.items() if kind == pl.String}
+    are_codes = {name: values.str.contains(CODE) & ~values.str.contains(YEAR) for name, values in texts.items()}
+    return [name for name, is_code in are_codes.items() if is_code.any() and is_code.all()]
+
+
+def _is_marked(name: str, kind: pl.DataType | None = None) -> pl.Expr:
+    """Whether the cell has a text that the mutation has put there."""
+    text = pl.col(name).list.join(" ", ignore_nulls=True) if isinstance(kind, pl.List) else pl.col(name)
+    return text.str.contains_any(list(MARKS)).fill_null(False)

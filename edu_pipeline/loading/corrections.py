@@ -6,14 +6,15 @@ which is not an error.
 
 They are applied by the intake, before former commune codes are brought to those in force and before the transform: the
 rows are the publisher's, one by one; the columns have the contract's names and are text. A correction changes only
-what it expects to find. One that no longer finds it is reported, so that it gets removed.
+what it expects to find. One that no longer finds it is reported, so that it gets removed. Where a file lacks what a
+correction reads, nobody can tell whether the values are wrong: they become NULL.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -94,6 +95,13 @@ class Correction(BaseModel):
         as_expected = pl.sql_expr(self.expect).filter(self.rows & pl.sql_expr(self.witnesses))
         return as_expected.any() & as_expected.all()
 
+    def doubtful(self, absent: Collection[str]) -> pl.Expr:
+        """Whether a row may be one of those that it is about, as far as the columns that are not ``absent`` tell."""
+        conditions = [pl.col(name) == value for name, value in self.key.items() if name not in absent]
+        if self.where is not None and not {*pl.sql_expr(self.where).meta.root_names()} & {*absent}:
+            conditions.append(pl.sql_expr(self.where))
+        return pl.all_horizontal(True, *conditions).fill_null(False)
+
     @property
     def right_values(self) -> dict[str, pl.Expr]:
         """Column to its value in the corrected rows."""
@@ -134,6 +142,28 @@ class Applied:
 def _text(value: str) -> pl.Expr:
     """The literal as a frame has it: NULL where the text is empty."""
     return pl.lit(value or None, pl.String)
+
+
+def withhold(
+    frame: pl.LazyFrame, corrections: Sequence[Correction], absent: Collection[str]
+) -> tuple[pl.LazyFrame, dict[str, list[str]]]:
+    """Make NULL what cannot be corrected, since the file has no value in a column that the correction reads.
+
+    Args:
+        absent: the columns without values.
+
+    Returns:
+        The rows; and each column with such values, to the absent columns that its corrections read.
+    """
+    withheld: dict[str, list[str]] = {}
+    for correction in corrections:
+        lacking = sorted(correction.columns & {*absent})
+        names = [name for name in correction.right_values if name not in absent]
+        if lacking and names:
+            doubtful = correction.doubtful(lacking)
+            frame = frame.with_columns(pl.when(~doubtful).then(name).alias(name) for name in names)
+            withheld |= dict.fromkeys(names, lacking)
+    return frame, withheld
 
 
 def correct(frame: pl.LazyFrame, corrections: Sequence[Correction]) -> tuple[pl.LazyFrame, tuple[Applied, ...]]:

@@ -22,7 +22,7 @@ from edu_pipeline.contracts import CODES_ANCIENS, Spec, specs
 from edu_pipeline.errors import ColumnEmpty, FileInvalid
 from edu_pipeline.loading import cells
 from edu_pipeline.loading.columns import Columns, find_columns, is_required
-from edu_pipeline.loading.corrections import Applied, correct, corrections_for
+from edu_pipeline.loading.corrections import Applied, correct, corrections_for, withhold
 from edu_pipeline.loading.shapes import invalid_shapes
 from edu_pipeline.normalise import SCIENTIFIC, amount
 from edu_pipeline.sources.headers import is_copy
@@ -35,6 +35,9 @@ THOUSAND, BY_CHANCE = 1_000, 3
 
 EMPTY = "{} (empty)"
 """How a column without values is listed among the missing ones."""
+
+WITHHELD = "{}, where its known error cannot be corrected without {}"
+"""How a column is listed among the missing ones if some of its values are NULL for that reason."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +99,17 @@ def take_in(
     chosen = chosen.with_columns(cells.visible(name) for name in found.invisible)
     chosen = chosen.with_columns(amount(pl.col(name)).alias(name) for name in found.doubtful)
     contract = specs(table.contract)
-    absent = {name: table.contract.columns()[name].dtype for name in columns.upstream if name not in named}
+    absent = {name: _kind(table, name, file) for name in columns.upstream if name not in named}
     chosen = chosen.with_columns(
         [_normalised(name, contract[name], file, table) for name in text if name in contract]
-    ).with_columns(pl.lit(None, kind if kind.is_nested() else pl.String).alias(name) for name, kind in absent.items())
+    ).with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items())
     if CODES_ANCIENS in contract and "code_commune" in columns.upstream:
         chosen = chosen.with_columns(pl.lit(None, pl.List(pl.String)).alias(CODES_ANCIENS))
     if file.vintage:
         match = re.search(file.vintage, file_name)
         chosen = chosen.with_columns(vintage=pl.lit(match.group(1) if match else None, pl.String))
-    corrected, applied = correct(chosen, corrections_for(table.name, parameter))
+    corrected, applied, withheld = _corrected(chosen, table, parameter, {*absent, *found.empty})
+    missing |= withheld
     repaired = [
         invalid_shapes(chosen, table.key[0], name) for name in table.contours if {name, table.key[0]} <= named.keys()
     ]
@@ -121,14 +125,30 @@ def take_in(
     )
 
 
+def _corrected(
+    chosen: pl.LazyFrame, table: Table, parameter: str, valueless: Collection[str]
+) -> tuple[pl.LazyFrame, tuple[Applied, ...], dict[str, list[str]]]:
+    """The rows, corrected; what each correction did; and as missing columns, those that could not be corrected.
+
+    Args:
+        valueless: the columns that are not there, or empty.
+    """
+    contract, known = specs(table.contract), corrections_for(table.name, parameter)
+    frame, withheld = withhold(chosen, known, valueless)
+    corrected, applied = correct(frame, [one for one in known if not one.columns & {*valueless}])
+    names = {name: contract[name].upstream_in(parameter) if name in contract else name for name in withheld}
+    return corrected, applied, {WITHHELD.format(names[name], " and ".join(withheld[name])): [] for name in names}
+
+
 def _expected_to_have_values(table: Table, columns: Columns) -> list[str]:
-    """The contract's columns that are there and of which a file should not have NULL alone."""
+    """The columns that are there and of which a file should not have NULL alone."""
     contract = specs(table.contract)
-    return [
+    own = [
         name
         for name, column in columns.upstream.items()
         if column and not (contract[name].optional or contract[name].may_be_empty)
     ]
+    return [*own, *(name for name in columns.needed if name not in table.may_be_empty)]
 
 
 def _amounts(table: Table, text: Collection[str]) -> dict[str, int]:
@@ -153,14 +173,23 @@ def _empty(table: Table, parameter: str, names: Collection[str], where: str) -> 
     """
     contract, columns = specs(table.contract), table.contract.columns()
     for name in names:
-        if is_required(table, name) and columns[name].nullable:
+        is_own = name in contract
+        if not is_own or (is_required(table, name) and columns[name].nullable):
+            column = contract[name].upstream_in(parameter) if is_own else name
+            place = f"the aliases of {table.contract.__name__}.{name}" if is_own else f"needs of {table.name}"
             raise ColumnEmpty(
                 where,
-                f"expected values in column {contract[name].upstream_in(parameter)!r}, found none in any row.",
+                f"expected values in column {column!r}, found none in any row.",
                 f"Look at the file: {table.name} cannot do without them. If the publisher gives them in another "
-                f"column, add its name to the aliases of {table.contract.__name__}.{name}. The previous rows stay.",
+                f"column, add its name to {place}. The previous rows stay.",
             )
     return {EMPTY.format(contract[name].upstream_in(parameter)): [] for name in names if columns[name].nullable}
+
+
+def _kind(table: Table, name: str, file: File) -> pl.DataType:
+    """The kind of a column as the file has it: only JSON has lists, which elsewhere are texts to be split."""
+    kind = table.contract.columns()[name].dtype
+    return kind if kind.is_nested() and file.format in ("json", "geojson") else pl.String()
 
 
 def _check_kinds(table: Table, named: Mapping[str, str], schema: Mapping[str, pl.DataType], where: str) -> None:

@@ -27,6 +27,9 @@ from edu_pipeline.table import Table
 Parts = Mapping[str, Mapping[str, float]]
 """Published code to the codes in force where it went, with the share of it that went there."""
 
+LARGEST = 2**53
+"""The greatest whole number up to which a float is exact."""
+
 ROW, PART, CODE, TWICE = "row_number", "part_of_row", "code_as_published", "is_there_twice"
 SEVERAL, SOURCE_ROWS = "is_made_of_several", "source_rows"
 
@@ -218,8 +221,7 @@ def _added_up(name: str, table: Table, kind: pl.DataType) -> pl.Expr:
     A value that is not a number stays, for the contract to refuse.
     """
     value, column = pl.col(name), table.contract.columns().get(name)
-    number = value.cast(pl.Float64, strict=False)
-    wrong = value.filter(number.is_null() & value.is_not_null())
+    number, wrong = _read(name)
     total = pl.when(number.null_count() == 0).then((number * pl.col(PART)).sum()).otherwise(None)
     if column is None or column.dtype.is_integer():
         total = total.round().cast(pl.Int64)
@@ -274,12 +276,24 @@ def _from_sums(name: str, rate: Rate, decimals: int) -> pl.Expr:
 
 
 def _weighted(name: str, weight: str, decimals: int) -> pl.Expr:
-    """The mean of the parts, weighted; that of the largest where a value or a weight is NULL or not a number."""
-    values, weights = (pl.col(column).cast(pl.Float64, strict=False) for column in (name, weight))
+    """The mean of the parts, weighted; that of the largest where a value or a weight is NULL.
+
+    A value that is not a number stays, for the contract to refuse.
+    """
+    (values, wrong), (weights, _) = _read(name), _read(weight)
     weights = weights * pl.col(PART)
     is_known = (values.null_count() == 0) & (weights.null_count() == 0) & (weights.sum() > 0) & (pl.len() > 1)
     mean = _rounded((values * weights).sum() / weights.sum(), decimals)
-    return pl.when(is_known).then(mean).otherwise(pl.col(name).first()).alias(name)
+    unchanged = pl.when(wrong.len() > 0).then(wrong.first()).otherwise(pl.col(name).first())
+    return pl.when(is_known).then(mean).otherwise(unchanged).alias(name)
+
+
+def _read(name: str) -> tuple[pl.Expr, pl.Expr]:
+    """The numbers of a column, and the values that are none with which one can calculate."""
+    value = pl.col(name)
+    number = value.cast(pl.Float64, strict=False)
+    number = pl.when(number.abs() <= LARGEST).then(number)
+    return number, value.filter(number.is_null() & value.is_not_null())
 
 
 def _rounded(value: pl.Expr, decimals: int) -> pl.Expr:

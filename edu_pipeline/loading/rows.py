@@ -76,6 +76,21 @@ def make(table: Table, inputs: Inputs) -> Made:
     )
 
 
+def accounted(
+    table: Table, file: File, name: str, rows: pl.LazyFrame, balance: Balance, refused_lines: int, where: str
+) -> pl.LazyFrame:
+    """The rows of a file, which are accounted for from here on; where they are counts, copies of a row count once.
+
+    Args:
+        name, refused_lines, where: as for ``Balance.opened``.
+
+    Raises:
+        NoRows: the file has no row.
+    """
+    opened = balance.opened(file, name, rows, refused_lines, where)
+    return once(opened, table.needed_counts) if table.needed_counts else opened
+
+
 def transformed(
     table: Table, frames: Mapping[str, pl.LazyFrame | Parts | None], scratch: Path, where: str
 ) -> Conformed:
@@ -180,11 +195,10 @@ class Inputs:
         for column, count in taken.hidden.items():
             self.hidden[column] = self.hidden.get(column, 0) + count
         lines = self._lines[file.source, file.part].height
-        rows = self.balance.opened(file, taken.file_name, taken.frame, lines, f"{file.source} {release.label}")
+        where = f"{file.source} {release.label}"
+        rows = accounted(self.table, file, taken.file_name, taken.frame, self.balance, lines, where)
         if parameter in self.table.all_releases:
             return pl.concat([rows.with_columns(pl.lit(0).alias(RELEASE)), *earlier], how="diagonal_relaxed")
-        if self.table.needed_counts:
-            rows = once(rows, self.table.needed_counts)
         if self._passage is None:
             return rows
         return bring_to_current(rows, self.table, parameter, self._passage, year_of(file, taken.file_name))

@@ -134,6 +134,15 @@ def test_other_forms_of_a_date_are_refused(text: str) -> None:
     assert days(text) == [None]
 
 
+@pytest.mark.parametrize(("text", "is_refused"), [("2024", False), ("1989", True), ("2099", True), ("24", True)])
+def test_years_that_no_publisher_can_mean_are_refused(text: str, is_refused: bool) -> None:
+    class Years(c.Contract):
+        annee = c.year("The year.", key=True)
+
+    result = conform(pl.LazyFrame({"annee": [text]}), a_table(Years, "years"))
+    assert bool(result.refused.height) == is_refused
+
+
 def test_dates_next_to_swapped_ones_are_refused() -> None:
     """The first could be 5 November or 11 May; the second can only be one day."""
     assert days("05/11/2024", "26/11/2024", "11/26/2024") == [None, date(2024, 11, 26), None]

@@ -186,6 +186,21 @@ def test_an_establishment(header: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("column", "label"),
+    [
+        ("langues_enseignees", "langues enseignées"),
+        ("etablissements_lies", "établissements liés libellés"),
+        ("etablissements_lies_onisep", "établissements liés URL et ID Onisep"),
+    ],
+)
+def test_a_list_whose_column_is_missing_is_null(column: str, label: str, tmp_path: Path) -> None:
+    header = ["autre" if name == label else name for name in PLACE_LABELS]
+    result = made(PLACES, tmp_path, FLANDRES, labels=PLACE_LABELS, header=header)
+    assert result.refused.is_empty()
+    assert result.frame[column].to_list() == [None]
+
+
+@pytest.mark.parametrize(
     ("cog", "arrondissement", "code"),
     [
         ("75100", "20", "75120"),

@@ -78,6 +78,7 @@ def test_a_required_column_is_missing(loaded: StandIn) -> None:
     sales(loaded, {}, header=SALES_HEADER.replace("INSEE_COM", "Autre"))
     text = refused(loaded, ColumnMissing)
     assert "expected column 'INSEE_COM', found none of that name (closest: none is close)" in text
+    assert "Look at the file: it may be another one. Add the new name to the aliases of" in text
     assert "aliases of MutationsImmoLatest.code_commune" in text
 
 

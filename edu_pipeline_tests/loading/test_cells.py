@@ -10,6 +10,7 @@ import pytest
 import shapely
 
 from edu_pipeline import ewkb
+from edu_pipeline.assets.specialty.enseignements_optionnels_seconde import COURSES
 from edu_pipeline.catalogue import File, files_by_parameter
 from edu_pipeline.errors import ColumnEmpty, FileInvalid
 from edu_pipeline.loading.intake import Intake, take_in
@@ -69,6 +70,29 @@ def test_an_empty_column_that_others_need_stops_the_load(tmp_path: Path) -> None
     raw = read(path, file, tmp_path, "a test").frame.with_columns(voie_generale=pl.lit(None, pl.String))
     with pytest.raises(ColumnEmpty, match="expected values in column 'voie_generale', found none in any row"):
         take_in(table, parameter, raw, file, path.name, "a test")
+
+
+def test_an_empty_column_that_the_transform_needs_stops_the_load(tmp_path: Path) -> None:
+    table, parameter = tables()["enseignements_optionnels_seconde"], "onisep_60113c3d5fee0"
+    path, file = file_of(files_by_parameter()[parameter]), files_by_parameter()[parameter]
+    assert path is not None
+    raw = read(path, file, tmp_path, "a test").frame.with_columns(pl.lit(None, pl.String).alias(COURSES))
+    with pytest.raises(ColumnEmpty, match=f"expected values in column '{COURSES}', found none in any row"):
+        take_in(table, parameter, raw, file, path.name, "a test")
+
+
+@pytest.mark.parametrize("lacks", ["NbMaisons", "PropMaison"])
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_what_cannot_be_corrected_is_null_and_said(lacks: str, is_empty: bool, tmp_path: Path) -> None:
+    """In the file of 2024 the shares are swapped, which shows where houses were sold and no flats."""
+    whole = sales(NbApparts=["0"] * 30, PropMaison=["0.0"] * 30, PropAppart=["100.0"] * 30)
+    assert taken(whole, tmp_path).frame.collect()["prop_maison"].to_list() == ["100.0"] * 30
+    lacking = whole.with_columns(pl.lit("").alias(lacks)) if is_empty else whole.drop(lacks)
+    intake = taken(lacking, tmp_path)
+    rows = intake.frame.select("prop_maison", "prop_appart", "prix_moyen").collect()
+    assert rows.null_count().row(0) == (30, 30, 0)
+    assert any("PropAppart, where its known error cannot be corrected" in name for name in intake.missing)
+    assert intake.corrections == ()
 
 
 def test_a_column_there_twice_with_other_values(tmp_path: Path) -> None:

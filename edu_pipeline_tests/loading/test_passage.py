@@ -152,6 +152,7 @@ def test_a_mean_with_an_unknown_part_stays(passage: Passage) -> None:
     assert brought(sales(("01901", "0", "100"), ("01001", "0", "300")), passage)[0][2] == "300"
     assert brought(sales(("01901", "1", "100"), ("01001", "0", "300")), passage)[0][2] == "100.0", "one sale suffices"
     assert brought(sales(("01901", "4", "viele"), ("01001", "3", "300")), passage)[0][2] == "viele"
+    assert brought(sales(("01901", "4", "100"), ("01001", "3", "viele")), passage)[0][2] == "viele", "to be refused"
     assert brought(sales(("01901", "4", "100"), ("01001", "-8", "300")), passage)[0][2] == "100", "no weights"
 
 
@@ -248,6 +249,12 @@ def test_a_hidden_value_is_not_0_and_text_stays_to_be_refused(passage: Passage) 
     assert brought(sales(("01001", "30", "1"), ("01901", "viele", "2")), passage) == [
         ("01001", "viele", "1", ["01001", "01901"])
     ]
+
+
+@pytest.mark.parametrize("number", ["9" * 40, "1e400", "NaN", "-inf"])
+def test_a_number_that_cannot_be_added_stays_to_be_refused(passage: Passage, number: str) -> None:
+    for rows in ([("01001", "30", "1"), ("01901", number, "2")], [("01002", "30", "1"), ("01904", number, "2")]):
+        assert number in [row[1] for row in brought(sales(*rows), passage)]
 
 
 def test_a_code_that_leads_nowhere_stays(passage: Passage) -> None:

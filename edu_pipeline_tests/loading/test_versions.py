@@ -59,7 +59,7 @@ def changed(before: Versions) -> set[str]:
     ("path", "old", "new"),
     [
         ("loading/conform.py", 'mode="half_away_from_zero"', 'mode="half_to_even"'),
-        ("loading/intake.py", "if unusable := _unusable", "if not (unusable := _unusable)"),
+        ("loading/intake.py", "pl.when(~unusable[name])", "pl.when(unusable[name])"),
         ("loading/passage.py", "total.round()", "total.ceil()"),
         ("sources/readers.py", "infer_schema=False", "infer_schema=True"),
         ("normalise.py", "to_uppercase()", "to_lowercase()"),

@@ -12,7 +12,8 @@ from edu_pipeline import contracts as c
 from edu_pipeline import normalise
 from edu_pipeline.table import table
 
-LETTERS_OR_DIGITS = "^[0-9A-Za-z]+$"
+DIGITS = "^[0-9]+[AB]?[0-9]+$"
+"""Digits, among which the letter of a département of Corsica may be."""
 
 FARTHEST = 10_000_000
 """Metres: as far as coordinates in any projection are from its origin."""
@@ -131,7 +132,7 @@ class AnnuaireEducation(c.Located):
         "Code of the group of communes that share out their schools (RPI dispersé).",
         6,
         zeros=2,
-        pattern=LETTERS_OR_DIGITS,
+        pattern=DIGITS,
         may_be_empty=True,
         upstream="rpi_disperse",
     )
@@ -145,21 +146,19 @@ class AnnuaireEducation(c.Located):
     )
     etablissement_mere = c.text(
         "Code (UAI) of the establishment that it belongs to.",
-        pattern=LETTERS_OR_DIGITS,
+        pattern=c.UAI,
         may_be_empty=True,
         upstream="etablissement_mere",
     )
     type_rattachement_etablissement_mere = c.text(
         "How it belongs to it.", may_be_empty=True, upstream="type_rattachement_etablissement_mere"
     )
-    pial = c.text(
-        "Code (UAI) of the head of its inclusive support group (PIAL).", pattern=LETTERS_OR_DIGITS, upstream="PIAL"
-    )
+    pial = c.text("Code (UAI) of the head of its inclusive support group (PIAL).", pattern=c.UAI, upstream="PIAL")
     nom_circonscription = c.text("First-degree inspection district.", upstream="nom_circonscription")
     code_circonscription = c.text(
         "Code (UAI) of that district; not in files of 2023.",
         optional=True,
-        pattern=LETTERS_OR_DIGITS,
+        pattern=c.UAI,
         upstream="code_circonscription",
     )
     code_zone_animation_pedagogique = c.code(
@@ -167,15 +166,13 @@ class AnnuaireEducation(c.Located):
         6,
         zeros=2,
         optional=True,
-        pattern=LETTERS_OR_DIGITS,
+        pattern=DIGITS,
         upstream="code_zone_animation_pedagogique",
     )
     libelle_zone_animation_pedagogique = c.text(
         "Name of that area; not in files of 2023.", optional=True, upstream="libelle_zone_animation_pedagogique"
     )
-    code_bassin_formation = c.code(
-        "Code of the training area.", 5, pattern=LETTERS_OR_DIGITS, upstream="code_bassin_formation"
-    )
+    code_bassin_formation = c.code("Code of the training area.", 5, pattern=DIGITS, upstream="code_bassin_formation")
     libelle_bassin_formation = c.text("Name of the training area.", upstream="libelle_bassin_formation")
     date_ouverture = c.date("Day of opening.", since=1800, upstream="date_ouverture")
     date_maj_ligne = c.date("Day of the row's last update by the publisher.", since=2000, upstream="date_maj_ligne")

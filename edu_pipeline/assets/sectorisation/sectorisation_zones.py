@@ -105,6 +105,7 @@ class SectorisationZones(c.Contract):
         "sectorisation_segments": coverage.OF_SEGMENTS,
         "commune_boundaries": ["code_commune", "code_commune_parent", "geometry"],
     },
+    may_be_empty=["lieu_dit"],
     max_refused=0.05,
     max_unknown=0.05,
 )

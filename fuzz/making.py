@@ -1,0 +1,132 @@
+"""The rows of a table from files in hand, as a load makes them, and what a load would say of these files.
+
+Belongs here: the way from files to rows, without archive and database. Does not belong here: which files
+(`subjects.py`), and whether the rows are right (`judging.py`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from edu_pipeline.accounts import ADDED, PUBLISHED, ROWS, USED
+from edu_pipeline.catalogue import File
+from edu_pipeline.loading import acceptance
+from edu_pipeline.loading.balance import Balance
+from edu_pipeline.loading.intake import Intake, take_in
+from edu_pipeline.loading.passage import Passage, bring_to_current, year_of
+from edu_pipeline.loading.rows import accounted, transformed
+from edu_pipeline.parts import Parts
+from edu_pipeline.sources.admission import try_out
+from edu_pipeline.sources.readers import Read
+from edu_pipeline.table import Table
+
+Figures = Mapping[str, Mapping[str, int]]
+
+HAVE_A_PART = (ROWS, PUBLISHED, ADDED, USED)
+"""Figures of a file that say nothing of rows that are left out."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A file, read and taken in for one parameter of a transform."""
+
+    file: File
+    read: Read
+    intake: Intake
+
+    @property
+    def where(self) -> str:
+        """The file, for failure texts."""
+        return f"{self.file.source}, file {self.intake.file_name}"
+
+    @property
+    def signs(self) -> Counter[str]:
+        """What is said of the file, and of how many lines or cells."""
+        signs = Counter({"lines refused": self.read.refused.height})
+        signs.update({f"hidden in {column}": count for column, count in self.intake.hidden.items()})
+        for counts in (self.read.skipped, self.intake.skipped):
+            signs.update(counts)
+        for texts in (self.read.notes, self.intake.notes, [f"missing: {name}" for name in self.intake.missing]):
+            signs.update(texts)
+        signs.update(one.text for one in self.intake.corrections if not one.rows)
+        return signs
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table.
+
+    Attributes:
+        signs: what a load says of rows, lines and cells that are not as the files have them, and of how many.
+        files: what became of the files' rows, as ``Balance.files``.
+        refused: number of refused rows and lines.
+    """
+
+    frame: pl.DataFrame
+    signs: Mapping[str, int]
+    files: Figures
+    refused: int
+
+
+def taken(table: Table, parameter: str, path: Path, scratch: Path) -> Taken:
+    """The file at ``path`` as the transform receives it, its rows in memory, in two pieces as those of a large file.
+
+    Raises:
+        EduError: it cannot be read, or lacks a column.
+    """
+    file = table.files[parameter]
+    result = try_out(path, file, Path(tempfile.mkdtemp(dir=scratch)), file.source)
+    place = f"{file.source}, file {path.name}"
+    intake = take_in(table, parameter, result.frame, file, path.name, place, result.begins)
+    rows = intake.frame.collect()
+    pieces = [rows.head(rows.height // 2), rows.tail(rows.height - rows.height // 2)]
+    return Taken(file, result, replace(intake, frame=pl.concat(pieces, rechunk=False).lazy()))
+
+
+def made(
+    table: Table,
+    files: Mapping[str, Taken | None],
+    other: Mapping[str, pl.DataFrame],
+    passage: Passage | None,
+    scratch: Path,
+) -> Rows:
+    """The rows of ``table``.
+
+    Args:
+        files: by parameter, each file; None if there is none.
+        other: by parameter, the rows of other tables.
+        passage: the changes of commune codes.
+
+    Raises:
+        EduError: the rows cannot be made, or not all rows of the files are accounted for.
+    """
+    inputs: dict[str, pl.LazyFrame | Parts | None] = {name: rows.lazy() for name, rows in other.items()}
+    balance, signs = Balance(), Counter[str]()
+    for parameter, each in files.items():
+        inputs[parameter] = None if each is None else _tracked(table, parameter, each, balance, passage)
+        signs.update(each.signs if each else ())
+    where = "; ".join([f"table {table.name}", *(each.where for each in files.values() if each)])
+    conformed = transformed(table, inputs, Path(tempfile.mkdtemp(dir=scratch)), where)
+    acceptance.check_rows(conformed, where)
+    balance.settle(conformed)
+    acceptance.check_balance(table, balance, where)
+    refused = conformed.refused.height + signs["lines refused"]
+    signs["rows refused"] = conformed.refused.height
+    signs.update({f"nothing found: {what}": asked - found for what, (asked, found) in balance.look_ups.items()})
+    for file, fates in balance.files.items():
+        signs.update({f"{file}: {fate}": count for fate, count in fates.items() if fate not in HAVE_A_PART})
+    return Rows(conformed.frame.collect(), signs, balance.files, refused)
+
+
+def _tracked(table: Table, parameter: str, each: Taken, balance: Balance, passage: Passage | None) -> pl.LazyFrame:
+    name = each.intake.file_name
+    rows = accounted(table, each.file, name, each.intake.frame, balance, each.read.refused.height, each.where)
+    if passage is None or parameter in table.all_releases:
+        return rows
+    return bring_to_current(rows, table, parameter, passage, year_of(each.file, name))
