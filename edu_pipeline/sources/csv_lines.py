@@ -94,6 +94,10 @@ def prepare(path: Path, encoding: str, delimiter: str | None, scratch: Path, whe
     return replace(csv_file, notes=(*notes, *csv_file.notes))
 
 
+LONGEST_NAME = 10_000
+"""Most characters of a column's name."""
+
+
 def header_of(path: Path, delimiter: str, where: str) -> list[str]:
     """The names in the first record of a file that ``prepare`` has returned.
 
@@ -102,9 +106,13 @@ def header_of(path: Path, delimiter: str, where: str) -> list[str]:
     """
     with _open(path) as packed, io.TextIOWrapper(packed, encoding="utf-8-sig", newline="") as text:
         try:
-            return next(csv.reader(text, delimiter=delimiter))
+            names = next(csv.reader(text, delimiter=delimiter))
         except csv.Error as error:
             _refuse(where, f"expected names of columns in the first line, found something else ({error})")
+    longest = max(map(len, names))  # other code in the process may have lifted the limit of the csv module
+    if longest > LONGEST_NAME:
+        _refuse(where, f"expected names of columns in the first line, found one of {longest:,} characters")
+    return names
 
 
 def _prepared(path: Path, delimiter: str | None, scratch: Path, where: str) -> CsvFile:

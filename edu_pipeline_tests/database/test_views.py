@@ -391,6 +391,9 @@ def test_a_role_without_rights_on_the_users_can_migrate(connection: Connection) 
     for log in LOGS:
         table = sql.Identifier("analytics", log)
         connection.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(table, role))
+    connection.execute(
+        sql.SQL("ALTER FUNCTION edu_pipeline.link_analytics_to_users() OWNER TO {}").format(role)
+    )  # it runs with the rights of its owner
     connection.execute(sql.SQL("SET LOCAL ROLE {}").format(role))
     assert str(link(connection)).count("permission denied") == 2
     connection.rollback()

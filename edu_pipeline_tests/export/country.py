@@ -25,6 +25,7 @@ from edu_pipeline_tests.database.rows import put
 
 TEXT = 'a "quoted" text, with a comma,\na second line, É, 🏫, \\. and \\N'
 LISTS = {"01001": ["a,b", 'c"d', "\\", "é"], "01002": [], "2A004": None}
+POSTAL = {"01001": ["01000", "AD500"], "01002": [], "2A004": None}
 FLOATS = {"01001": 0.1 + 0.2, "01002": 1e-17, "2A004": None}
 SQUARE = shapely.MultiPolygon([shapely.box(5.1, 46.1, 5.2, 46.2)])
 ISLAND = shapely.MultiPolygon([shapely.box(8.7, 41.9, 8.8, 42.0), shapely.box(9.0, 42.0, 9.1, 42.1)])
@@ -69,7 +70,7 @@ def _put_codes(connection: Connection) -> None:
 
 
 def _put_places(connection: Connection) -> None:
-    for code, postal in LISTS.items():
+    for code, postal in POSTAL.items():
         department, position = code[:2], (None, None) if code == "01002" else (46.1, 5.1)
         put(
             connection,

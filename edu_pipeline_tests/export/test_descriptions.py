@@ -121,7 +121,7 @@ def test_mlcroissant_reads_the_records(exported: Exported) -> None:
     schools, places, boundaries = ended.stdout.splitlines()
     assert schools.count("'uai': b'001000") == 3
     assert [flag in schools for flag in ("'ulis': True", "'ulis': None", "'ulis': False")] == [True] * 3
-    postal = [text.encode() for text in country.LISTS["01001"] or ()]
+    postal = [text.encode() for text in country.POSTAL["01001"] or ()]
     assert f"'codes_postaux': {postal}" in places
     assert "'code_commune': b'2A004'" in boundaries and "'code_commune': b'01001'" in boundaries
 

@@ -145,9 +145,9 @@ def test_ogrinfo_reads_the_geopackage(package: Path) -> None:
 
 
 def test_csv_is_as_copy_writes_it(exported: Exported) -> None:
-    with (exported(Format.CSV) / "info_communes.csv").open(encoding="utf-8", newline="") as stream:
+    with (exported(Format.CSV) / "criminalite_2024.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    lists = {row["code_commune"]: row["codes_postaux"] for row in rows}
+    lists = {row["code_commune"]: row["codes_anciens"] for row in rows}
     assert {code: json.loads(text) if text else None for code, text in lists.items()} == country.LISTS
 
 

@@ -46,7 +46,7 @@ def test_checksums_of_the_files_are_those_of_the_database(filled: Database, fold
 
 def test_polars_reads_the_values(folder: Path) -> None:
     communes = pl.read_parquet(folder / "info_communes.parquet")
-    assert dict(communes.select("code_commune", "codes_postaux").iter_rows()) == country.LISTS
+    assert dict(communes.select("code_commune", "codes_postaux").iter_rows()) == country.POSTAL
     ages = pl.read_parquet(folder / "population_evolution_age.parquet")
     assert dict(ages.select("code_commune", "population").iter_rows()) == country.FLOATS
     schools = pl.read_parquet(folder / "annuaire_education.parquet").select("ulis", "date_ouverture")

@@ -250,7 +250,7 @@ def test_schema_name_that_is_no_identifier(name: str, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("column", "other", "expected"),
     [
-        ("codesPostaux", "01000", "values of the kinds that the table's files had"),
+        ("codesPostaux", "01000", "columns of which info_communes can be made"),
         ("centre", "4.93, 46.15", "a structure or a list in every row of 'centre', found String"),
         ("centre", None, "a structure or a list in every row of 'centre', found String"),
         ("nom", ["A"], "a text or a number in every row of 'nom', found List"),

@@ -88,7 +88,7 @@ def test_rows_that_cannot_be_recorded_do_not_hide_the_failure(
     stand_in.put_communes(1)
     stand_in.load_communes()
     stand_in.put_sales([sale("01001")])
-    unreadable = pl.DataFrame([("k", ["r"], "no JSON")], schema=ledger.REFUSED, orient="row")
+    unreadable = pl.DataFrame([("k", None, ["r"], "no JSON")], schema=ledger.REFUSED, orient="row")
 
     def make(table: Table, inputs: Inputs) -> Made:
         return Made(Conformed(table.contract.create_empty(lazy=True), 0, unreadable))

@@ -85,7 +85,7 @@ def contents(release: int) -> dict[str, dict[str, bytes]]:
         },
         EQUIPMENT: {"DS_BPE_CSV_FR.zip": archived("DS_BPE_2025_data.csv", "\n".join(rows))},
         OPTIONS: {"60113c3d5fee0.csv": "\n".join(rows).encode()},
-        CONTOURS: {"communes-100m.geojson.gz": gzip.compress(b'{"type": "FeatureCollection"}', mtime=0)},
+        CONTOURS: {"communes-100m.geojson.gz": gzip.compress(json.dumps(features(release)).encode(), mtime=0)},
         PROFESSIONS: {"pcs2003.csv": "\n".join(rows).encode()},
         PARIS: {f"{PARIS}.geojson": json.dumps(features(release)).encode()},
         ADDRESSES: {

@@ -89,7 +89,7 @@ def test_a_directory_never_sends_us_to_the_publisher(archive: Archive, tmp_path:
 
 def test_files_of_the_directory_have_to_be_sound_too(archive: Archive, directory: Path) -> None:
     (directory / "f.csv").write_bytes(b"<!doctype html>")
-    with pytest.raises(FileInvalid, match=r"a-source, .*/f\.csv: expected a csv file, found an HTML page"):
+    with pytest.raises(FileInvalid, match=r"a-source, .*/f\.csv, file f\.csv: expected a csv file, found an HTML page"):
         fetch(PLAIN, archive, str(directory.parent))
     assert in_archive(archive) == []
 

@@ -188,7 +188,8 @@ def test_an_error_page_becomes_no_release(httpserver: HTTPServer, archive: Archi
     httpserver.expect_ordered_request("/www.insee.fr/f/communes.csv").respond_with_data("<html>En maintenance</html>")
     release = get(PLAIN).release
     with pytest.raises(
-        FileInvalid, match=r"a-source, http://localhost:\d+/www.insee.fr/f/communes.csv: .*En maintenance"
+        FileInvalid,
+        match=r"a-source, http://localhost:\d+/www.insee.fr/f/communes.csv, file communes.csv: .*En maintenance",
     ):
         get(PLAIN)
     assert archive.newest("a-source") == release
