@@ -1,7 +1,7 @@
-"""The campaign: `python -m torture --seed 1 --kills 200 --faults --together 20 --restarts 20 --report torture.md`.
+"""The campaign: `python -m torture --seed 1 --kills 200 --together 20 --restarts 20 --report torture.md`.
 
-Belongs here: the command, and its report in Markdown. Does not belong here: what is done (`kills.py`, `faults.py`,
-`together.py`), on what (`ground.py`).
+Belongs here: the command, and its report in Markdown. Does not belong here: what is done (`kills.py`, `together.py`,
+`disks.py`, `faults.py`), on what (`ground.py`).
 
 Everything happens in a folder and on a server of its own, which are removed at the end. The same seed gives the same
 commands, victims and instants; what a kill meets at that instant depends on the machine. Exit code 1: something that
@@ -16,13 +16,14 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from torture.disks import disks
 from torture.faults import FAULTS, faults
 from torture.ground import Ground, ground, scratch
 from torture.kills import Killer
-from torture.reader import Reader
+from torture.reader import PAUSE, Reader, distribution
 from torture.together import restarts, together
 
 Entry = tuple[str, list[str]]
@@ -30,6 +31,11 @@ Entry = tuple[str, list[str]]
 
 LONGEST = 200
 """Characters of a failure text in the report."""
+
+SHOWN = 5
+"""Errors of the reader in the report."""
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 GOAL = 20.0
 """Milliseconds in which the slowest answer must come, at the sample's size."""
@@ -43,6 +49,8 @@ def campaign(made: Ground, arguments: argparse.Namespace) -> Iterator[Entry]:
     """
     if arguments.kills or arguments.together or arguments.restarts:
         yield from with_a_reader(made, arguments)
+    if arguments.disks:
+        yield from disks(made)
     for outcome in faults(made, list(FAULTS)[: arguments.faults]):
         yield f"publisher: {outcome.fault}: {outcome.text[:LONGEST] or 'loaded'}", list(outcome.problems)
 
@@ -61,11 +69,24 @@ def with_a_reader(made: Ground, arguments: argparse.Namespace) -> Iterator[Entry
         yield f"{counts.total()} kills ({listed or 'none'})", []
         yield from together(killer, arguments.together)
         yield from restarts(killer, arguments.restarts)
+    times, late = distribution(reader.milliseconds), distribution(reader.lateness)
     yield (
-        f"reader: {len(reader.milliseconds):,} answers, median {reader.percentile(0.5):.1f} ms, 99 % within "
-        f"{reader.percentile(0.99):.1f} ms, slowest {reader.slowest:.1f} ms (goal {GOAL:.0f} ms)",
-        [*reader.errors[:5], *(f"{table}: content of neither edition" for table in reader.mixed)],
+        f"reader: {len(reader.milliseconds):,} answers, {_listed(times)} (goal {GOAL:.0f} ms); {reader.excused} lost "
+        f"connections while the server was down on purpose; its pauses of {1_000 * PAUSE:.0f} ms were too long by "
+        f"{_listed(late)}",
+        [*reader.errors[:SHOWN], *reader.mixed[:SHOWN]],
     )
+
+
+def _listed(times: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {milliseconds:.1f} ms" for name, milliseconds in times.items())
+
+
+def _end(number: int, _: object) -> None:
+    """End the campaign, and with it all that it has started; once, lest the end be interrupted."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def main() -> int:
@@ -80,10 +101,12 @@ def main() -> int:
     parser.add_argument("--together", type=int, default=20, help="times that two rebuilds and a refresh start together")
     parser.add_argument("--restarts", type=int, default=20, help="restarts of PostgreSQL in mid-load")
     parser.add_argument("--faults", type=int, default=len(FAULTS), help="faults of a publisher")
+    parser.add_argument("--disks", action=argparse.BooleanOptionalAction, default=True, help="full disks")
     parser.add_argument("--whole", action="store_true", help="with all sources, some five times as slow")
     parser.add_argument("--report", type=Path, help="file for the report")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the server is stopped
+    for each in SIGNALS:
+        signal.signal(each, _end)
     begin, lines, bad = time.monotonic(), [f"# Campaign with seed {arguments.seed}", ""], 0
     with scratch() as folder, ground(folder, arguments.whole) as made:
         for line, problems in campaign(made, arguments):

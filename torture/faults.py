@@ -11,10 +11,12 @@ import io
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +31,14 @@ from edu_pipeline.sample.misbehaviour import PAGE, Misbehaviour, altered
 from edu_pipeline.sample.server import SampleServer, serving
 from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline.settings import settings
-from torture.ground import Ground
+from edu_pipeline.sources.policy import READ_SECONDS
+from torture.ground import LONGEST, Ground
 
 SOURCE, TABLE = "dvf-indicateurs-communes", "mutations_immo_latest"
 TOO_LARGE = 10**12
+KILOBYTE = 1_000
+SILENCE = 4 * READ_SECONDS
+"""Seconds for which a publisher stops in the middle of a file."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,33 @@ def _closing(answer: Answer, length: int) -> dict[str, str]:
     return _without_length(answer) | {"Content-Length": str(length), "Connection": "close"}
 
 
+def _sent(pieces: Callable[[bytes], Iterator[bytes]], loads: bool = False, times: int = 10**6) -> Fault:
+    """The file in pieces, without its length, for the first so many requests."""
+
+    def alter(answer: Answer, request: int) -> Answer:
+        headers = _without_length(answer)
+        return Answer(answer.status, headers, pieces(received(answer))) if request <= times else answer
+
+    return Fault(alter, loads)
+
+
+def _dropping(body: bytes) -> Iterator[bytes]:
+    yield body[: len(body) // 2]
+    raise ConnectionResetError
+
+
+def _crawling(body: bytes) -> Iterator[bytes]:
+    for begin in range(0, len(body), KILOBYTE):
+        time.sleep(1)
+        yield body[begin : begin + KILOBYTE]
+
+
+def _stopping(body: bytes) -> Iterator[bytes]:
+    yield body[: len(body) // 2]
+    time.sleep(SILENCE)
+    raise ConnectionResetError
+
+
 def _lines(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[bytes], bytes]:
     return lambda text: b"\n".join(change(text.rstrip(b"\n").split(b"\n"))) + b"\n"
 
@@ -138,7 +171,14 @@ FAULTS: dict[str, Fault] = {
     "another delimiter": content(lambda text: text.replace(b",", b";"), loads=True),
     "changing while it is read": Fault(_changing, loads=True),
     "the same file as before, with another date": content(bytes, loads=True),
+    "a network that drops, twice": _sent(_dropping, loads=True, times=2),
+    "a network that drops": _sent(_dropping),
+    "a network that crawls at 1 kB/s": _sent(_crawling, loads=True),
+    "a network that stops in mid-file, once": _sent(_stopping, loads=True, times=1),
+    "a network that crawls at 1 kB/s, with a large file": _sent(lambda body: _crawling(body * 1_000)),
+    "a network that stops in mid-file": _sent(_stopping),
 }
+"""The last ones take minutes: as long as a download waits for a publisher."""
 
 
 class Unreliable(Hosts):
@@ -199,26 +239,44 @@ class Outcome:
     problems: tuple[str, ...]
 
 
+Refresh = Callable[[], dict[str, str]]
+"""Refreshes the table; what failed."""
+
+
 def faults(ground: Ground, names: list[str]) -> Iterator[Outcome]:
-    """Let the publisher make each of the faults, and load twice; then let it publish as it should, and load."""
+    """Let the publisher make each of the faults, and load twice; then let it publish as it should, and load.
+
+    The loads are made in one process, which lives on: Dagster takes long to start. It is not this one, in which Dagster
+    would keep signals from the campaign.
+    """
     mailbox = Mailbox()
-    with mailbox.open() as box, serving(Shelf(ground.editions[0])) as server:
+    with (
+        mailbox.open() as box,
+        serving(Shelf(ground.editions[0])) as server,
+        get_context("spawn").Pool(1) as worker,
+    ):
         server.hosts = hosts = Unreliable(server.shelf)
-        with _settings(EDU_DATABASE_URL=ground.cluster.url(), EDU_UPSTREAM=server.url, EDU_ALERT_URLS=box):
-            _refresh()
-            for name in names:
-                yield _outcome(ground, server, hosts, mailbox, name)
+        environment = ground.environment | {"EDU_UPSTREAM": server.url, "EDU_ALERT_URLS": box}
+
+        def refresh() -> dict[str, str]:
+            return worker.apply_async(_refreshed, [environment]).get(LONGEST)
+
+        refresh()
+        for name in names:
+            yield _outcome(ground, server, hosts, mailbox, name, refresh)
 
 
-def _outcome(ground: Ground, server: SampleServer, hosts: Unreliable, mailbox: Mailbox, name: str) -> Outcome:
+def _outcome(
+    ground: Ground, server: SampleServer, hosts: Unreliable, mailbox: Mailbox, name: str, refresh: Refresh
+) -> Outcome:
     fault, before, posted = FAULTS[name], ground.content(), len(mailbox.alerts())
     server.shelf.publish(SOURCE)
     hosts.fault, hosts.requests = fault, 0
-    first, second = _refresh(), _refresh()
+    first, second = refresh(), refresh()
     after, alerts = ground.content(), mailbox.alerts()[posted:]
     hosts.fault = None
     server.shelf.publish(SOURCE)
-    repaired = _refresh()
+    repaired = refresh()
     problems = [f"not repaired by the next release: {repaired}"] if repaired else []
     problems += [f"{len(alerts)} alerts"] if len(alerts) != (0 if fault.loads else 1) else []
     if fault.loads:
@@ -230,21 +288,12 @@ def _outcome(ground: Ground, server: SampleServer, hosts: Unreliable, mailbox: M
     return Outcome(name, next(iter({**second, **first}.values()), ""), tuple(problems))
 
 
-def _refresh() -> dict[str, str]:
-    """What failed; by name, as an operator does who wants to see it again."""
+def _refreshed(environment: dict[str, str]) -> dict[str, str]:
+    """What failed; by name, as an operator does who wants to see it again. In a process of its own."""
+    for name in [name for name in os.environ if name.startswith("EDU_")]:
+        del os.environ[name]
+    os.environ.update(environment)
+    settings.cache_clear()
     with Path(os.devnull).open("w") as nowhere:
         console = Console(file=nowhere)
         return runs.refresh(settings(), target(settings()), [TABLE], Options(), console)
-
-
-@contextmanager
-def _settings(**values: str) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ |= values
-    settings.cache_clear()
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ |= before
-        settings.cache_clear()

@@ -1,20 +1,21 @@
 """What the campaign runs on: a server and a state of its own, and the sample's files in two editions.
 
 Belongs here: making it, running the product's commands on it, and what must hold after whatever was done to it. Does
-not belong here: what is done (`kills.py`, `faults.py`).
+not belong here: what is done (`kills.py`, `faults.py`, `disks.py`).
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -24,7 +25,6 @@ from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
 from edu_pipeline.sample.directory import write_all, write_one
 from edu_pipeline.sample.world import World
-from edu_pipeline.settings import settings
 
 COMMAND = [str(Path(sys.executable).parent / "edu-pipeline")]
 LIVE = "educational_data"
@@ -48,20 +48,25 @@ PATIENCE = 60.0
 LONGEST = 900.0
 """Seconds after which a run that should end by itself counts as endless."""
 
+ENDLESS = "processes of the command were still there"
+"""How the text of such a run begins."""
+
 Content = dict[str, str]
 """Table to the checksum of its rows."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
     """A command that was started.
 
     Attributes:
         log: its standard error.
+        is_over: whether all its processes are known to have ended, so that their number may be another's by now.
     """
 
     process: subprocess.Popen[bytes]
     log: Path
+    is_over: bool = False
 
     def ended(self) -> tuple[int, str]:
         """Wait until it and all processes that it has started have ended by themselves; what has not is killed.
@@ -70,14 +75,28 @@ class Run:
             Its exit code, and the end of its standard error.
         """
         end, text = time.monotonic() + LONGEST, ""
-        with suppress(ProcessLookupError):
-            while time.monotonic() < end:
-                self.process.poll()
-                os.killpg(self.process.pid, 0)
-                time.sleep(0.1)
-            text = f"processes of the command were still there after {LONGEST:.0f} s"
-            os.killpg(self.process.pid, signal.SIGKILL)
+        while self.is_alive():
+            if time.monotonic() > end:
+                text = f"{ENDLESS} after {LONGEST:.0f} s\n"
+                self.kill()
+            time.sleep(0.05)
+        self.is_over = True
         return self.process.wait(), text + self.log.read_text()[-2_000:]
+
+    def is_alive(self) -> bool:
+        """Whether the command, or a process that it has started, is still there."""
+        self.process.poll()
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """Kill the command and all processes that it has started, unless they have ended."""
+        if not self.is_over:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -86,31 +105,48 @@ class Ground:
 
     Attributes:
         folder: of everything; EDU_HOME.
-    cluster: running, with a database of its own.
-    editions: two directories that stand in for the publishers.
+        cluster: running, with a database of its own.
+        editions: two directories that stand in for the publishers.
+        runs: the commands that were started, to be killed at the end.
     """
 
     folder: Path
     cluster: Cluster
     editions: tuple[Path, Path]
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of a command: nothing of whoever starts the campaign says which database it works on."""
+        others = {name: text for name, text in os.environ.items() if not name.startswith(("EDU_", "DAGSTER_", "PG"))}
+        return others | {"EDU_HOME": str(self.folder)}
 
     @property
     def database(self) -> Database:
         """The live schema."""
         return Database(self.cluster.url(), LIVE)
 
-    def start(self, command: str, edition: int) -> Run:
-        """Start a command of the product, in a process group of its own, with an edition as the publishers."""
+    def start(
+        self, command: str, edition: int, settings: Mapping[str, str] | None = None, through: Sequence[str] = ()
+    ) -> Run:
+        """Start a command of the product, in a process group of its own, with an edition as the publishers.
+
+        Args:
+            settings: further variables of its environment.
+            through: the command that starts it, with its arguments.
+        """
         log = self.folder / f"{command}-{time.monotonic_ns()}.log"
         with log.open("wb") as stderr:
             process = subprocess.Popen(
-                [*COMMAND, command],
-                env=os.environ | {"EDU_HOME": str(self.folder), "EDU_UPSTREAM": str(self.editions[edition])},
+                [*through, *COMMAND, command],
+                env=self.environment | {"EDU_UPSTREAM": str(self.editions[edition])} | dict(settings or {}),
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 start_new_session=True,
             )
-        return Run(process, log)
+        run = Run(process, log)
+        self.runs.append(run)
+        return run
 
     def run(self, command: str, edition: int) -> tuple[int, str]:
         """Run a command to its end: its exit code, and the end of its standard error."""
@@ -140,11 +176,12 @@ class Ground:
 
 
 @contextmanager
-def ground(folder: Path, whole: bool) -> Iterator[Ground]:
-    """Make the ground, filled with the first edition, and take it down at the end.
+def ground(folder: Path, whole: bool = False, durable: bool = True) -> Iterator[Ground]:
+    """Make the ground, filled with the first edition, and take it down at the end, with every command that still runs.
 
     Args:
         whole: with all sources; if not, with a few.
+        durable: False for tests: faster, and lost if the machine crashes.
     """
     folder.chmod(0o755)  # the server may run as another user
     editions = (folder / "edition-0", folder / "edition-1")
@@ -154,19 +191,19 @@ def ground(folder: Path, whole: bool) -> Iterator[Ground]:
             write_all(world, edition)
         for source in () if whole else FEW:
             write_one(world, edition, source)
-    cluster = Cluster(folder / ".local" / "postgres")
-    cluster.start()
+    made = Ground(folder, Cluster(folder / ".local" / "postgres", durable=durable), editions)
     try:
-        os.environ["EDU_HOME"] = str(folder)
-        settings.cache_clear()
-        made = Ground(folder, cluster, editions)
+        made.cluster.start()
         for command in ("migrate", "rebuild"):
             code, text = made.run(command, 0)
             if code:
                 raise SystemExit(f"{command} failed:\n{text}")
         yield made
     finally:
-        cluster.stop()
+        for run in made.runs:
+            run.kill()
+        made.cluster.stop()
+        shutil.rmtree(made.cluster.fallback_folder, ignore_errors=True)
 
 
 @contextmanager

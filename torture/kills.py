@@ -12,12 +12,13 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
-from torture.ground import LONGEST, Content, Ground, Run
+from torture.ground import ENDLESS, Content, Ground, Run
 from torture.reader import Reader
 
 
@@ -46,6 +47,7 @@ class Killer:
     def __init__(self, ground: Ground, rng: random.Random, reader: Reader) -> None:
         self.ground, self.rng, self.reader = ground, rng, reader
         self.contents: dict[int, Content] = {0: ground.content()}
+        reader.learn(0)
         self.durations: dict[str, float] = {}
         self.edition = 0
 
@@ -67,23 +69,21 @@ class Killer:
         command = self.rng.choice(["rebuild", "refresh"])
         victim = self.rng.choice(list(VICTIMS))
         wait = self.rng.uniform(0, 1.05 * self.durations[command])
-        old, new = self.contents[self.edition], self.contents[1 - self.edition]
-        run = self.ground.start(command, 1 - self.edition)
-        time.sleep(wait)
-        if victim in OF_SERVER:
-            self.reader.away.set()
-        VICTIMS[victim](self.ground, run, self.rng)
-        begin = time.monotonic()
-        run.ended()
-        self.reader.away.clear()
-        problems = ["it did not end by itself"] if time.monotonic() - begin > LONGEST else []
-        problems += self.ground.left_behind()
-        found = self.ground.content()
-        if command == "rebuild" and found not in (old, new):
-            problems.append(f"after the kill the tables are of neither edition: {_different(found, old, new)}")
+        old = self.contents[self.edition]
+        with self.reader.whole(command == "rebuild"):
+            run = self.ground.start(command, 1 - self.edition)
+            time.sleep(wait)
+            VICTIMS[victim](self, run)
+            _, text = run.ended()
+            problems = [text] if text.startswith(ENDLESS) else []
+            problems += self.ground.left_behind()
+            found = self.ground.content()
+            problems += self.finish(command, 1 - self.edition)
+        new = self.contents[self.edition]
         if wrong := _different(found, old, new):
-            problems.append(f"tables of neither edition: {wrong}")
-        problems += self.finish(command, 1 - self.edition)
+            problems.append(f"after the kill, tables of neither edition: {wrong}")
+        elif command == "rebuild" and found not in (old, new):
+            problems.append(f"after the kill, tables of both editions: {_different(found, old)}")
         return Kill(command, victim, wait, tuple(problems))
 
     def finish(self, command: str, edition: int) -> list[str]:
@@ -92,9 +92,11 @@ class Killer:
         found = self.ground.content()
         expected = self.contents.setdefault(edition, found)
         self.edition = edition
+        if not code:
+            self.reader.learn(edition)
         problems = [f"{command} ended with {code}: {text}"] if code else []
         if found != expected:
-            problems.append(f"undisturbed {command}, other content: {_different(found, expected, expected)}")
+            problems.append(f"undisturbed {command}, other content: {_different(found, expected)}")
         return problems
 
 
@@ -103,48 +105,55 @@ def _different(found: Content, *known: Content) -> list[str]:
     return [name for name in names if found.get(name) not in [content.get(name) for content in known]]
 
 
-def kill_process(_: Ground, run: Run, __: random.Random) -> None:
+def kill_process(_: Killer, run: Run) -> None:
     """Kill the command itself; its workers, if any, must end by themselves."""
     run.process.send_signal(signal.SIGKILL)
 
 
-def kill_worker(_: Ground, run: Run, rng: random.Random) -> None:
+def kill_worker(killer: Killer, run: Run) -> None:
     """Kill one of the processes that the command has started; without one, the command itself."""
     children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children")
     pids = [int(pid) for pid in children.read_text().split()] if children.exists() else []
-    try:
-        os.kill(rng.choice(pids or [run.process.pid]), signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    time.sleep(rng.uniform(0, 2))
+    with suppress(ProcessLookupError):
+        os.kill(killer.rng.choice(pids or [run.process.pid]), signal.SIGKILL)
 
 
-def kill_backend(ground: Ground, _: Run, rng: random.Random) -> None:
-    """Kill a process of the server that works for the command: the server restarts itself and recovers."""
-    try:
-        with psycopg.connect(ground.cluster.url(), autocommit=True) as connection:
-            rows = connection.execute(
-                "SELECT pid FROM pg_stat_activity WHERE application_name = 'edu_pipeline'"
-            ).fetchall()
-            if rows:
-                connection.execute("SELECT 1")
-                os.kill(int(rng.choice(rows)[0]), signal.SIGKILL)
-    except (psycopg.Error, ProcessLookupError):
-        return
-    _await_server(ground)
+def kill_backend(killer: Killer, _: Run) -> None:
+    """Kill a process of the server that works for the command: the server ends all sessions, and recovers."""
+    with psycopg.connect(killer.ground.cluster.url(), autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'edu_pipeline' AND datname = current_database()"
+        ).fetchall()
+        if not rows:
+            return
+        with killer.reader.outage():
+            try:
+                os.kill(int(killer.rng.choice(rows)[0]), signal.SIGKILL)
+            except ProcessLookupError:
+                return
+            with suppress(psycopg.OperationalError):  # as soon as the server has noticed
+                connection.execute("SELECT pg_sleep(10)")
+            await_server(killer.ground)
 
 
-def stop_server(ground: Ground, _: Run, __: random.Random) -> None:
+def stop_server(killer: Killer, _: Run) -> None:
     """Shut the server down at once, without a checkpoint, and start it again."""
-    postmaster = int((ground.cluster.data / "postmaster.pid").read_text().splitlines()[0])
-    os.kill(postmaster, signal.SIGQUIT)
-    while Path(f"/proc/{postmaster}").exists():
-        time.sleep(0.05)
-    ground.cluster.start()
-    _await_server(ground)
+    postmaster = killer.ground.cluster.status().pid
+    assert postmaster is not None
+    with killer.reader.outage():
+        os.kill(postmaster, signal.SIGQUIT)
+        while Path(f"/proc/{postmaster}").exists():
+            time.sleep(0.05)
+        killer.ground.cluster.start()
+        await_server(killer.ground)
 
 
-def _await_server(ground: Ground, seconds: float = 60) -> None:
+def await_server(ground: Ground, seconds: float = 60) -> None:
+    """Wait until the server accepts connections.
+
+    Raises:
+        psycopg.OperationalError: it does not in time.
+    """
     end = time.monotonic() + seconds
     while True:
         try:
@@ -156,11 +165,10 @@ def _await_server(ground: Ground, seconds: float = 60) -> None:
             time.sleep(0.1)
 
 
-Victim = Callable[[Ground, Run, random.Random], None]
+Victim = Callable[[Killer, Run], None]
 VICTIMS: dict[str, Victim] = {
     "process": kill_process,
     "worker": kill_worker,
     "backend": kill_backend,
     "server": stop_server,
 }
-OF_SERVER = ("backend", "server")

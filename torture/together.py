@@ -6,7 +6,6 @@ each. Does not belong here: kills (`kills.py`).
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
 
@@ -43,17 +42,16 @@ def restarts(killer: Killer, times: int) -> Iterator[tuple[str, list[str]]]:
     Yields:
         A line of the report, and what does not hold: the run ends by itself, and the next one has the new content.
     """
-    rng: random.Random = killer.rng
+    rng = killer.rng
     for number in range(1, times + 1):
         command, edition = rng.choice(["rebuild", "refresh"]), 1 - killer.edition
-        run = killer.ground.start(command, edition)
-        time.sleep(rng.uniform(0.3, 0.9) * killer.durations[command])
-        killer.reader.away.set()
-        stop_server(killer.ground, run, rng)
-        code, text = run.ended()
-        killer.reader.away.clear()
-        is_known = code == 0 or any(word in text for word in OUTAGES)
-        problems = [] if is_known else [f"ended with {code}: {text}"]
-        problems += killer.ground.left_behind()
-        problems += killer.finish(command, edition)
+        with killer.reader.whole(command == "rebuild"):
+            run = killer.ground.start(command, edition)
+            time.sleep(rng.uniform(0.3, 0.9) * killer.durations[command])
+            stop_server(killer, run)
+            code, text = run.ended()
+            is_known = code == 0 or any(word in text for word in OUTAGES)
+            problems = [] if is_known else [f"ended with {code}: {text}"]
+            problems += killer.ground.left_behind()
+            problems += killer.finish(command, edition)
         yield f"restart in the middle of a {command}, {number} of {times}: exit code {code}", problems

@@ -22,6 +22,7 @@ Dagster may change these without notice. ``pyproject.toml`` therefore pins its v
 from __future__ import annotations
 
 import ctypes
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
@@ -63,6 +64,9 @@ __all__ = [
     "ticks_connection",
     "workspace_process",
 ]
+
+LOCKING = {"logging", "queue", "threading"}
+"""The modules whose Python functions take locks and release them."""
 
 
 def run_job(
@@ -189,10 +193,27 @@ def ticks_connection(instance: dg.DagsterInstance) -> AbstractContextManager[Any
     return cast(AbstractContextManager[Any], cast(Any, instance.schedule_storage).connect())
 
 
-def raise_in_thread(thread: Thread, exception: type[BaseException]) -> None:
+def raise_in_thread(thread: Thread, exception: type[BaseException]) -> bool:
     """Raise an exception in another thread, as soon as that executes Python code again.
 
     This is CPython's C API: ``threading`` has no way to interrupt a thread, and ``signal`` reaches only the main one.
     Nothing happens in a thread that has ended.
+
+    Returns:
+        False: the thread is in code that takes and releases locks. An exception between the two would leave a lock
+        taken for ever, and whoever needs it next, such as the handler of the run's log, would never end. Try again.
     """
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(exception))
+    if _is_locking(thread):
+        return False
+    identity = ctypes.c_ulong(thread.ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(exception))
+    if _is_locking(thread):  # it has run in between
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, None)
+        return False
+    return True
+
+
+def _is_locking(thread: Thread) -> bool:
+    """Whether the innermost Python function that a thread executes is one of those that handle locks."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_globals.get("__name__") in LOCKING

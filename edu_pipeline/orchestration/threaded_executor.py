@@ -94,6 +94,7 @@ class StepThreads:
 
     def __init__(self) -> None:
         self.running: dict[str, Thread] = {}
+        self._interrupted: set[str] = set()
         self._reports: SimpleQueue[Report] = SimpleQueue()
         self._events: dict[str, list[dg.DagsterEvent]] = defaultdict(list)
 
@@ -124,18 +125,22 @@ class StepThreads:
         return self._events.pop(step_key, [])
 
     def interrupt(self) -> None:
-        """Raise in every thread what a signal raises in a process with one thread. A thread notices when Python
-        returns from what it called, so the statements that the server executes for it are cancelled."""
+        """Raise in every thread, once, what a signal raises in a process with one thread. A thread notices when Python
+        returns from what it called, so the statements that the server executes for it are cancelled. Where a thread
+        cannot be interrupted just now, the next call does it."""
         if not self.running:
             return
-        for thread in self.running.values():
-            raise_in_thread(thread, dg.DagsterExecutionInterruptedError)
+        for key in self.running.keys() - self._interrupted:
+            if raise_in_thread(self.running[key], dg.DagsterExecutionInterruptedError):
+                self._interrupted.add(key)
         cancel_statements()
 
-    def join(self) -> None:
-        """Wait until all steps have ended."""
+    def end(self) -> None:
+        """Interrupt all steps, and wait until they have ended."""
         for thread in self.running.values():
-            thread.join()
+            while thread.is_alive():
+                self.interrupt()
+                thread.join(INTERRUPT_CHECK_SECONDS)
 
     def _run(self, context: dg.StepExecutionContext) -> None:
         """Run a step, in its thread."""
@@ -181,13 +186,10 @@ def _run_steps(
                     if not (stopped_by or report.error):
                         yield from active.plan_events_iterator(job_context)
                 error = dg.DagsterExecutionInterruptedError() if active.check_for_interrupts() else report.error
-                if error and not stopped_by:
-                    stopped_by = error
+                stopped_by = stopped_by or error
+                if error or (stopped_by and not report.step_key):
                     threads.interrupt()
-                elif stopped_by and not report.step_key:
-                    cancel_statements()
         finally:
-            threads.interrupt()
-            threads.join()
+            threads.end()
         if stopped_by:
             raise stopped_by

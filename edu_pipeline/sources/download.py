@@ -8,6 +8,7 @@ Belongs here: requests, redirects and what answers mean. Does not belong here: w
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -22,7 +23,9 @@ from edu_pipeline.sources.retries import retry_after, with_retries
 from edu_pipeline.sources.texts import CATALOGUE, without_secrets
 
 CONNECT_SECONDS = 10
-CHUNK = 1 << 20
+CHUNK = 16 << 10
+"""Bytes that are awaited at a time; so few that a download which has become slow is noticed soon."""
+
 EXCERPT_CHUNK = 8 << 10
 EMPTY_RANGE = 416
 """The status that a server answers if a file is too short for the part that is requested, such as an empty one."""
@@ -122,7 +125,7 @@ def download(
     Raises:
         DownloadFailed: the answer is not the file, for example 404; its ``status`` is set.
         DownloadRefused: a target that is not https or is private, too many redirects, or more than ``max_bytes``.
-        PublisherUnavailable: time-out, connection lost, 5xx, 429 or a truncated body, in every try.
+        PublisherUnavailable: time-out, connection lost, 5xx, 429, or a body that is truncated or crawls, in every try.
     """
     where = where or without_secrets(url)
     partial = into.with_name(f"{into.name}.part")
@@ -137,7 +140,7 @@ def download(
                 return NotModified(previous)
             if response.status_code != 200:
                 raise _no_file(response, url, where)
-            size, sha256 = _write_body(response, partial, max_bytes, where)
+            size, sha256 = _write_body(response, partial, max_bytes, policy, where)
             partial.replace(into)
             return Downloaded(
                 path=into,
@@ -296,12 +299,15 @@ def _announced_size(response: requests.Response) -> int | None:
     return int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
 
 
-def _write_body(response: requests.Response, partial: Path, max_bytes: int, where: str) -> tuple[int, str]:
+def _write_body(
+    response: requests.Response, partial: Path, max_bytes: int, policy: Policy, where: str
+) -> tuple[int, str]:
     """Write the body to ``partial``; its size and SHA-256."""
     announced = _announced_size(response)
     if announced is not None and announced > max_bytes:
         raise too_large(response.url, f"{announced:,} bytes announced", max_bytes, where)
     size, digest = 0, hashlib.sha256()
+    size_then, then = 0, time.monotonic()
     with partial.open("wb") as out:
         for chunk in response.iter_content(CHUNK):
             size += len(chunk)
@@ -309,6 +315,10 @@ def _write_body(response: requests.Response, partial: Path, max_bytes: int, wher
                 raise too_large(response.url, f"more than {max_bytes:,} bytes", max_bytes, where)
             digest.update(chunk)
             out.write(chunk)
+            if (seconds := time.monotonic() - then) > policy.read_seconds:
+                if size - size_then < policy.slowest * seconds:
+                    raise TemporaryFailure(f"only {size - size_then:,} bytes in {seconds:.0f} s")
+                size_then, then = size, time.monotonic()
     if announced is not None and size != announced:
         raise TemporaryFailure(f"{size:,} bytes where Content-Length announced {announced:,}")
     return size, digest.hexdigest()

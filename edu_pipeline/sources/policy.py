@@ -23,6 +23,7 @@ from edu_pipeline.errors import DownloadRefused
 from edu_pipeline.sources.texts import CATALOGUE, without_secrets
 
 READ_SECONDS = 60
+SLOWEST = 5_000
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -49,6 +50,8 @@ class Policy:
         tries: how often a download is tried before ``PublisherUnavailable``.
         max_redirects: how many redirects are followed.
         read_seconds: how long a server may be silent.
+        slowest: bytes a second that a download must bring, in every ``read_seconds``; else it could take days, in which
+            nothing else is loaded.
         sleep: waits between two tries.
     """
 
@@ -56,6 +59,7 @@ class Policy:
     tries: int = 5
     max_redirects: int = 5
     read_seconds: float = READ_SECONDS
+    slowest: float = SLOWEST
     sleep: Callable[[float], None] = time.sleep
 
     @property

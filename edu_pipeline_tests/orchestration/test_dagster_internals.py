@@ -13,8 +13,13 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import io
+import logging
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +30,7 @@ import sqlalchemy
 from edu_pipeline.database import locks
 from edu_pipeline.database.connection import Database
 from edu_pipeline.settings import PROJECT, settings
+from edu_pipeline_tests.waiting import awaited
 
 ADAPT = "Adapt edu_pipeline/orchestration/dagster_internals.py, or pin the previous version of Dagster."
 
@@ -225,10 +231,38 @@ def test_an_exception_is_raised_in_another_thread() -> None:
     thread = threading.Thread(target=loop, daemon=True)
     thread.start()
     started.wait()
-    raise_in_thread(thread, dg.DagsterExecutionInterruptedError)
+    while not raise_in_thread(thread, dg.DagsterExecutionInterruptedError):
+        pass  # it is in a function of `threading`
     thread.join()
     assert stopped.is_set()
-    raise_in_thread(thread, dg.DagsterExecutionInterruptedError)
+    assert raise_in_thread(thread, dg.DagsterExecutionInterruptedError)
+
+
+def test_no_exception_leaves_a_lock_taken() -> None:
+    from edu_pipeline.orchestration.dagster_internals import raise_in_thread
+
+    handler = logging.StreamHandler(io.StringIO())
+
+    def log() -> None:
+        with suppress(dg.DagsterExecutionInterruptedError):
+            handler.handle(logging.makeLogRecord({}))
+            while True:
+                time.sleep(0.001)
+
+    def logs() -> bool:
+        frame = sys._current_frames().get(thread.ident or 0)
+        return frame is not None and frame.f_globals["__name__"] == "logging"
+
+    thread = threading.Thread(target=log, daemon=True)
+    handler.acquire()
+    thread.start()
+    awaited(logs, "the thread to wait for the handler's lock")
+    assert not raise_in_thread(thread, dg.DagsterExecutionInterruptedError)
+    handler.release()
+    while not raise_in_thread(thread, dg.DagsterExecutionInterruptedError):
+        time.sleep(0.001)
+    thread.join()
+    assert handler.lock is not None and handler.lock.acquire(blocking=False)
 
 
 @pytest.fixture

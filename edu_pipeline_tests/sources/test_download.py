@@ -204,6 +204,27 @@ def test_a_truncated_body_is_tried_again_and_leaves_nothing(
     assert is_empty(into.parent)
 
 
+@pytest.mark.parametrize("slowest", [100_000, 1_000])
+def test_a_body_that_crawls_is_tried_again(
+    httpserver: HTTPServer, waits: list[float], into: Path, slowest: float
+) -> None:
+    def crawling() -> Iterator[bytes]:
+        for _ in range(10):
+            time.sleep(0.02)
+            yield b"x" * 1_000
+
+    httpserver.expect_request(PATH).respond_with_handler(lambda _: Response(crawling()))
+    policy = Policy(
+        mirror=httpserver.url_for("").rstrip("/"), sleep=waits.append, tries=2, read_seconds=0.1, slowest=slowest
+    )
+    if slowest > 50_000:
+        with pytest.raises(PublisherUnavailable, match=r"in 2 tries, found only [\d,]+ bytes in 0 s"):
+            get(into, policy)
+        assert len(waits) == 1 and is_empty(into.parent)
+    else:
+        assert get(into, policy).bytes == 10_000
+
+
 def test_an_announced_size_beyond_the_limit_is_refused_unread(
     raw_server: Callable[[bytes], str], waits: list[float], into: Path
 ) -> None:
