@@ -62,8 +62,11 @@ clean: ## remove .venv and caches; keep the data in .local
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.local/*' -prune -exec rm -rf {} +
 
-lock: ## rewrite requirements.lock (UPGRADE=--upgrade for the newest versions)
+lock: ## rewrite requirements.lock and that of the image (UPGRADE=--upgrade for the newest versions)
 	@test -x $(bin)/uv || $(bin)/python -m pip install --quiet --disable-pip-version-check uv
-	echo 'setuptools>=77' | $(bin)/uv pip compile pyproject.toml - --extra dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-config $(UPGRADE) --quiet \
-	  --custom-compile-command 'make lock' --output-file requirements.lock
+	$(compile) --extra dev --universal --python-version 3.11 $(UPGRADE) --output-file requirements.lock
+	$(compile) --extra export --extra k8s --extra s3 --python-platform linux --python-version 3.13 \
+	  --constraint requirements.lock $(UPGRADE) --output-file deploy/requirements.lock
+
+compile = echo 'setuptools>=77' | $(bin)/uv pip compile pyproject.toml - --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --no-config --quiet --custom-compile-command 'make lock'

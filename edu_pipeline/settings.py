@@ -124,7 +124,7 @@ class Settings(BaseSettings):
                 raise SettingInvalid(
                     "EDU_ARCHIVE",
                     f"expected a folder, or a URL whose kind can be read here, found {protocol}://: {error}.",
-                    "Install the package that the text names (s3fs for s3://), or use a folder.",
+                    "Install the package that the text names (s3:// is the extra edu_pipeline[s3]), or use a folder.",
                 ) from error
         return value or None
 

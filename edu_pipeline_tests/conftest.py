@@ -23,6 +23,7 @@ from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import migrate
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
+from edu_pipeline_tests.buckets import new_bucket, serving
 from edu_pipeline_tests.servers import new_database, own_server
 from edu_pipeline_tests.stand_in import StandIn
 
@@ -101,6 +102,19 @@ def database(cluster: Cluster, template: str) -> Iterator[Database]:
 def archive(tmp_path: Path) -> Archive:
     """An empty archive in a folder."""
     return Archive(UPath(tmp_path / "archive"))
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[str]:
+    """The URL of a server that stands in for S3; the environment names it from its first use on."""
+    with serving() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(bucket_server: str) -> str:
+    """The URL of a new bucket."""
+    return new_bucket()
 
 
 @pytest.fixture

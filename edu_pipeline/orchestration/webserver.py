@@ -24,13 +24,19 @@ LAST_ANSWERS = 2
 """Seconds that answers under way have to end, after a signal."""
 
 
-def main() -> None:
-    """Serve the UI on this machine, until SIGTERM or SIGINT."""
+def parser() -> argparse.ArgumentParser:
+    """The arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default=LOOPBACK, help="another address than this machine's own: in a container only")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workspace", required=True)
     parser.add_argument("--read-only", action="store_true")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Serve the UI until SIGTERM or SIGINT."""
+    arguments = parser().parse_args()
     here = [f"http://{host}:{arguments.port}" for host in (LOOPBACK, "localhost")]
     own = Origins.of(*here, *filter(None, [settings().ui_url]))
     with (
@@ -39,7 +45,7 @@ def main() -> None:
     ):
         uvicorn.run(
             Guard(create_app_from_workspace_process_context(process, live_data_poll_rate=POLL), own),
-            host=LOOPBACK,
+            host=arguments.host,
             port=arguments.port,
             log_level="warning",
             proxy_headers=False,

@@ -5,9 +5,9 @@ one, handing out its files verified. Does not belong here: what is known of a re
 (``pruning.py``), where the files come from (``fetch.py``), what is in them (``readers.py``).
 
 A folder is a release if it has a ``release.json``, which is written last. In an archive on a local disk the whole
-folder is prepared under another name and renamed. A bucket cannot rename: there the files are put in place first, and
-``release.json`` after them, in one request. The files of a release with several are not in its folder but next to it,
-each content once (``contents.py``); ``release.json`` says where.
+folder is prepared under another name and renamed. A bucket cannot rename: there the files are put in place first
+(``bucket.py``), and ``release.json`` after them, in one request. The files of a release with several are not in its
+folder but next to it, each content once (``contents.py``); ``release.json`` says where.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pathlib import Path
 from upath import UPath
 
 from edu_pipeline.errors import ArchiveUnusable, ReleaseDamaged
+from edu_pipeline.sources import bucket
 from edu_pipeline.sources.contents import Contents, key
 from edu_pipeline.sources.release import (
     Incoming,
@@ -73,8 +74,8 @@ class Archive:
     """
 
     def __init__(self, root: UPath, as_of: date | datetime | None = None) -> None:
-        self.root, self.as_of = root, as_of
         self._is_local = root.protocol in ("", "file", "local")
+        self.root, self.as_of = root if self._is_local else bucket.without_cache(root), as_of
 
     def __repr__(self) -> str:
         return f"Archive({str(self.root)!r})"
@@ -195,7 +196,7 @@ class Archive:
 
     def _put_into_place(self, release: Release, files: Mapping[Path, ReceivedFile]) -> None:
         for path, file in files.items():
-            release.folder.fs.put_file(str(path), (release.folder / file.name).path)
+            bucket.put(path, release.folder / file.name, file.bytes)
         release.folder.fs.pipe_file((release.folder / RELEASE_JSON).path, to_json(release).encode())
 
     def sweep(self, source: str) -> list[str]:
@@ -346,7 +347,6 @@ class Archive:
         """The names of everything in the folder of ``source``; empty: of the whole archive."""
         folder = self.root / source if source else self.root
         with self.usable(source):
-            folder.fs.invalidate_cache()
             if not folder.is_dir():
                 return []
             return sorted(path.name for path in folder.iterdir())
@@ -372,11 +372,14 @@ class Archive:
         """
         try:
             yield
-        except OSError as error:
+        except Exception as error:
+            if not bucket.is_failure(error):
+                raise
             raise ArchiveUnusable(
                 source,
                 f"expected to read and write the archive {self.root}, found {type(error).__name__}: {error}.",
-                "Fix the cause (disk space, permissions, the bucket's credentials), or set EDU_ARCHIVE to another one.",
+                "Fix the cause (disk space, permissions, the bucket's address or credentials), or set EDU_ARCHIVE to "
+                "another one.",
             ) from error
 
 
@@ -394,8 +397,8 @@ def _last_written(folder: UPath) -> datetime:
     for path in paths:
         try:
             times.append(folder.fs.modified(path))
-        except (NotImplementedError, FileNotFoundError, KeyError):
-            continue
+        except (NotImplementedError, FileNotFoundError, IsADirectoryError, KeyError):
+            continue  # a bucket has no times of folders
     return max((moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in times), default=datetime.now(UTC))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from upath import UPath
 
+from edu_pipeline.sources import bucket
 from edu_pipeline.sources.release import ReceivedFile
 
 CONTENT = ".content"
@@ -51,7 +52,6 @@ class Contents:
             OSError: the archive cannot be read.
         """
         root, fs = self._folder / CONTENT, self._folder.fs
-        fs.invalidate_cache()
         found = fs.find(root.path, detail=True) if root.exists() else {}
         prefix = len(self._folder.path.rstrip("/")) + 1
         return [
@@ -86,7 +86,7 @@ class Contents:
             Path(target.path).parent.mkdir(parents=True, exist_ok=True)
             path.replace(target.path)
         else:
-            target.fs.put_file(str(path), target.path)
+            bucket.put(path, target, file.bytes)
         return address
 
     def remove(self, stored: Stored) -> None:

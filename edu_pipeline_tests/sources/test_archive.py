@@ -28,13 +28,15 @@ from edu_pipeline_tests.sources.incoming_files import NOON, incoming, received
 SOURCE = "a-source"
 
 
-@pytest.fixture(params=["folder", "file://", "memory://"])
+@pytest.fixture(params=["folder", "file://", "memory://", "s3://"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]:
     """An archive of each kind: on a local disk it renames folders, in a bucket it cannot."""
     if request.param == "memory://":
         root = UPath(f"memory://{uuid.uuid4().hex}/archive")
         yield Archive(root)
         root.fs.rm(root.path, recursive=True) if root.exists() else None
+    elif request.param == "s3://":
+        yield Archive(UPath(f"{request.getfixturevalue('bucket')}/archive"))
     else:
         yield Archive(UPath(tmp_path / "archive" if request.param == "folder" else f"file://{tmp_path}/archive"))
 
@@ -256,9 +258,9 @@ def test_a_folder_without_a_readable_release_json_is_no_release(archive: Archive
     for name, text in (("20270101T000000Z-aaaaaaaaaaaa", None), ("20270102T000000Z-bbbbbbbbbbbb", '{"id": ')):
         folder = archive.root / SOURCE / name
         archive.root.fs.mkdirs(folder.path, exist_ok=True)
-        (folder / "main.csv").write_text("x")
+        archive.root.fs.pipe_file((folder / "main.csv").path, b"x")
         if text:
-            (folder / "release.json").write_text(text)
+            archive.root.fs.pipe_file((folder / "release.json").path, text.encode())
     assert archive.releases(SOURCE) == [stored]
     assert archive.newest(SOURCE) == stored
 
@@ -281,12 +283,12 @@ def test_a_killed_store_leaves_nothing_that_counts(
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a killed process cleans nothing up
         if moment == "while files are put":
             patch.setattr(shutil, "move", killed)
-            patch.setattr(type(archive.root.fs), "put_file", killed)
+            patch.setattr(archive.root.fs, "put_file", killed)
         elif moment == "before release.json":
             patch.setattr(module, "to_json", killed)
         else:
             patch.setattr(Path, "rename", killed)
-            patch.setattr(type(archive.root.fs), "pipe_file", killed)
+            patch.setattr(archive.root.fs, "pipe_file", killed)
         with pytest.raises(Killed):
             store(archive, {"main.csv": b"b"}, NOON + timedelta(days=1))
     assert archive.releases(SOURCE) == [first]
@@ -311,8 +313,8 @@ def test_sweep_removes_what_is_older_than_a_day(folder_archive: Archive) -> None
     )
 
 
-def test_sweep_removes_half_put_releases_from_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
-    archive = Archive(UPath(f"memory://{uuid.uuid4().hex}"))
+@pytest.mark.parametrize("archive", ["memory://", "s3://"], indirect=True)
+def test_sweep_removes_half_put_releases_from_a_bucket(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = store(archive, {"main.csv": b"a"})
     half = archive.root / SOURCE / "20270101T000000Z-aaaaaaaaaaaa"
     archive.root.fs.pipe_file((half / "main.csv").path, b"x")
