@@ -78,10 +78,10 @@ def judged(
         return Verdict(FOREIGN, f"{type(error).__name__}: {str(error)[:300]}")
     if mutation.means == "other":
         return Verdict(RIGHT)
-    if mutation.means == "another":
-        return Verdict(SILENT, f"loaded as if it were the file: {rows.frame.height} rows, {rows.refused} refused")
     said = list(_said(table, expected, rows))
     found = _Difference(table, expected.frame, rows.frame)
+    if mutation.means == "another" and (found.wrong() or not said):
+        return Verdict(SILENT, f"loaded as if it were the file: {rows.frame.height} rows, {rows.refused} refused")
     if (
         row_by_row
         and mutation.means != "said"
