@@ -146,6 +146,11 @@ def _at_most(length: int) -> dict[str, Normaliser]:
 
 
 _UNDAMAGED: dict[str, Normaliser] = {"undamaged_text": lambda value: ~value.str.contains(normalise.GARBLED)}
+_SOUND: dict[str, Normaliser] = {
+    "no_error_of_a_spreadsheet": lambda value: ~value.str.contains(normalise.SPREADSHEET_ERROR),
+    **_UNDAMAGED,
+}
+"""What is expected of texts that have no pattern."""
 
 
 def text(description: str, *, length: int | None = None, key: bool = False, required: bool = False, **rest: Any) -> Any:
@@ -155,8 +160,7 @@ def text(description: str, *, length: int | None = None, key: bool = False, requ
     """
     checks: dict[str, Normaliser] = dict(rest.pop("check", {}))
     if "pattern" not in rest:
-        checks["no_error_of_a_spreadsheet"] = lambda value: ~value.str.contains(normalise.SPREADSHEET_ERROR)
-        checks |= _UNDAMAGED
+        checks |= _SOUND
     if length is not None:
         checks |= _at_most(length)
     sql = "text" if length is None else f"character varying({length})"
@@ -215,7 +219,7 @@ def texts(
         pattern: a regular expression that every element matches.
     """
     sql = "text[]" if length is None else f"character varying({length})[]"
-    checks = _UNDAMAGED | (_at_most(length) if length is not None else {})
+    checks = (_SOUND if pattern is None else _UNDAMAGED) | (_at_most(length) if length is not None else {})
     element = dy.String(min_length=1, regex=pattern, check=checks)
     return _column(partial(dy.List, element), description, sql, key=False, required=required, **rest)
 

@@ -26,7 +26,7 @@ NULL; and whatever is not as before is said.
 ``said``: values may be others, too, if that is said.
 ``less``: cells are empty that were not.
 ``fewer``: rows are gone.
-``another``: it is another file, which must be refused.
+``another``: it is another file, which must be refused; if it has all columns, that rows are gone must be said.
 ``other``: nobody can tell; only exceptions and texts are judged.
 """
 

@@ -36,8 +36,10 @@ WHOLE = re.compile(
 OF_A_LIBRARY = re.compile(r"Traceback|You might want to try|pyo3|ColumnNotFoundError|SchemaError|ShapeError")
 
 CODE = "^[0-9][0-9AB][0-9]+[A-Z]?$"
+"""A column of texts that all look so is one of codes: no other text may be in it."""
+
 YEAR = "^(19|20)[0-9]{2}$"
-"""A column whose values all look like codes, and not like years, is one of codes: no other text may be in it."""
+"""A column of texts that all look so is free text about years, which are published as they are written."""
 
 WORD = r"[\p{L}0-9]+"
 
@@ -76,10 +78,10 @@ def judged(
         return Verdict(FOREIGN, f"{type(error).__name__}: {str(error)[:300]}")
     if mutation.means == "other":
         return Verdict(RIGHT)
-    if mutation.means == "another":
-        return Verdict(SILENT, f"loaded as if it were the file: {rows.frame.height} rows, {rows.refused} refused")
     said = list(_said(table, expected, rows))
     found = _Difference(table, expected.frame, rows.frame)
+    if mutation.means == "another" and (found.wrong() or not said):
+        return Verdict(SILENT, f"loaded as if it were the file: {rows.frame.height} rows, {rows.refused} refused")
     if (
         row_by_row
         and mutation.means != "said"
@@ -146,8 +148,13 @@ class _Difference:
         self._table = table
         self._new = actual.join(expected, on=table.key, how="anti", nulls_equal=True)
         self._missing = expected.join(actual, on=table.key, how="anti", nulls_equal=True)
-        self._both = expected.join(actual, on=table.key, suffix="_actual", nulls_equal=True)
-        self._codes = _codes(expected)
+        self._codes, self._years = _all_alike(expected, CODE), _all_alike(expected, YEAR)
+        both = expected.join(actual, on=table.key, suffix="_actual", nulls_equal=True)
+        free = {name: kind for name, kind in expected.schema.items() if name not in table.key and self._is_free(name)}
+        shows = (_is_marked(f"{name}_actual", kind) & ~_is_marked(name, kind) for name, kind in free.items())
+        self._both = both.filter(
+            ~pl.any_horizontal(False, *shows)
+        )  # a row that shows what is in the file hides nothing
 
     def wrong(self, may_lack_words: bool = False) -> str:
         """The first value that is another one, or key that is new.
@@ -182,7 +189,7 @@ class _Difference:
         }
         declared = specs(self._table.contract)
         for name, spec in declared.items():
-            if is_null and (spec.optional or spec.may_be_empty):
+            if (is_null and (spec.optional or spec.may_be_empty)) or name in self._years:
                 differs.pop(name, None)
         counts = self._both.select(is_other.sum().alias(name) for name, is_other in differs.items())
         for name in counts.columns:
@@ -195,8 +202,6 @@ class _Difference:
         differs = (now.is_null() if is_null else now.is_not_null()) & pl.col(name).ne_missing(now)
         if kind.is_float():
             differs &= ((pl.col(name) - now).abs() > NOISE * now.abs()).fill_null(True)
-        if not is_null and self._is_free(name):
-            differs &= ~_is_marked(f"{name}_actual", kind)
         if may_lack_words and kind == pl.String:
             words, before = (pl.col(text).str.extract_all(WORD) for text in (f"{name}_actual", name))
             differs &= words.list.set_difference(before).list.len() > 0
@@ -207,13 +212,13 @@ class _Difference:
         return self._missing.schema[name] in (pl.String, pl.List(pl.String)) and name not in self._codes
 
 
-def _codes(rows: pl.DataFrame) -> list[str]:
+def _all_alike(rows: pl.DataFrame, form: str) -> list[str]:
+    """The columns of text whose values all have this form."""
     texts = {name: rows[name].drop_nulls() for name, kind in rows.schema.items() if kind == pl.String}
-    are_codes = {name: values.str.contains(CODE) & ~values.str.contains(YEAR) for name, values in texts.items()}
-    return [name for name, is_code in are_codes.items() if is_code.any() and is_code.all()]
+    return [name for name, values in texts.items() if len(values) and values.str.contains(form).all()]
 
 
 def _is_marked(name: str, kind: pl.DataType | None = None) -> pl.Expr:
     """Whether the cell has a text that the mutation has put there."""
-    text = pl.col(name).list.join(" ", ignore_nulls=True) if isinstance(kind, pl.List) else pl.col(name)
-    return text.str.contains_any(list(MARKS)).fill_null(False)
+    text = pl.col(name).list.join("; ", ignore_nulls=True) if isinstance(kind, pl.List) else pl.col(name)
+    return text.str.contains(rf"(^|\W)({'|'.join(map(re.escape, MARKS))})($|\W)").fill_null(False)

@@ -71,6 +71,13 @@ def test_canonical_labels_stay_and_differ() -> None:
     assert len(set(specialites.LABELS)) == len(specialites.LABELS)
 
 
+@pytest.mark.parametrize("table", [FIRST, SECOND])
+def test_an_error_of_a_spreadsheet_is_no_course(table: str, tmp_path: Path) -> None:
+    result = made(table, [site("AF.1", "#REF!", "0010072Y", "Lycée international")], tmp_path)
+    assert result.frame.is_empty()
+    assert "#REF!" in result.refused["reasons"][0][0]
+
+
 def test_the_list_is_split_and_labelled(tmp_path: Path) -> None:
     result = made(
         FIRST,
