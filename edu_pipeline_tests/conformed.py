@@ -19,10 +19,11 @@ from edu_pipeline.table import Table
 
 @dataclass(frozen=True)
 class Conformed:
-    """The good rows and the refused rows, as in ``loading.conform.Conformed``."""
+    """The good rows and the refused rows, as in ``loading.conform.Conformed``, and what became of the files' rows."""
 
     frame: pl.DataFrame
     refused: pl.DataFrame
+    balance: Balance
 
 
 def transformed(table: Table, inputs: Mapping[str, pl.LazyFrame | Parts | None]) -> Conformed:
@@ -49,4 +50,4 @@ def conform(produced: pl.LazyFrame, table: Table, balance: Balance | None = None
         frame = result.frame.collect()
         assert frame.height == result.rows
         balance.settle(result)
-        return Conformed(frame, result.refused)
+        return Conformed(frame, result.refused, balance)

@@ -21,7 +21,8 @@ CLIENTS = {"aiobotocore", "aiohttp", "botocore"}
 
 def without_cache(root: UPath) -> UPath:
     """The same place, whose listings are asked for each time: other machines write there too."""
-    return UPath(str(root), **{**root.storage_options, "use_listings_cache": False})
+    place: UPath = UPath(str(root), **{**root.storage_options, "use_listings_cache": False})
+    return place
 
 
 def put(path: Path, target: UPath, size: int) -> None:

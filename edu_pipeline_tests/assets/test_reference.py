@@ -17,7 +17,7 @@ from edu_pipeline.catalogue import File
 from edu_pipeline.table import RELEASE, tables
 from edu_pipeline.vocabulary import regions
 from edu_pipeline_tests.assets.inputs import taken_in
-from edu_pipeline_tests.conformed import conform
+from edu_pipeline_tests.conformed import conform, transformed
 from edu_pipeline_tests.real_files import made_from, produced, real_file, upstream
 
 CHANGE = ("code_ancien", "code_commune", "date_effet", "nature", "part")
@@ -212,6 +212,15 @@ def test_a_wrong_day_hides_no_movement(wrong: str) -> None:
     assert "01902 / 01001 / 00/13/2025" in result.refused["key"].to_list(), (
         "a movement without a day is refused, not left out"
     )
+
+
+def test_a_code_that_cannot_be_read_makes_no_former_commune() -> None:
+    """The list of communes has 01025 as a commune and as a commune déléguée of it; a spreadsheet lost the former."""
+    cog = cog_rows("2025", ("COM", "#REF!", ""), ("COMD", "01025", "01025"), ("COMD", "01144", "01025"))
+    inputs = {"insee_table_passage": passage_rows(("26158", "26091", "2016-01-01", "f", "1.0")), "insee_cog": cog}
+    result = transformed(tables()["passage_communes"], inputs)
+    assert sorted(result.frame["code_ancien"]) == ["01144", "26158"]
+    assert result.balance.files["insee_cog"]["unknown word in com"] == 1
 
 
 def test_a_refused_change_does_not_come_back_from_the_list() -> None:

@@ -8,6 +8,7 @@ import datetime
 import polars as pl
 
 from edu_pipeline import contracts as c
+from edu_pipeline.accounts import UNKNOWN_WORD
 from edu_pipeline.flow import SAME_ROW, fall_back, keep, keep_words, look_up, pick
 from edu_pipeline.table import RELEASE, table
 
@@ -118,6 +119,7 @@ def passage_communes(
     movements = NO_MOVEMENTS if insee_cog__mouvements is None else insee_cog__mouvements
     for end in ("typecom_av", "typecom_ap"):
         movements = keep_words(movements, end, ["COM"], NO_COMMUNE, "about a commune déléguée or associée")
+    cog = keep(cog, pl.col("com").str.contains(c.COMMUNE), f"{UNKNOWN_WORD} in com")
     former = keep_words(cog, "typecom", FORMER, "^(COM|ARM)$", "in force")
     listed = _newest(cog).filter(pl.col("typecom").is_in(IN_FORCE)).select(code_ancien="com").unique().collect().lazy()
     in_force = pl.concat([listed, communes.select(code_ancien="code_commune")])
@@ -246,6 +248,7 @@ def _former(cog: pl.LazyFrame) -> pl.LazyFrame:
 def _without_own_code(former: pl.LazyFrame, listed: pl.LazyFrame) -> pl.LazyFrame:
     """Those whose code is not that of a commune in force."""
     has_own_code = pl.col("com").is_in(listed.collect()["code_ancien"].implode())
+    has_own_code |= (pl.col("com") == pl.col("comparent")).fill_null(False)
     return keep(former, ~has_own_code, "its code is that of a commune in force")
 
 
