@@ -11,6 +11,8 @@ Dagster may change these without notice. ``pyproject.toml`` therefore pins its v
 - ``ActiveExecution``: which steps may start now, which are skipped or retried. The public ``dg.in_process_executor``
   uses it too, but runs one step at a time and cannot be extended.
 - ``step_events``: runs one step. Only executors do that, and Dagster exports no class to build one from.
+- ``StepDelegatingExecutor``, ``StepHandler``: what Dagster's own executors for clusters are made of. ``execute_step``
+  does what its command `dagster api execute_step` does, in a process that has loaded the definitions already.
 - ``CheckRunHealthResult``, ``WorkerStatus``: what a run launcher answers to Dagster's run monitoring. Launchers may be
   subclassed (``dg.DefaultRunLauncher``), but these two types are not exported.
 - ``WorkspaceProcessContext``, ``WorkspaceFileTarget``: what the web server is made from. Its own program,
@@ -31,6 +33,7 @@ from threading import Thread
 from typing import Any, cast
 
 import dagster as dg
+from dagster._cli.api import _execute_step_command_body as step_command
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import ExecuteRunWithPlanIterable, execute_run
 from dagster._core.execution.context.system import PlanExecutionContext, PlanOrchestrationContext
@@ -40,28 +43,43 @@ from dagster._core.execution.plan.execute_plan import dagster_event_sequence_for
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
+from dagster._core.executor.step_delegating import (
+    CheckStepHealthResult,
+    StepDelegatingExecutor,
+    StepHandler,
+    StepHandlerContext,
+)
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._grpc.types import ExecuteStepArgs
+from dagster._serdes import deserialize_value, serialize_value
 from dagster_postgres import DagsterPostgresStorage
 
 __all__ = [
     "ActiveExecution",
     "CheckRunHealthResult",
+    "CheckStepHealthResult",
     "ExecutionPlan",
     "PlanExecutionContext",
     "PlanOrchestrationContext",
     "RetryMode",
+    "StepDelegatingExecutor",
+    "StepHandler",
+    "StepHandlerContext",
     "WorkerStatus",
     "active_execution",
     "captured_logs",
     "events_connection",
+    "execute_step",
     "plan_events",
     "raise_in_thread",
     "reuse_connections",
     "run_job",
+    "step_attempt",
     "step_events",
     "ticks_connection",
+    "whole_step",
     "workspace_process",
 ]
 
@@ -155,6 +173,45 @@ def active_execution(
         ) as execution,
     ):
         yield execution
+
+
+ENDS = {
+    dg.DagsterEventType.STEP_SUCCESS,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.STEP_UP_FOR_RETRY,
+}
+"""What ends an attempt of a step."""
+
+
+def whole_step(context: StepHandlerContext) -> str:
+    """All that another process needs to execute a step, as text."""
+    return serialize_value(context.execute_step_args)
+
+
+def step_attempt(context: StepHandlerContext) -> tuple[str, int]:
+    """The step that is to be executed, and how often it was tried before."""
+    return _attempt(context.execute_step_args)
+
+
+def execute_step(text: str, instance: dg.DagsterInstance) -> None:
+    """Execute a step here, unless its attempt has ended already: whoever executed it died only after that.
+
+    Args:
+        text: from ``whole_step``.
+        instance: to which its events are reported; the run's own process reads them there.
+    """
+    args = deserialize_value(text, ExecuteStepArgs)
+    key, attempt = _attempt(args)
+    ends = [log for log in instance.all_logs(args.run_id, of_type=ENDS) if log.step_key == key]
+    run = instance.get_run_by_id(args.run_id)
+    if run is not None and len(ends) <= attempt:
+        for _ in step_command(args, instance, run):
+            pass
+
+
+def _attempt(args: ExecuteStepArgs) -> tuple[str, int]:
+    (key,) = args.step_keys_to_execute or ()
+    return key, args.known_state.get_retry_state().get_attempt_count(key) if args.known_state else 0
 
 
 def reuse_connections(storage: DagsterPostgresStorage, statement_seconds: int) -> None:

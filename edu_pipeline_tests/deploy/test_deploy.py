@@ -11,13 +11,12 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from typing import Any
 
 import dagster as dg
 import pytest
 import yaml
-from dagster._cli import create_dagster_cli
-from dagster._daemon.cli import create_dagster_daemon_cli
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from typer.main import get_command
@@ -31,11 +30,7 @@ from edu_pipeline.settings import PROJECT, Settings
 
 DEPLOY = PROJECT / "deploy"
 FILES = ["Dockerfile", "compose.yaml", "values.yaml"]
-PROGRAMS = {
-    "edu-pipeline": lambda: get_command(app),
-    "dagster": create_dagster_cli,
-    "dagster-daemon": create_dagster_daemon_cli,
-}
+PROGRAMS = {"edu-pipeline", "dagster", "dagster-daemon"}
 OUTSIDE = {"pg_isready"}
 """Programs of other images."""
 
@@ -83,6 +78,14 @@ def commands(services: dict[str, Any]) -> Iterator[list[str]]:
     yield from (yaml.safe_load(arguments) for name, arguments in instructions() if name == "CMD")
 
 
+def program(name: str) -> Any:
+    """The commands of an installed program."""
+    if name == "edu-pipeline":
+        return get_command(app)
+    (entry,) = entry_points(group="console_scripts", name=name)
+    return importlib.import_module(entry.load().__module__).cli
+
+
 def understood(command: Any, words: list[str]) -> bool:
     """Whether a program made with click, or with Typer's own copy of it, has these commands and options."""
     while hasattr(command, "commands") and words != ["--help"]:
@@ -102,16 +105,16 @@ def test_every_setting_exists(name: str) -> None:
 
 def test_every_command_exists(services: dict[str, Any], deployment: dict[str, Any]) -> None:
     start = ["dagster", "code-server", "start", "--port", str(deployment["port"]), *deployment["codeServerArgs"]]
-    for program, *words in [*commands(services), start]:
-        if program in PROGRAMS:
-            assert understood(PROGRAMS[program](), words), [program, *words]
+    for name, *words in [*commands(services), start]:
+        if name in PROGRAMS:
+            assert understood(program(name), words), [name, *words]
         elif words[:1] == ["-m"]:
             assert importlib.util.find_spec(words[1]) and words[1] == webserver.__name__
             webserver.parser().parse_args(words[2:])
         elif words[:1] == ["-c"]:
-            compile(words[1], program, "exec")
+            compile(words[1], name, "exec")
         else:
-            assert program in OUTSIDE
+            assert name in OUTSIDE
 
 
 @pytest.mark.parametrize("words", [["helth"], ["health", "--loud"], ["db", "begin"]])

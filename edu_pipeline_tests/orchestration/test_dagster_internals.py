@@ -36,12 +36,18 @@ ADAPT = "Adapt edu_pipeline/orchestration/dagster_internals.py, or pin the previ
 
 ACTIVE = "dagster._core.execution.plan.active:ActiveExecution"
 CONTEXT = "dagster._core.execution.context.system"
+DELEGATING = "dagster._core.executor.step_delegating"
 LOGS = "dagster._core.storage.compute_log_manager:ComputeLogManager"
 PLAN = "dagster._core.execution.plan"
 POSTGRES = "dagster_postgres.storage:Postgres"
 WORKSPACE = "dagster._core.workspace"
 
 BY_POSITION = {
+    "dagster._cli.api:_execute_step_command_body": "args instance dagster_run",
+    "dagster._serdes:deserialize_value": "val as_type",
+    "dagster._serdes:serialize_value": "val",
+    f"{DELEGATING}:CheckStepHealthResult.unhealthy": "reason",
+    f"{DELEGATING}:StepDelegatingExecutor.__init__": "self step_handler",
     "dagster._core.definitions.job_base:InMemoryJob": "job_def",
     "dagster._core.execution.api:execute_run": "job dagster_run instance raise_on_error",
     "dagster._core.execution.api:ExecuteRunWithPlanIterable": "execution_plan iterator execution_context_manager",
@@ -73,6 +79,8 @@ BY_POSITION = {
 """What is called, and the parameters that are passed by position."""
 
 BY_NAME = {
+    f"{DELEGATING}:StepDelegatingExecutor.__init__": "retries sleep_seconds check_step_health_interval_seconds",
+    "dagster:DagsterInstance.all_logs": "of_type",
     "dagster._core.execution.context_creation_job:PlanExecutionContextManager": "job retry_mode execution_plan "
     "run_config dagster_run instance raise_on_error output_capture",
     "dagster_webserver.app:create_app_from_workspace_process_context": "live_data_poll_rate",
@@ -86,6 +94,10 @@ BY_NAME = {
 """What is called, and the parameters that are passed by name."""
 
 MEMBERS = {
+    "dagster._grpc.types:ExecuteStepArgs": "known_state run_id step_keys_to_execute",
+    f"{DELEGATING}:StepHandler": "check_step_health launch_step name terminate_step",
+    f"{DELEGATING}:StepHandlerContext": "dagster_run execute_step_args step_tags",
+    f"{DELEGATING}:CheckStepHealthResult": "healthy",
     "dagster._core.execution.retries:RetryMode": "ENABLED",
     "dagster._core.launcher.base:WorkerStatus": "NOT_FOUND RUNNING",
     f"{CONTEXT}:PlanExecutionContext": "dagster_run instance retry_mode run_id",

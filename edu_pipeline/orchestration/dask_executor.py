@@ -1,0 +1,137 @@
+"""An executor whose steps run on the workers of a Dask cluster, on as many machines as it has.
+
+Belongs here: giving steps to the cluster, and executing one on a worker. Does not belong here: in which order they run
+and when one is retried (Dagster), which executor runs the jobs (``executors.py``).
+
+dagster-dask has an executor too. It retries no step that asks for it, runs the steps after one that has failed, and
+expects the folders of the process that started the run on every worker. Here a worker needs the same settings, the
+database and the archive, and nothing else.
+
+The scheduler is the one that ``DASK_SCHEDULER_ADDRESS`` names, Dask's own setting. If a worker dies, Dask gives its
+step to another one, several times (``distributed.scheduler.allowed-failures``); then the step fails. A load is one
+transaction, so nothing is left of the first try.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import dagster as dg
+from dask import config
+from distributed import Client, Future
+
+from edu_pipeline.errors import SettingInvalid
+from edu_pipeline.orchestration.dagster_internals import (
+    CheckStepHealthResult,
+    RetryMode,
+    StepDelegatingExecutor,
+    StepHandler,
+    StepHandlerContext,
+    execute_step,
+    step_attempt,
+    whole_step,
+)
+from edu_pipeline.orchestration.home import home
+from edu_pipeline.settings import settings
+
+POLL_SECONDS = 0.25
+"""Between two looks at the events that the workers have reported."""
+
+HEALTH_SECONDS = 5
+"""Between two looks at whether the cluster has given up a step."""
+
+
+@dg.executor(name="dask", requirements=dg.multiple_process_executor_requirements())
+def dask_executor(_: dg.InitExecutorContext) -> dg.Executor:
+    """Every step on a worker of the cluster; as many at a time as it has threads.
+
+    Raises:
+        SettingInvalid: no scheduler is named.
+    """
+    return StepDelegatingExecutor(
+        DaskSteps(scheduler_address()),
+        retries=RetryMode.ENABLED,
+        sleep_seconds=POLL_SECONDS,
+        check_step_health_interval_seconds=HEALTH_SECONDS,
+    )
+
+
+def scheduler_address() -> str:
+    """The address of the scheduler, from Dask's own configuration.
+
+    Raises:
+        SettingInvalid: no scheduler is named.
+    """
+    address = config.get("scheduler-address", None)
+    if not address:
+        raise SettingInvalid(
+            "DASK_SCHEDULER_ADDRESS",
+            "expected the address of a Dask scheduler, such as tcp://10.0.0.1:8786, found none.",
+            "Set it where runs start, or set EDU_EXECUTOR to in_process.",
+        )
+    return str(address)
+
+
+class DaskSteps(StepHandler):
+    """The steps of a run that are on the cluster.
+
+    Args:
+        address: the scheduler's.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._client: Client | None = None
+        self._futures: dict[str, Future] = {}
+
+    @property
+    def name(self) -> str:
+        """What Dagster calls it."""
+        return "dask"
+
+    def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
+        """Give a step to the cluster."""
+        if self._client is None:
+            self._client = Client(self._address, name="edu_pipeline")
+        key, attempt = step_attempt(step_handler_context)
+        self._futures[key] = self._client.submit(
+            run_step,
+            whole_step(step_handler_context),
+            key=f"{key}-{attempt}-{step_handler_context.dagster_run.run_id}",
+            priority=int(step_handler_context.step_tags[key].get("dagster/priority", 0)),
+            pure=False,
+        )
+        return iter(())
+
+    def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
+        """Whether the cluster still has a step, or has ended it as it should."""
+        future = self._futures[step_attempt(step_handler_context)[0]]
+        if future.status in ("pending", "finished"):
+            return CheckStepHealthResult.healthy()
+        found = future.exception() if future.status == "error" else f"the cluster has {future.status} it"
+        return CheckStepHealthResult.unhealthy(
+            f"{type(found).__name__}: {found}" if future.status == "error" else found
+        )
+
+    def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
+        """Take a step from the cluster, if no worker has begun it; one that has been begun is finished."""
+        self._futures[step_attempt(step_handler_context)[0]].cancel()
+        return iter(())
+
+
+def run_step(text: str) -> None:
+    """Execute a step, on a worker.
+
+    Raises:
+        SettingInvalid: this worker has other settings than the process that started the run.
+    """
+    if settings().executor != "dask":
+        raise SettingInvalid(
+            "EDU_EXECUTOR",
+            f"expected 'dask' on a worker too, found {settings().executor!r}.",
+            "Give every worker the settings of the process that starts runs, and start it again.",
+        )
+    os.environ.setdefault("DAGSTER_HOME", home(settings()))
+    with dg.DagsterInstance.get() as instance:
+        execute_step(text, instance)

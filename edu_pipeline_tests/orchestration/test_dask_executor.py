@@ -1,0 +1,132 @@
+"""Rebuilds on a Dask cluster: two workers that share nothing but the database and a bucket, one of which is killed.
+
+Belongs here: what only several machines can do wrong. Does not belong here: what a step does.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import psycopg
+import pytest
+from dask import config
+from distributed import Client, LocalCluster
+from upath import UPath
+
+from edu_pipeline.catalogue import catalogue
+from edu_pipeline.database.checksum import checksums
+from edu_pipeline.database.cluster import Cluster
+from edu_pipeline.database.connection import Database
+from edu_pipeline.errors import SettingInvalid
+from edu_pipeline.orchestration.dask_executor import run_step, scheduler_address
+from edu_pipeline.settings import settings
+from edu_pipeline.sources.archive import Archive
+from edu_pipeline.sources.fetch import fetch_if_any
+from edu_pipeline.table import tables
+from edu_pipeline_tests.operations.generations import LIVE, LOADED, publish
+from edu_pipeline_tests.operations.waits import wait_until
+from edu_pipeline_tests.servers import new_database
+from edu_pipeline_tests.stand_in import StandIn
+
+REBUILD = [sys.executable, "-m", "edu_pipeline_tests.orchestration.small_rebuild"]
+WORKER = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--no-dashboard", "--nthreads", "1"]
+
+LOADING = "SELECT count(*) FROM pg_locks WHERE relation = 'edu_pipeline.loads'::regclass AND NOT granted"
+"""How many sessions wait to write their load into the ledger."""
+
+STEPS = """
+    SELECT step_key FROM dagster.event_logs WHERE dagster_event_type = %s AND run_id = (
+        SELECT run_id FROM dagster.runs ORDER BY id DESC LIMIT 1
+    )
+"""
+"""The steps of the last run that reported an event, once for each report."""
+
+
+@pytest.fixture
+def bucket_archive(bucket: str, tmp_path: Path, database: Database) -> str:
+    """The URL of an archive that has what the small rebuild reads."""
+    stand_in = StandIn(tmp_path / "upstream", Archive(UPath(bucket)), database)
+    publish(stand_in, 1)
+    for source in {source for name in LOADED for source in tables()[name].sources}:
+        fetch_if_any(catalogue()[source], stand_in.archive, str(stand_in.folder))
+    return bucket
+
+
+def machine(folder: Path, database: Database, archive: str, executor: str, **more: str) -> dict[str, str]:
+    """The environment of a process with a home and a folder for temporary files of its own, and no publisher."""
+    for name in ("home", "tmp"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    places = {"EDU_HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
+    own = {"EDU_DATABASE_URL": database.url, "EDU_ARCHIVE": archive, "EDU_EXECUTOR": executor}
+    left_out = {"EDU_UPSTREAM", "DAGSTER_HOME"}
+    return {name: text for name, text in os.environ.items() if name not in left_out} | places | own | more
+
+
+@contextmanager
+def workers(*environments: dict[str, str]) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """The address of a scheduler, and a worker in each of the environments."""
+    with LocalCluster(n_workers=0, dashboard_address=None, host="127.0.0.1") as scheduler:
+        address = scheduler.scheduler_address
+        processes = [subprocess.Popen([*WORKER, address], env=environment) for environment in environments]
+        try:
+            with Client(address) as client:
+                client.wait_for_workers(len(processes), timeout=300)
+            yield address, processes
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def steps(database: Database, kind: dg.DagsterEventType) -> list[str]:
+    with psycopg.connect(database.url) as connection:
+        return sorted(str(key) for (key,) in connection.execute(STEPS, [kind.value]))
+
+
+def test_rebuilds_on_two_machines(
+    cluster: Cluster, template: str, database: Database, bucket_archive: str, tmp_path: Path
+) -> None:
+    """The second time, two loads are held up as they write into the ledger, and the worker of one of them is killed."""
+    with new_database(cluster, template) as name:
+        other = Database(cluster.url(name), LIVE)
+        subprocess.run(REBUILD, env=machine(tmp_path / "one", other, bucket_archive, "in_process"), check=True)
+        in_one_process, all_steps = checksums(other), steps(other, dg.DagsterEventType.STEP_SUCCESS)
+    folders = [tmp_path / "worker-0", tmp_path / "worker-1"]
+    environments = [machine(folder, database, bucket_archive, "dask") for folder in folders]
+    with workers(*environments) as (address, processes):
+        here = machine(tmp_path / "run", database, bucket_archive, "dask", DASK_SCHEDULER_ADDRESS=address)
+        subprocess.run(REBUILD, env=here, check=True)
+        assert checksums(database) == in_one_process
+        assert steps(database, dg.DagsterEventType.STEP_START) == all_steps
+        with psycopg.connect(database.url) as blocking, psycopg.connect(database.url, autocommit=True) as watching:
+            blocking.execute("LOCK TABLE edu_pipeline.loads IN SHARE MODE")
+            run = subprocess.Popen(REBUILD, env=here)
+            wait_until(lambda: watching.execute(LOADING).fetchone() == (2,), "two loads", lambda: run.poll() is None)
+            processes[0].kill()
+            processes[0].wait()
+            blocking.rollback()
+        assert run.wait() == 0
+    starts = steps(database, dg.DagsterEventType.STEP_START)
+    assert len(starts) > len(set(starts)), "a step has started again"
+    assert steps(database, dg.DagsterEventType.STEP_SUCCESS) == all_steps
+    assert checksums(database) == in_one_process
+
+
+def test_a_cluster_needs_an_address() -> None:
+    with config.set({"scheduler-address": None}), pytest.raises(SettingInvalid, match="DASK_SCHEDULER_ADDRESS: expec"):
+        scheduler_address()
+    with config.set({"scheduler-address": "tcp://10.0.0.1:8786"}):
+        assert scheduler_address() == "tcp://10.0.0.1:8786"
+
+
+def test_a_worker_needs_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDU_EXECUTOR", "in_process")
+    settings.cache_clear()
+    with pytest.raises(SettingInvalid, match="EDU_EXECUTOR: expected 'dask' on a worker too, found 'in_process'"):
+        run_step("")
