@@ -32,6 +32,7 @@ CLUSTER = "EDU_TESTS_CLUSTER"
 LONGEST = (
     "test_zero_impact.py",
     "test_rebuild.py",
+    "test_dask_executor.py",
     "test_ui.py",
     "test_end_to_end.py",
     "test_rebuild_guide.py",

@@ -79,7 +79,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @cache
 def files() -> list[str]:
     """Every file of the checkout that a text can refer to, by its path."""
-    folders = ("edu_pipeline", "edu_pipeline_tests", "docs", "bench", "fuzz", "scripts")
+    folders = ("edu_pipeline", "edu_pipeline_tests", "deploy", "docs", "bench", "fuzz", "scripts")
     below = (path for folder in folders for path in (PROJECT / folder).rglob("*.*"))
     return [f"/{path.relative_to(PROJECT)}" for path in [*PROJECT.glob("*.*"), *below]]
 
