@@ -31,6 +31,7 @@ CLUSTER = "EDU_TESTS_CLUSTER"
 LONGEST = (
     "test_zero_impact.py",
     "test_rebuild.py",
+    "test_torture.py",
     "test_ui.py",
     "test_end_to_end.py",
     "test_rebuild_guide.py",
