@@ -104,7 +104,7 @@ def _closing(answer: Answer, length: int) -> dict[str, str]:
 
 
 def _sent(pieces: Callable[[bytes], Iterator[bytes]], loads: bool = False, times: int = 10**6) -> Fault:
-    """The file in pieces, without its length, for the first so many requests, of which one asks for the headers only."""
+    """The file in pieces, without its length, for the first so many requests; one of them asks for the headers only."""
 
     def alter(answer: Answer, request: int) -> Answer:
         headers = _without_length(answer)
