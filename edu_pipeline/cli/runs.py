@@ -193,11 +193,11 @@ def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
             yield instance
     except sqlalchemy.exc.OperationalError as error:
         is_full = getattr(error.orig, "pgcode", None) == DISK_FULL
+        remedy = "Free some space" if is_full else "Start the server"
         raise (DiskFull if is_full else DatabaseUnreachable)(
             "Dagster's storage",
             f"expected an answer throughout, found: {str(error.orig).strip()}.",
-            f"What was not complete was rolled back. {'Free some' if is_full else 'Start the server'}; then run the same "
-            "command again.",
+            f"What was not complete was rolled back. {remedy}; then run the same command again.",
         ) from error
 
 
