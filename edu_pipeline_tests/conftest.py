@@ -33,6 +33,7 @@ LONGEST = (
     "test_zero_impact.py",
     "test_rebuild.py",
     "test_dask_executor.py",
+    "test_torture.py",
     "test_ui.py",
     "test_end_to_end.py",
     "test_rebuild_guide.py",

@@ -18,7 +18,7 @@ from torture.ground import Ground, ground, scratch
 from torture.kills import Killer
 from torture.reader import Reader, distribution
 
-SOME_FAULTS = ["a network that drops, twice", "a tenth of the rows"]
+SOME_FAULTS = ["another delimiter", "a tenth of the rows"]
 
 
 @pytest.fixture(scope="module")

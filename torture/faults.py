@@ -104,7 +104,7 @@ def _closing(answer: Answer, length: int) -> dict[str, str]:
 
 
 def _sent(pieces: Callable[[bytes], Iterator[bytes]], loads: bool = False, times: int = 10**6) -> Fault:
-    """The file in pieces, without its length, for the first so many requests."""
+    """The file in pieces, without its length, for the first so many requests; one of them asks for the headers only."""
 
     def alter(answer: Answer, request: int) -> Answer:
         headers = _without_length(answer)
@@ -171,10 +171,10 @@ FAULTS: dict[str, Fault] = {
     "another delimiter": content(lambda text: text.replace(b",", b";"), loads=True),
     "changing while it is read": Fault(_changing, loads=True),
     "the same file as before, with another date": content(bytes, loads=True),
-    "a network that drops, twice": _sent(_dropping, loads=True, times=2),
+    "a network that drops, twice": _sent(_dropping, loads=True, times=3),
     "a network that drops": _sent(_dropping),
     "a network that crawls at 1 kB/s": _sent(_crawling, loads=True),
-    "a network that stops in mid-file, once": _sent(_stopping, loads=True, times=1),
+    "a network that stops in mid-file, once": _sent(_stopping, loads=True, times=2),
     "a network that crawls at 1 kB/s, with a large file": _sent(lambda body: _crawling(body * 1_000)),
     "a network that stops in mid-file": _sent(_stopping),
 }
@@ -264,6 +264,8 @@ def faults(ground: Ground, names: list[str]) -> Iterator[Outcome]:
         refresh()
         for name in names:
             yield _outcome(ground, server, hosts, mailbox, name, refresh)
+        worker.close()
+        worker.join()
 
 
 def _outcome(

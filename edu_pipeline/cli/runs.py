@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import sqlalchemy.exc
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -22,7 +23,7 @@ from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import check_current
 from edu_pipeline.database.views import views
 from edu_pipeline.definitions import defs
-from edu_pipeline.errors import EduError, SettingInvalid, StillRefused
+from edu_pipeline.errors import DatabaseUnreachable, DiskFull, EduError, SettingInvalid, StillRefused
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.load import Options
 from edu_pipeline.loading.plan import check_holds, sources_to_ask, stale
@@ -39,6 +40,9 @@ from edu_pipeline.resources import moment
 from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
+
+DISK_FULL = "53100"
+"""PostgreSQL's code for it."""
 
 
 def rebuild(
@@ -177,10 +181,24 @@ def _config(options: Options, **more: list[str]) -> dict[str, Any]:
 
 @contextmanager
 def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance, with the home that the settings give it."""
+    """Dagster's instance, with the home that the settings give it.
+
+    Raises:
+        DatabaseUnreachable: the server of Dagster's storage went away.
+        DiskFull: it has no space left.
+    """
     os.environ["DAGSTER_HOME"] = home(settings)
-    with dg.DagsterInstance.get() as instance:
-        yield instance
+    try:
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    except sqlalchemy.exc.OperationalError as error:
+        is_full = getattr(error.orig, "pgcode", None) == DISK_FULL
+        remedy = "Free some space" if is_full else "Start the server"
+        raise (DiskFull if is_full else DatabaseUnreachable)(
+            "Dagster's storage",
+            f"expected an answer throughout, found: {str(error.orig).strip()}.",
+            f"What was not complete was rolled back. {remedy}; then run the same command again.",
+        ) from error
 
 
 def _execute(

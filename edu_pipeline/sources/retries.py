@@ -98,6 +98,6 @@ def root_cause(error: BaseException) -> str:
     """The cause behind ``error``, whose own text would show the URL."""
     cause: BaseException | None = error
     while cause is not None:
-        error, cause = cause, cause.__cause__ or cause.__context__
+        error, cause = cause, cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     name = type(error).__name__
     return name if isinstance(error, requests.RequestException) else f"{name}: {error}"

@@ -186,19 +186,25 @@ def test_a_refused_connection_is_tried_again(policy: Policy, waits: list[float],
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "found"),
     [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nCOM;LIBELLE\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nc\r\nCOM;LIBELLE\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(BODY)[:30],
-        b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Encoding: gzip\r\n\r\nCOM;LIBELLE\n",
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nCOM;LIBELLE\n", "12 bytes read, 988 more expected"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nc\r\nCOM;LIBELLE\n\r\n",
+            "found ProtocolError: Response ended prematurely",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(BODY)[:30],
+            "970 more expected",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Encoding: gzip\r\n\r\nCOM;LIBELLE\n", "incorrect header"),
     ],
     ids=["content-length", "chunked", "encoded", "not gzip"],
 )
 def test_a_truncated_body_is_tried_again_and_leaves_nothing(
-    raw_server: Callable[[bytes], str], waits: list[float], into: Path, answer: bytes
+    raw_server: Callable[[bytes], str], waits: list[float], into: Path, answer: bytes, found: str
 ) -> None:
-    with pytest.raises(PublisherUnavailable):
+    with pytest.raises(PublisherUnavailable, match=found):
         get(into, Policy(mirror=raw_server(answer), sleep=waits.append))
     assert len(waits) == 4
     assert is_empty(into.parent)
