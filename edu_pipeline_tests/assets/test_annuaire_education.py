@@ -104,6 +104,7 @@ def test_an_address_has_no_repeated_and_no_empty_parts(tmp_path: Path) -> None:
             "0311131L": "LE BOURG;LE BOURG;81120 TERRE DE BANCALIE;81120;31483;Terre-de-Bancalié",
             "0301326D": "186  route DE GRENADE;BP 70083;31703 BLAGNAC CEDEX;31703;31483;Blagnac",
             "0350122T": ";;;;31483;",
+            "0590015W": "LE BOURG;;81120 TERRE DE BANCALIE;;31483;Terre-de-Bancalié",
         }.items()
     ]
     addresses = {uai: row["address"] for uai, row in by_uai(annuaire([HEADER_2024, *lines], tmp_path)).items()}
@@ -111,6 +112,7 @@ def test_an_address_has_no_repeated_and_no_empty_parts(tmp_path: Path) -> None:
         "0311131L": "LE BOURG, 81120 TERRE DE BANCALIE",
         "0301326D": "186 route DE GRENADE, BP 70083, 31703 BLAGNAC CEDEX",
         "0350122T": None,
+        "0590015W": "LE BOURG, 81120 TERRE DE BANCALIE",
     }
 
 

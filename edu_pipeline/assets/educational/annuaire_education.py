@@ -186,12 +186,17 @@ class AnnuaireEducation(c.Located):
 def annuaire_education(fr_en_annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
     """Put the address on one line; its third line is often already postal code and commune."""
     lines = [_with_zero(pl.col(f"adresse_{number}").str.replace_all(r"\s+", " ")) for number in (1, 2, 3)]
-    has_postal_line = pl.any_horizontal(line.str.starts_with(pl.col("code_postal")) for line in lines)
+    has_postal_line = pl.any_horizontal(map(_is_postal, lines))
     postal_line = pl.concat_str("code_postal", "nom_commune", separator=" ", ignore_nulls=True)
     address = pl.concat_list(*lines, pl.when(has_postal_line).then(None).otherwise(postal_line))
     return fr_en_annuaire_education.with_columns(
         address=address.list.drop_nulls().list.unique(maintain_order=True).list.join(", ").replace("", None)
     )
+
+
+def _is_postal(line: pl.Expr) -> pl.Expr:
+    """Whether a line begins with the postal code; with any, if the row has none of its own."""
+    return pl.coalesce(line.str.starts_with(pl.col("code_postal")), line.str.contains("^[0-9]{5} "))
 
 
 def _with_zero(line: pl.Expr) -> pl.Expr:
