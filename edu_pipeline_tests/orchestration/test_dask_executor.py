@@ -40,6 +40,9 @@ WORKER = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--
 LOADING = "SELECT count(*) FROM pg_locks WHERE relation = 'edu_pipeline.loads'::regclass AND NOT granted"
 """How many sessions wait to write their load into the ledger."""
 
+STARTED = "SELECT count(*) > %s FROM dagster.event_logs WHERE dagster_event_type = %s"
+"""Whether more steps have begun than so many, in all runs."""
+
 STEPS = """
     SELECT step_key FROM dagster.event_logs WHERE dagster_event_type = %s AND run_id = (
         SELECT run_id FROM dagster.runs ORDER BY id DESC LIMIT 1
@@ -115,8 +118,12 @@ def test_rebuilds_on_two_machines(
         assert checksums(database) == in_one_process
         assert steps(database, dg.DagsterEventType.STEP_START) == all_steps
         with psycopg.connect(database.url) as blocking, psycopg.connect(database.url, autocommit=True) as watching:
-            blocking.execute("LOCK TABLE edu_pipeline.loads IN SHARE MODE")
             run = subprocess.Popen(REBUILD, env=here)
+            values = [len(all_steps), dg.DagsterEventType.STEP_START.value]
+            wait_until(
+                lambda: watching.execute(STARTED, values).fetchone() == (True,), "a step", lambda: run.poll() is None
+            )
+            blocking.execute("LOCK TABLE edu_pipeline.loads IN SHARE MODE")
             wait_until(lambda: watching.execute(LOADING).fetchone() == (1,), "a load", lambda: run.poll() is None)
             kill_who_works(address, processes)
             blocking.rollback()
