@@ -7,7 +7,9 @@ import subprocess
 import sys
 import traceback
 
+
 import pytest
+from fsspec.registry import _registry
 
 from edu_pipeline.database.connection import target
 from edu_pipeline.errors import SettingInvalid
@@ -96,6 +98,8 @@ def test_no_representation_has_a_url(url: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_bucket_needs_the_package_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    for protocol in ("s3", "s3a"):  # fsspec keeps what another test has imported
+        monkeypatch.delitem(_registry, protocol, raising=False)
     monkeypatch.setenv("EDU_ARCHIVE", "s3://bucket/releases")
     with pytest.raises(SettingInvalid, match=r"EDU_ARCHIVE: expected a folder, .* found s3://: Install s3fs"):
         settings()
