@@ -7,7 +7,6 @@ import subprocess
 import sys
 import traceback
 
-
 import pytest
 from fsspec.registry import _registry
 
