@@ -14,11 +14,9 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from statistics import median
 
 from rich.console import Console
-from rich.table import Table
-from workbench import BIN, run, workbench
+from workbench import BIN, run, show_turns, workbench
 
 from edu_pipeline.database.binaries import find_binaries
 from edu_pipeline.database.connection import TABLES, VIEWS, Database, relations
@@ -71,11 +69,7 @@ def main() -> None:
         _, memory = run(sys.executable, PROJECT / "bench" / "peak_memory.py", *command)
     console = Console()
     console.print(memory.strip().splitlines()[-1])
-    grid = Table("export", "floor: psql \\copy and DuckDB", "times the floor")
-    for seconds, least in turns:
-        grid.add_row(f"{seconds:.1f} s", f"{least:.1f} s", f"{seconds / least:.2f}")
-    console.print(grid)
-    console.print(f"median: {median(seconds / least for seconds, least in turns):.2f} times the floor")
+    show_turns(console, turns, "export", "psql \\copy and DuckDB")
     console.print(f"goals: at most {GOAL} times the floor, less than {GOAL_BYTES / 2**20:,.0f} MiB")
 
 

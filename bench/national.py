@@ -17,13 +17,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from statistics import median
 
 import psycopg
 from psycopg import sql
 from rich.console import Console
 from rich.table import Table
-from workbench import BIN, run, workbench
+from workbench import BIN, run, show_turns, workbench
 
 from edu_pipeline.database import ledger
 from edu_pipeline.database.binaries import find_binaries
@@ -94,11 +93,7 @@ def main() -> None:
         grid.add_row(name, f"{load.rows:,}", f"{load.refused:,}")
     console.print(grid)
     console.print(memory.strip().splitlines()[-1])
-    grid = Table("rebuild", "floor: psql \\copy and REFRESH", "times the floor")
-    for seconds, least in turns:
-        grid.add_row(f"{seconds:.1f} s", f"{least:.1f} s", f"{seconds / least:.2f}")
-    console.print(grid)
-    console.print(f"median: {median(seconds / least for seconds, least in turns):.2f} times the floor")
+    show_turns(console, turns, "rebuild", "psql \\copy and REFRESH")
     console.print(f"goals: at most {GOAL} times the floor, less than {GOAL_BYTES / 2**20:,.0f} MiB")
 
 

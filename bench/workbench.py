@@ -10,10 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
 
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.settings import settings
@@ -60,6 +64,19 @@ def workbench(scale: str) -> Iterator[Workbench]:
                 cluster.stop()
         finally:
             run(*publisher, "stop")
+
+
+def show_turns(console: Console, turns: Sequence[tuple[float, float]], what: str, floor: str) -> None:
+    """Print the turns that something and its floor have taken, and the ratio in the middle.
+
+    Args:
+        turns: seconds of each, in pairs.
+    """
+    grid = Table(what, f"floor: {floor}", "times the floor")
+    for seconds, least in turns:
+        grid.add_row(f"{seconds:.1f} s", f"{least:.1f} s", f"{seconds / least:.2f}")
+    console.print(grid)
+    console.print(f"median: {median(seconds / least for seconds, least in turns):.2f} times the floor")
 
 
 def run(*command: str | Path) -> tuple[float, str]:

@@ -153,7 +153,7 @@ def _print_balance(table: TableStatus) -> None:
         out.print(f"\n[bold]{table.table}[/bold]: where the rows of its files went")
         files, fates, numbers = zip(*lines, strict=True)
         number = Column("number", [figure(number) for number in numbers], 1, right=True)
-        print_table([Column("file", files, 0), number, Column("rows", [escape(fate) for fate in fates], 2)])
+        print_table([Column("file", files, 0), number, Column("rows that were", [escape(fate) for fate in fates], 2)])
     for what, (asked, found) in table.look_ups.items():
         out.print(f"{escape(what)}: found for {found:,} of {asked:,} rows")
 

@@ -31,16 +31,6 @@ TABLE = "mutations_immo_latest"
 PUBLISHED = "SELECT * FROM mutations_immo_latest ORDER BY code_commune"
 
 
-@pytest.fixture
-def loaded(stand_in: StandIn) -> StandIn:
-    """Thirty communes with their sales, published."""
-    codes = stand_in.put_communes(30)
-    stand_in.load_communes()
-    stand_in.put_sales([sale(code) for code in codes])
-    assert stand_in.load(TABLE).load.rows == 30
-    return stand_in
-
-
 def refused(stand_in: StandIn, error: type[EduError]) -> str:
     """The text of the ``error`` that the load ends with; the published rows have not changed."""
     before = stand_in.rows(PUBLISHED)

@@ -20,16 +20,6 @@ TABLE = "mutations_immo_latest"
 ACADEMIES = "code_departement;departement;code_academie;academie;code_region_academique;region_academique;derived_from"
 
 
-@pytest.fixture
-def loaded(stand_in: StandIn) -> StandIn:
-    """Thirty communes with their sales, published."""
-    codes = stand_in.put_communes(30)
-    stand_in.load_communes()
-    stand_in.put_sales([sale(code) for code in codes])
-    stand_in.load(TABLE)
-    return stand_in
-
-
 def put_academies(stand_in: StandIn, *rows: str) -> None:
     stand_in.put("departement-academie", "departement_academie.csv", "\n".join([ACADEMIES, *rows, ""]))
 

@@ -25,16 +25,6 @@ from edu_pipeline_tests.stand_in import SALES, SALES_HEADER, StandIn, sale
 TABLE = "mutations_immo_latest"
 
 
-@pytest.fixture
-def loaded(stand_in: StandIn) -> StandIn:
-    """Thirty communes with their sales, published."""
-    codes = stand_in.put_communes(30)
-    stand_in.load_communes()
-    stand_in.put_sales([sale(code) for code in codes])
-    stand_in.load(TABLE)
-    return stand_in
-
-
 def fail(stand_in: StandIn, row: str, error: type[EduError]) -> None:
     """Publish sales of which ``row`` stops the load."""
     stand_in.put_sales([sale(f"01{number:03d}", houses=6) for number in range(2, 31)] + [row])
