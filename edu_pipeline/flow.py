@@ -24,7 +24,7 @@ SAME_ROW = "the same row again"
 SCHOOL_YEAR = "^([0-9]{4})(?:-[0-9]{4})?$"
 """A year, or a school year, which counts as the year in which it begins."""
 
-_KEPT, _FOUND, _OTHER = "is_kept", "is_found", "source_row_of_other"
+_KEPT, _FOUND, _OTHER, _NUMBER, _FIRST = "is_kept", "is_found", "source_row_of_other", "number", "first_of_these"
 
 
 def keep(rows: pl.LazyFrame, condition: pl.Expr, rule: str) -> pl.LazyFrame:
@@ -78,14 +78,25 @@ def once(rows: pl.LazyFrame, values: Sequence[str]) -> pl.LazyFrame:
             are set aside. Rows with the same key and other values contradict each other: all of them are refused.
     """
     key = [name for name in rows.collect_schema() if name not in (*values, SOURCE_ROW)]
-    hashes = rows.select(pl.struct(key).hash()).collect(engine="streaming").to_series()
-    if hashes.n_unique() == len(hashes):
+    numbered = rows.with_row_index(_NUMBER)
+    hashed = pl.struct(key).hash()
+    hashes = rows.select(hashed).collect(engine="streaming").to_series()
+    twice = hashes.filter(hashes.is_duplicated())
+    if twice.is_empty():
         return rows
+    suspects = numbered.filter(hashed.is_in(twice.unique().implode())).select(_NUMBER, *key, *values)
     text = f"expected one row about the same thing, found several that differ in {', '.join(values)}"
-    is_contradicted = pl.struct(values).n_unique().over(key) > 1
-    is_copy = pl.int_range(pl.len()).over([*key, *values]) > 0
-    judged = rows.with_columns(pl.when(is_contradicted).then(pl.lit(text)).alias(REFUSED_BECAUSE))
-    return keep(judged, ~is_copy | pl.col(REFUSED_BECAUSE).is_not_null(), SAME_ROW)
+    is_contradicted = pl.struct(values).n_unique() > 1
+    judged = (
+        suspects.group_by(key)
+        .agg(_NUMBER, pl.when(is_contradicted).then(pl.lit(text)).alias(REFUSED_BECAUSE))
+        .select(_NUMBER, REFUSED_BECAUSE, pl.col(_NUMBER).list.min().alias(_FIRST))
+        .explode(_NUMBER)
+        .collect(engine="streaming")
+    )
+    known = numbered.join(judged.lazy(), on=_NUMBER, how="left", maintain_order="left")
+    is_kept = pl.col(REFUSED_BECAUSE).is_not_null() | (pl.col(_NUMBER) == pl.col(_FIRST).fill_null(pl.col(_NUMBER)))
+    return keep(known, is_kept, SAME_ROW).drop(_NUMBER, _FIRST)
 
 
 def add_up(rows: pl.LazyFrame, by: Sequence[str], columns: Sequence[pl.Expr]) -> pl.LazyFrame:

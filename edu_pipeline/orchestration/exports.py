@@ -3,20 +3,24 @@
 Belongs here: how Dagster declares, runs and shows it. Does not belong here: the files (package ``export``).
 """
 
+# ruff: noqa: PLC0415 - what writes files takes half a second to import, and most processes export nothing
+
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from upath import UPath
 
 from edu_pipeline.database.views import views
-from edu_pipeline.export.by_day import DayExport, export_of_the_day
 from edu_pipeline.orchestration.failures import dagster_failures
 from edu_pipeline.orchestration.metadata import OWNERS
 from edu_pipeline.orchestration.untrusted import table
 from edu_pipeline.resources import PostgresResource
 from edu_pipeline.settings import settings
 from edu_pipeline.table import tables
+
+if TYPE_CHECKING:
+    from edu_pipeline.export.by_day import DayExport
 
 KEY = dg.AssetKey("exports")
 
@@ -34,6 +38,8 @@ KEY = dg.AssetKey("exports")
 )
 def exports(context: dg.AssetExecutionContext, postgres: PostgresResource) -> dg.MaterializeResult[Any]:
     """Export the live schema, unless the folder of the day has all of it."""
+    from edu_pipeline.export.by_day import export_of_the_day
+
     root = settings().exports
     assert root is not None, "the asset is defined only where EDU_EXPORTS is set"
     with dagster_failures(context):
@@ -42,7 +48,7 @@ def exports(context: dg.AssetExecutionContext, postgres: PostgresResource) -> dg
         return dg.MaterializeResult(metadata=export_metadata(export_of_the_day(live, UPath(root))))
 
 
-def export_metadata(done: DayExport) -> dict[str, Any]:
+def export_metadata(done: "DayExport") -> dict[str, Any]:
     """Where the files are, and the change note."""
     changed = {
         name: counts

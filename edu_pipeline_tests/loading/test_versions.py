@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import ast
 import shutil
+import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,12 +29,9 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
     copy = tmp_path / "edu_pipeline"
     shutil.copytree(PROJECT / "edu_pipeline", copy, ignore=shutil.ignore_patterns("__pycache__"))
 
-    def path_in_copy(module: str) -> Path | None:
-        path = real_path(module)
-        return path and copy / path.relative_to(PROJECT / "edu_pipeline")
-
     def forget() -> None:
-        code_digest._read.cache_clear()
+        for remembered in (code_digest._read, code_digest._imported_by):
+            remembered.cache_clear()
 
     def replaced(path: str, old: str, new: str) -> None:
         text = (copy / path).read_text()
@@ -40,8 +39,8 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
         (copy / path).write_text(text.replace(old, new, 1))
         forget()
 
-    real_path = code_digest._path
-    monkeypatch.setattr(code_digest, "_path", path_in_copy)
+    monkeypatch.setattr(code_digest, "ROOT", copy)
+    monkeypatch.setattr(code_digest, "KEPT", tmp_path / "__pycache__" / "code_digest.json")
     forget()
     yield replaced
     forget()
@@ -128,6 +127,21 @@ def test_how_a_file_is_read_counts_and_not_where_it_is_from() -> None:
 
 
 def test_only_modules_of_this_package_are_read() -> None:
-    assert importlib.util.find_spec("polars") is not None
-    assert all(name.startswith("edu_pipeline") for name in code_digest._read("edu_pipeline.loading.rows").imports)
-    assert "edu_pipeline.loading.conform" in code_digest._read("edu_pipeline.loading.rows").imports
+    imported = code_digest._imported_by("edu_pipeline.loading.rows")
+    assert all(name.startswith("edu_pipeline.") for name in imported)
+    assert "edu_pipeline.loading.conform" in imported and "edu_pipeline.sources" not in imported
+
+
+def test_later_processes_need_not_read_modules_again(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(code_digest, "_found", cache(code_digest._found.__wrapped__))
+    edit("errors.py", "EXAMPLES = 20", "EXAMPLES = 19")
+    before = code_digest.digest(["edu_pipeline.errors", "edu_pipeline.flow"])
+    assert list(code_digest.KEPT.parent.iterdir()) == [code_digest.KEPT]
+    monkeypatch.setattr(code_digest, "_found", cache(code_digest._found.__wrapped__))
+    monkeypatch.setattr(ast, "parse", None)
+    code_digest._read.cache_clear()
+    assert code_digest.digest(["edu_pipeline.errors", "edu_pipeline.flow"]) == before
+    edit("errors.py", "EXAMPLES = 19", "EXAMPLES = 18")
+    with pytest.raises(TypeError):
+        code_digest.digest(["edu_pipeline.errors", "edu_pipeline.flow"])
