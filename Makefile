@@ -2,7 +2,7 @@
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export torture stop clean lock
+.PHONY: help setup demo ui test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export bench-exchange torture stop clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ torture: setup ## kill, restart and mislead the pipeline on a scratch database (
 
 bench-export: setup ## time the export of everything at national size against its floor
 	$(bin)/python bench/export.py
+
+bench-exchange: setup ## time how long a reader waits while five million rows are replaced
+	$(bin)/python bench/exchange.py
 
 stop: ## stop the private database server and the sample publisher
 	$(bin)/edu-pipeline sample stop

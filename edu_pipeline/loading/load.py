@@ -90,7 +90,7 @@ def load(
     With ``supplied``, a file in the table's own form (``operator_file.py``), its rows are taken as they are. They stand
     for what the transform would make now: only a newer release, or newer code, replaces them.
 
-    Everything that is written is written in one transaction; a failure changes nothing but the ledger, which
+    Everything that readers see is written in one transaction; a failure changes nothing but the ledger, which
     keeps the failure and a sample of the refused rows.
 
     Raises:
@@ -127,6 +127,7 @@ class _TableLoad:
         with (
             Recording(self.database, attempt, self.releases) as recording,
             scratch_folder("edu-pipeline-load-") as scratch,
+            writing.swept_after_failure(self.database, self.table),
             self.database.connect() as connection,
         ):
             locks.schema_in_use(connection, self.database.schema)
@@ -211,7 +212,8 @@ class _TableLoad:
         acceptance.check_volume(self.table, conformed.rows, seen, self._may_shrink, recording.where)
         balance = recording.load.balance
         acceptance.check_files(self.table, balance, readers.balance, self._may_shrink, recording.where)
-        written = writing.write(connection, self.table, conformed.frame, change, unread=bool(self.database.live))
+        rows, is_unread = conformed.frame, bool(self.database.live)
+        written = writing.write(connection, self.database, self.table, rows, change, unread=is_unread)
         load = recording.published(connection, written.strategy, conformed, self._seen(conformed, change, scratch))
         results = checks.before_publication(connection, self.database, self.archive, name, written.rows)
         if name not in self.options.accept_red:

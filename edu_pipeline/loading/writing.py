@@ -1,8 +1,12 @@
 """Writing a difference into a published table, without a reader noticing.
 
 Belongs here: the two strategies, a delta (delete by key, COPY the new rows) and, for a large difference in a
-large table, the exchange of its single partition; and removing what a killed exchange left behind. Does not belong
-here: deciding what to publish.
+large table, the exchange of its single partition; and removing what a failed or killed exchange left behind. Does not
+belong here: deciding what to publish.
+
+The next partition is filled in a transaction of its own and committed. Under ``wal_level = minimal`` the server writes
+the files of new tables to disk when their transaction commits: if that were the one that exchanges the partitions,
+readers would wait for the disk.
 
 Rows that nobody can read yet are written frozen. Every snapshot sees them, even that of a REPEATABLE READ transaction
 that began before an exchange and reads the table for the first time after it; and autovacuum has nothing to do there.
@@ -12,16 +16,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import polars as pl
 import psycopg
 from psycopg import sql
 
-from edu_pipeline.database.connection import Connection
+from edu_pipeline.database import locks
+from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.copying import copy_in
-from edu_pipeline.errors import TableBusy
+from edu_pipeline.errors import EduError, TableBusy
 from edu_pipeline.loading.difference import Difference
 from edu_pipeline.table import Table
 
@@ -51,10 +58,13 @@ class Written:
     publish: Callable[[], None]
 
 
-def write(connection: Connection, table: Table, new: pl.LazyFrame, change: Difference, *, unread: bool) -> Written:
+def write(
+    connection: Connection, database: Database, table: Table, new: pl.LazyFrame, change: Difference, *, unread: bool
+) -> Written:
     """Replace the published rows with those of ``new``; the caller calls ``publish`` and commits.
 
     Args:
+        connection: one of ``database``, with the lock ``table_loading``.
         change: the difference between the published rows and ``new``.
         unread: whether nobody reads the table yet, so that it may be locked while it is filled.
     """
@@ -62,7 +72,7 @@ def write(connection: Connection, table: Table, new: pl.LazyFrame, change: Diffe
     if change.size == 0:
         return Written("nothing", name, lambda: None)
     if table.large and change.size > EXCHANGE_FROM * max(change.published, 1):
-        incoming = _next_partition_of(connection, table, new)
+        incoming = _next_partition_of(database, table, new)
         return Written("exchange", incoming, lambda: _exchange(connection, table, incoming))
     if unread and not change.published:
         _fill(connection, table, new)
@@ -116,18 +126,19 @@ def _fill(connection: Connection, table: Table, new: pl.LazyFrame) -> None:
         connection.execute(str(make).encode())
 
 
-def _next_partition_of(connection: Connection, table: Table, new: pl.LazyFrame) -> sql.Identifier:
-    """Load and index a table that is to become the partition."""
-    parent, incoming = sql.Identifier(table.name), sql.Identifier(_free_name(connection, table))
+def _next_partition_of(database: Database, table: Table, new: pl.LazyFrame) -> sql.Identifier:
+    """Load, index and commit a table that is to become the partition."""
     like = sql.SQL(
         "CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE) "
         "WITH (autovacuum_enabled = false)"
     )
-    connection.execute(like.format(incoming, parent))
-    copy_in(connection, incoming, new, frozen=True)
-    for definition in _indexes(connection, table, incoming):
-        connection.execute(definition)
-    connection.execute(sql.SQL("ANALYZE {}").format(incoming))
+    with database.connect() as connection:
+        parent, incoming = sql.Identifier(table.name), sql.Identifier(_free_name(connection, table))
+        connection.execute(like.format(incoming, parent))
+        copy_in(connection, incoming, new, frozen=True)
+        for definition in _indexes(connection, table, incoming):
+            connection.execute(definition)
+        connection.execute(sql.SQL("ANALYZE {}").format(incoming))
     return incoming
 
 
@@ -171,10 +182,24 @@ def partitions(connection: Connection, table: Table) -> dict[str, bool]:
 
 
 def sweep(connection: Connection, table: Table) -> None:
-    """Drop the detached partitions that exchanges left behind."""
+    """Drop the detached partitions that exchanges left behind; the caller has the lock ``table_loading``."""
     for name, attached in partitions(connection, table).items():
         if not attached:
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+
+
+@contextmanager
+def swept_after_failure(database: Database, table: Table) -> Iterator[None]:
+    """Drop the next partition if the block fails, as far as that is possible; otherwise the next load does it."""
+    try:
+        yield
+    except BaseException:
+        with suppress(EduError, psycopg.Error):
+            if table.large:
+                with database.connect() as connection:
+                    locks.table_loading(connection, database.schema, table.name, timedelta(seconds=1))
+                    sweep(connection, table)
+        raise
 
 
 def _free_name(connection: Connection, table: Table) -> str:

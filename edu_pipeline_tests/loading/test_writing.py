@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from edu_pipeline.database import locks
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.errors import TableBusy
 from edu_pipeline.loading import writing
@@ -57,7 +58,7 @@ def publish(database: Database, table: Table, new: pl.DataFrame, *, unread: bool
     with database.connect() as connection:
         writing.sweep(connection, table)
         change = difference(new.lazy(), published(connection, table).lazy(), table.key)
-        written = writing.write(connection, table, new.lazy(), change, unread=unread)
+        written = writing.write(connection, database, table, new.lazy(), change, unread=unread)
         written.publish()
         return written.strategy
 
@@ -115,9 +116,9 @@ def test_an_empty_unread_table_is_filled_before_it_is_indexed(database: Database
         older.execute("SELECT 1")
         before = connection.execute(INDEXES).fetchall()
         with connection.transaction(force_rollback=True):
-            writing.write(connection, table, new.lazy(), change, unread=False)
+            writing.write(connection, database, table, new.lazy(), change, unread=False)
             assert connection.execute(INDEXES).fetchall() == before
-        writing.write(connection, table, new.lazy(), change, unread=True)
+        writing.write(connection, database, table, new.lazy(), change, unread=True)
         after = connection.execute(INDEXES).fetchall()
         assert [index[:-1] for index in after] == [index[:-1] for index in before] and len(before) == 4
         kept = {index[-1] for index in before} & {index[-1] for index in after}
@@ -162,11 +163,50 @@ def test_attaching_the_next_partition_builds_no_index(database: Database, partit
     new, none = crimes(10, 1), crimes(0, 1)
     change = difference(new.lazy(), none.lazy(), partitioned.key)
     with database.connect() as connection:
-        written = writing.write(connection, partitioned, new.lazy(), change, unread=False)
+        written = writing.write(connection, database, partitioned, new.lazy(), change, unread=False)
         name = written.rows.as_string(connection)
         before = connection.execute(indexes, [name]).fetchall()
         written.publish()
         assert connection.execute(indexes, [name]).fetchall() == before and len(before) == 2
+
+
+def test_the_next_partition_is_on_disk_before_readers_wait(database: Database, large: Table) -> None:
+    """What its own transaction creates, a server with ``wal_level = minimal`` writes to disk when that commits."""
+    new = crimes(20_000, 2)
+    with database.connect() as connection, database.connect() as other:
+        change = difference(new.lazy(), published(connection, large).lazy(), large.key)
+        written = writing.write(connection, database, large, new.lazy(), change, unread=False)
+        query = sql.SQL("SELECT count(*), min(nombre) FROM {}").format(written.rows)
+        assert other.execute(query).fetchone() == (20_000, 2)
+        connection.rollback()
+
+
+def test_a_failed_load_leaves_no_next_partition(database: Database, large: Table) -> None:
+    new = crimes(20_000, 2)
+    with (
+        pytest.raises(ZeroDivisionError),
+        writing.swept_after_failure(database, large),
+        database.connect() as connection,
+    ):
+        change = difference(new.lazy(), published(connection, large).lazy(), large.key)
+        writing.write(connection, database, large, new.lazy(), change, unread=False).publish()
+        raise ZeroDivisionError
+    with database.connect() as connection:
+        assert list(writing.partitions(connection, large).values()) == [True]
+        assert connection.execute("SELECT min(nombre), count(*) FROM crimes").fetchone() == (1, 20_000)
+
+
+def test_another_load_keeps_its_next_partition(database: Database, large: Table) -> None:
+    new = crimes(20_000, 2)
+    with database.connect() as connection:
+        locks.table_loading(connection, database.schema, large.name)
+        change = difference(new.lazy(), published(connection, large).lazy(), large.key)
+        written = writing.write(connection, database, large, new.lazy(), change, unread=False)
+        with pytest.raises(ZeroDivisionError), writing.swept_after_failure(database, large):
+            raise ZeroDivisionError
+        written.publish()
+    with database.connect() as connection:
+        assert connection.execute("SELECT min(nombre), count(*) FROM crimes").fetchone() == (2, 20_000)
 
 
 def test_a_small_difference_of_a_large_table_is_a_delta(database: Database, large: Table) -> None:
@@ -238,7 +278,7 @@ def test_a_killed_load_leaves_the_old_rows(database: Database, large: Table) -> 
         rows = connection.execute("SELECT * FROM crimes").fetchall()
         old = pl.DataFrame(rows, schema=frame.schema, orient="row")
         change = difference(frame.lazy(), old.lazy(), large.key)
-        writing.write(connection, large, frame.lazy(), change, unread=False).publish()
+        writing.write(connection, database, large, frame.lazy(), change, unread=False).publish()
         with database.connect() as other:
             other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
         connection.execute("SELECT 1")
