@@ -99,20 +99,6 @@ def bars(axes: Axes, counts: dict[str, int], title: str, label: str) -> None:
         axes.tick_params(axis="x", labelrotation=45)
 
 
-def shares(axes: Axes, parts: dict[str, dict[str, int]], title: str) -> None:
-    """A bar for each group, divided into the shares of its parts."""
-    names = sorted({name for group in parts.values() for name in group})
-    left = np.zeros(len(parts))
-    for name, colour in zip(names, cycle(PALETTE), strict=False):
-        values = np.array([100 * group.get(name, 0) / (sum(group.values()) or 1) for group in parts.values()])
-        count = sum(group.get(name, 0) for group in parts.values())
-        axes.barh([*parts], values, left=left, color=colour, label=f"{name}: {count:,}", edgecolor=EDGE, linewidth=0.5)
-        left += values
-    axes.invert_yaxis()
-    axes.legend(fontsize=FONT_SIZE, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    _name(axes, title, "% of the rows", "")
-
-
 def dots(
     axes: Axes,
     groups: dict[str, list[Point]],

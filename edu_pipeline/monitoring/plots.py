@@ -23,6 +23,7 @@ from edu_pipeline.contracts import spec
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.monitoring import drawing
 from edu_pipeline.monitoring.drawing import Draw
+from edu_pipeline.monitoring.share_bars import share_bars
 from edu_pipeline.table import tables
 
 Panel = Callable[[Connection, str], Draw | None]
@@ -65,18 +66,18 @@ def ages(points: Sequence[tuple[datetime, str, float]]) -> bytes:
 
 
 def balance(files: Mapping[str, Mapping[str, int]]) -> bytes:
-    """Where the rows of each file of a load went, as PNG: a bar per file.
+    """Where the rows of each file of a load went, as SVG: a bar per file.
 
     Args:
         files: as the ledger has them: file to the number of its rows, and how many of these had which fate.
     """
-    parts = {file: {fate: n for fate, n in fates.items() if fate != ROWS} for file, fates in files.items()}
-    return drawing.png([partial(drawing.shares, parts=parts, title="Where the rows went")], 2 * drawing.WIDTH)
+    return share_bars({file: {fate: n for fate, n in fates.items() if fate != ROWS} for file, fates in files.items()})
 
 
-def as_markdown(png: bytes, alt: str) -> str:
-    """Markdown that contains the picture itself."""
-    return f"![{re.sub(r'[][<>]', ' ', alt)}](data:image/png;base64,{base64.b64encode(png).decode()})"
+def as_markdown(picture: bytes, alt: str) -> str:
+    """Markdown that contains the picture itself, a PNG or an SVG."""
+    kind = "svg+xml" if picture.startswith(b"<svg") else "png"
+    return f"![{re.sub(r'[][<>]', ' ', alt)}](data:image/{kind};base64,{base64.b64encode(picture).decode()})"
 
 
 def _histogram(connection: Connection, name: str, column: str) -> Draw | None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from psycopg import sql
 
 from edu_pipeline.database.connection import Database
 from edu_pipeline.monitoring import plots
+from edu_pipeline.monitoring.share_bars import BAR
 
 LARGEST = 60_000
 """Bytes of a picture."""
@@ -230,6 +232,17 @@ def test_markdown_contains_the_picture() -> None:
     text = plots.as_markdown(png, "ages [days]")
     assert text.startswith("![ages  days ](data:image/png;base64,") and text.endswith(")")
     assert base64.b64decode(text.partition("base64,")[2][:-1]) == png
+
+
+def test_the_balance_is_drawn_to_scale() -> None:
+    svg = plots.balance({"a": {"rows": 1_000, "published": 750, "older <year>": 250}, "b": {"rows": 2, "published": 2}})
+    assert plots.as_markdown(svg, "balance").startswith("![balance](data:image/svg+xml;base64,")
+    shapes = list(ElementTree.fromstring(svg))
+    texts = [shape.text for shape in shapes if shape.tag.endswith("text")]
+    assert texts == ["a: 1,000 rows", "b: 2 rows", "published: 752", "older <year>: 250"]
+    bars = [shape.attrib for shape in shapes if shape.get("height") == str(BAR)]
+    assert [bar["width"] for bar in bars] == ["495", "165", "660"]
+    assert bars[0]["fill"] == bars[2]["fill"] != bars[1]["fill"]
 
 
 def test_background_is_white_and_opaque() -> None:

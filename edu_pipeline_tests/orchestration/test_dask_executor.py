@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +40,6 @@ WORKER = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--
 
 LOADING = "SELECT count(*) FROM pg_locks WHERE relation = 'edu_pipeline.loads'::regclass AND NOT granted"
 """How many sessions wait to write their load into the ledger."""
-
-STARTED = "SELECT count(*) > %s FROM dagster.event_logs WHERE dagster_event_type = %s"
-"""Whether more steps have begun than so many, in all runs."""
 
 STEPS = """
     SELECT step_key FROM dagster.event_logs WHERE dagster_event_type = %s AND run_id = (
@@ -88,9 +86,9 @@ def workers(*environments: dict[str, str]) -> Iterator[tuple[str, list[subproces
 
 
 def kill_who_works(address: str, processes: list[subprocess.Popen[bytes]]) -> None:
-    """Kill the one worker that has a step."""
+    """Kill a worker that has a step."""
     with Client(address) as client:
-        (busy,) = [worker for worker, tasks in client.processing().items() if tasks]
+        busy = next(worker for worker, tasks in client.processing().items() if tasks)
         number = client.run(os.getpid, workers=[busy])[busy]
     (process,) = [process for process in processes if process.pid == number]
     process.kill()
@@ -102,10 +100,10 @@ def steps(database: Database, kind: dg.DagsterEventType) -> list[str]:
         return sorted(str(key) for (key,) in connection.execute(STEPS, [kind.value]))
 
 
-def test_rebuilds_on_two_machines(
+def test_a_rebuild_on_two_machines_of_which_one_dies(
     cluster: Cluster, template: str, database: Database, bucket_archive: str, tmp_path: Path
 ) -> None:
-    """The second time, a load is held up as it writes into the ledger, and its worker is killed."""
+    """A load is held up as it writes into the ledger, and its worker is killed."""
     with new_database(cluster, template) as name:
         other = Database(cluster.url(name), LIVE)
         subprocess.run(REBUILD, env=machine(tmp_path / "one", other, bucket_archive, "in_process"), check=True)
@@ -114,22 +112,16 @@ def test_rebuilds_on_two_machines(
     environments = [machine(folder, database, bucket_archive, "dask") for folder in folders]
     with workers(*environments) as (address, processes):
         here = machine(tmp_path / "run", database, bucket_archive, "dask", DASK_SCHEDULER_ADDRESS=address)
-        subprocess.run(REBUILD, env=here, check=True)
-        assert checksums(database) == in_one_process
-        assert steps(database, dg.DagsterEventType.STEP_START) == all_steps
         with psycopg.connect(database.url) as blocking, psycopg.connect(database.url, autocommit=True) as watching:
-            run = subprocess.Popen(REBUILD, env=here)
-            values = [len(all_steps), dg.DagsterEventType.STEP_START.value]
-            wait_until(
-                lambda: watching.execute(STARTED, values).fetchone() == (True,), "a step", lambda: run.poll() is None
-            )
             blocking.execute("LOCK TABLE edu_pipeline.loads IN SHARE MODE")
-            wait_until(lambda: watching.execute(LOADING).fetchone() == (1,), "a load", lambda: run.poll() is None)
+            run = subprocess.Popen(REBUILD, env=here)
+            wait_until(lambda: watching.execute(LOADING).fetchone() != (0,), "a load", lambda: run.poll() is None)
             kill_who_works(address, processes)
             blocking.rollback()
         assert run.wait() == 0
     starts = steps(database, dg.DagsterEventType.STEP_START)
-    assert len(starts) > len(set(starts)), "a step has started again"
+    assert sorted(set(starts)) == all_steps
+    assert [step for step, times in Counter(starts).items() if times > 1], "a step has started again"
     assert steps(database, dg.DagsterEventType.STEP_SUCCESS) == all_steps
     assert checksums(database) == in_one_process
 

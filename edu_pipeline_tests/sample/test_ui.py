@@ -228,6 +228,13 @@ def test_the_first_rows_are_shown_without_a_click(page: Page) -> None:
     expect(page.get_by_text("row 5", exact=True).first).to_be_visible()
 
 
+def test_where_the_rows_went_is_drawn(page: Page) -> None:
+    page.goto("/assets/annuaire_education")
+    picture = page.get_by_role("img", name="balance")  # without a click, since its Markdown is short
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth > 300 && image.naturalHeight > 100")
+
+
 def publish_broken(running: Running) -> None:
     """Take a column out of the sales, and wait until that is alerted."""
     (file,) = (running.shelf / SALES).glob("*.csv")

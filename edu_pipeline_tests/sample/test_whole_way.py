@@ -122,3 +122,18 @@ def test_status_says_that_the_data_are_invented(demo: str) -> None:
     assert outcome.returncode == 0, outcome.stderr
     assert "Invented data of the sample publisher" in run_here("status").stdout
     assert all(entry["invented"] for entry in json.loads(run_here("status", "--json").stdout))
+
+
+def test_status_of_a_table_says_where_its_rows_went(demo: str) -> None:
+    run_here("migrate")
+    outcome = run_here("refresh", "pcs_libelle")
+    assert outcome.returncode == 0, outcome.stderr
+    (entry,) = json.loads(run_here("status", "pcs_libelle", "--json").stdout)
+    shown = run_here("status", "pcs_libelle").stdout
+    assert "pcs_libelle: where the rows of its files went" in shown
+    (fates,) = entry["balance"].values()
+    assert fates["rows"] == sum(number for fate, number in fates.items() if fate != "rows") > fates["published"]
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    for fate, number in fates.items():
+        assert [line for line in lines if line.endswith(f"{number:,} {fate}")], f"{fate} in {shown}"
+    assert "where the rows" not in run_here("status").stdout
