@@ -47,7 +47,8 @@ def share_bars(groups: Mapping[str, Mapping[str, int]]) -> bytes:
         _box(picture, MARGIN, y + 4, 12, 12, colour)
         _text(picture, MARGIN + LINE, y, f"{name}: {totals[name]:,}")
         y += LINE
-    return tostring(picture, encoding="utf-8")
+    svg: bytes = tostring(picture, encoding="utf-8")
+    return svg
 
 
 def _bar(picture: Element, y: float, parts: Mapping[str, int], colours: Mapping[str, str]) -> None:
