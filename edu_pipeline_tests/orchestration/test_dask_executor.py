@@ -23,7 +23,7 @@ from upath import UPath
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.database.checksum import checksums
 from edu_pipeline.database.cluster import Cluster
-from edu_pipeline.database.connection import Database
+from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.orchestration.dask_executor import run_step, scheduler_address
 from edu_pipeline.settings import settings
@@ -40,6 +40,9 @@ WORKER = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--
 
 LOADING = "SELECT count(*) FROM pg_locks WHERE relation = 'edu_pipeline.loads'::regclass AND NOT granted"
 """How many sessions wait to write their load into the ledger."""
+
+STARTED = "SELECT EXISTS (SELECT FROM dagster.event_logs WHERE dagster_event_type = %s)"
+"""Whether a step has begun."""
 
 STEPS = """
     SELECT step_key FROM dagster.event_logs WHERE dagster_event_type = %s AND run_id = (
@@ -86,13 +89,20 @@ def workers(*environments: dict[str, str]) -> Iterator[tuple[str, list[subproces
 
 
 def kill_who_works(address: str, processes: list[subprocess.Popen[bytes]]) -> None:
-    """Kill a worker that has a step."""
+    """Kill the one worker that has a step."""
     with Client(address) as client:
-        busy = next(worker for worker, tasks in client.processing().items() if tasks)
+        (busy,) = [worker for worker, tasks in client.processing().items() if tasks]
         number = client.run(os.getpid, workers=[busy])[busy]
     (process,) = [process for process in processes if process.pid == number]
     process.kill()
     process.wait()
+
+
+def has_begun(connection: Connection) -> bool:
+    """Whether a step has begun; the first run of a database creates Dagster's tables."""
+    return connection.execute("SELECT to_regclass('dagster.event_logs') IS NOT NULL").fetchone() == (
+        True,
+    ) and connection.execute(STARTED, [dg.DagsterEventType.STEP_START.value]).fetchone() == (True,)
 
 
 def steps(database: Database, kind: dg.DagsterEventType) -> list[str]:
@@ -113,9 +123,10 @@ def test_a_rebuild_on_two_machines_of_which_one_dies(
     with workers(*environments) as (address, processes):
         here = machine(tmp_path / "run", database, bucket_archive, "dask", DASK_SCHEDULER_ADDRESS=address)
         with psycopg.connect(database.url) as blocking, psycopg.connect(database.url, autocommit=True) as watching:
-            blocking.execute("LOCK TABLE edu_pipeline.loads IN SHARE MODE")
             run = subprocess.Popen(REBUILD, env=here)
-            wait_until(lambda: watching.execute(LOADING).fetchone() != (0,), "a load", lambda: run.poll() is None)
+            wait_until(lambda: has_begun(watching), "a step", lambda: run.poll() is None)
+            blocking.execute("LOCK TABLE edu_pipeline.loads IN SHARE MODE")
+            wait_until(lambda: watching.execute(LOADING).fetchone() == (1,), "a load", lambda: run.poll() is None)
             kill_who_works(address, processes)
             blocking.rollback()
         assert run.wait() == 0
