@@ -36,7 +36,7 @@ from edu_pipeline.orchestration.home import home
 from edu_pipeline.orchestration.metadata import release_metadata
 from edu_pipeline.orchestration.raw_assets import raw_key
 from edu_pipeline.orchestration.threaded_executor import in_process_executor
-from edu_pipeline.resources import moment
+from edu_pipeline.resources import ONE_PROCESS, moment
 from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
@@ -227,7 +227,7 @@ def _execute(
                 "resources": resources,
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
-            tags={"edu_pipeline/started_by": "command line"},
+            tags={"edu_pipeline/started_by": "command line", ONE_PROCESS: "1"},
             asset_selection=selection,
         )
     steps_made = {stats.step_key for stats in instance.get_run_step_stats(run_id)}

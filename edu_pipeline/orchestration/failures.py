@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from edu_pipeline import errors
 from edu_pipeline.errors import EduError, cut, is_transient
 
 RETRIES, RETRY_AFTER = 2, 30
@@ -65,9 +66,9 @@ def step_failure_text(event: dg.DagsterEvent) -> str:
 
 
 def run_failure_text(event: dg.DagsterEvent) -> str:
-    """Why a run failed before its first step: the message of the error that caused all the others."""
+    """Why a run failed before its first step: the failure text, or the message of the error that caused all others."""
     data = event.event_specific_data
     error = getattr(data, "error", None) or getattr(data, "first_step_failure_event", None)
-    while error is not None and error.cause is not None:
+    while error is not None and error.cause is not None and not hasattr(errors, error.cls_name or ""):
         error = error.cause
     return error.message.strip() if error is not None else str(event.message)

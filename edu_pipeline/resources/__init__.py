@@ -23,6 +23,9 @@ from edu_pipeline.operations import rebuild_claim
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
 
+ONE_PROCESS = "edu_pipeline/one_process"
+"""Tag of the runs whose steps all run in the process that started them, whatever EDU_EXECUTOR says."""
+
 
 class PostgresResource(dg.ConfigurableResource[Any]):
     """The target database and its schema. Both come from the settings, so that the UI shows no URL.
@@ -43,7 +46,8 @@ class PostgresResource(dg.ConfigurableResource[Any]):
 
         With an executor that has a process per step, only Dagster's queue keeps runs apart (`dagster.yaml`).
         """
-        is_one_process = settings().executor == "in_process"
+        tags = context.run.tags if context.run else {}
+        is_one_process = settings().executor == "in_process" or ONE_PROCESS in tags
         with ExitStack() as stack:
             if context.run and not self.rebuild:
                 with target(settings()).connect() as connection:

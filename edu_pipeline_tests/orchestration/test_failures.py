@@ -73,10 +73,18 @@ def test_the_text_of_a_failed_step() -> None:
     assert step_failure_text(failed_step(None, None)) == "failed"
 
 
-def test_the_text_of_a_failed_run_is_the_first_cause() -> None:
-    cause = SimpleNamespace(message="DatabaseUnreachable: ...\n", cause=None)
-    error = SimpleNamespace(message="Error loading resources", cause=cause)
-    event: Any = SimpleNamespace(event_specific_data=SimpleNamespace(error=error), message="run failed")
-    assert run_failure_text(event) == "DatabaseUnreachable: ..."
+def test_the_text_of_a_failed_run_is_our_own_or_the_first_cause() -> None:
+    def failed_by(*errors: tuple[str, str]) -> Any:
+        """The event of a failure that each error was caused by the next one."""
+        error = None
+        for name, message in reversed(errors):
+            error = SimpleNamespace(cls_name=name, message=message, cause=error)
+        return SimpleNamespace(event_specific_data=SimpleNamespace(error=error), message="run failed")
+
+    loading = ("DagsterResourceFunctionError", "Error loading resources")
+    reset = ("OperationalError", "psycopg.OperationalError: reset\n")
+    assert run_failure_text(failed_by(loading, reset)) == "psycopg.OperationalError: reset"
+    assert run_failure_text(failed_by(loading, ("WaitTooLong", "WaitTooLong: ...\n"), reset)) == "WaitTooLong: ..."
+    assert run_failure_text(failed_by()) == "run failed"
     without_error: Any = SimpleNamespace(event_specific_data=None, message="run failed")
     assert run_failure_text(without_error) == "run failed"
