@@ -39,6 +39,16 @@ class DataGouv(_Entry):
     format: str
 
 
+class Long(_Entry):
+    """How a file is laid out that has a row for each figure (``long_form.py``)."""
+
+    absent: Literal["zero", "unknown"] = Field(
+        description="what it means that an area has no row for a figure that others have in the same period"
+    )
+    follow: tuple[str, ...] = Field((), description="dimensions whose code follows from that of another")
+    codes: dict[str, str] = Field({}, description="patterns of the known codes of a dimension; others are reported")
+
+
 class File(_Entry):
     """One file of a source: where it comes from and how it is read.
 
@@ -69,6 +79,7 @@ class File(_Entry):
         None,
         description="year (1 January) whose commune codes it uses, or regular expression on the file's name",
     )
+    long: Long | None = Field(None, description="set if it has a row for each figure")
     optional: bool = Field(False, description="whether the tables load without it")
     max_bytes: int = Field(2 << 30, description="a download beyond this size is refused")
     max_unpacked_bytes: int = Field(1 << 30, description="a gzip file or zip archive that unpacks to more is refused")

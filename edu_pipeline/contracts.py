@@ -74,7 +74,7 @@ class Spec:
         rate_of: the counts that a rate or share follows from when communes merge.
         mean_over: of a mean, or a share whose numerator is not in the table: the count that weighs it when communes
             merge.
-        computed_from: what the transform computes the column from: columns of the table, or the publisher's codes.
+        computed_from: the columns of the table that the transform computes the column from.
         normalise: turns the publisher's spelling into the one used in this database.
     """
 

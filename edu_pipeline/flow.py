@@ -173,6 +173,15 @@ def fall_back(
     return pl.concat([rows, other], how="diagonal_relaxed")
 
 
+def stacked(*frames: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of several files one below the other; a column that only some have is NULL in the rows of the others."""
+    nested = any(frame.collect_schema().get(SOURCE_ROW, pl.UInt64()).is_nested() for frame in frames)
+    alike = [
+        frame.with_columns(pl.concat_list(SOURCE_ROW)) if nested and is_tracked(frame) else frame for frame in frames
+    ]
+    return pl.concat(alike, how="diagonal")
+
+
 def is_tracked(rows: pl.LazyFrame) -> bool:
     """Whether the rows are accounted for."""
     return SOURCE_ROW in rows.collect_schema()

@@ -44,8 +44,6 @@ class Table:
         needs: by parameter, upstream columns that the transform uses beyond those of the contract; a name that begins
             with ``^`` is a regular expression that matches slugs. If given for another table, only these columns and
             those that the contract's columns come from are read.
-        needed_counts: slugs of the needed columns that are counts, as ``Spec.adds_up`` says of the contract's columns.
-            The file then has several rows per key, which differ in any of its other columns.
         may_be_empty: slugs of the needed columns of which it is normal that no row of a file has a value.
         newest_by: among rows with the same key, the one with the greatest value in this column is kept; the others go
             to quarantine.
@@ -62,7 +60,6 @@ class Table:
     contract: type[Contract]
     transform: Callable[..., pl.LazyFrame]
     needs: Mapping[str, Needs]
-    needed_counts: Sequence[str]
     newest_by: str | None
     max_refused: float
     max_unknown: float
@@ -137,7 +134,7 @@ class Table:
     @cached_property
     def counts(self) -> list[str]:
         """The columns that are summed when communes merge."""
-        return [name for name, spec in specs(self.contract).items() if spec.adds_up] + list(self.needed_counts)
+        return [name for name, spec in specs(self.contract).items() if spec.adds_up]
 
     @cached_property
     def contours(self) -> list[str]:
@@ -168,7 +165,6 @@ def table(
     contract: type[Contract],
     *,
     needs: Mapping[str, Needs] | None = None,
-    needed_counts: Sequence[str] = (),
     newest_by: str | None = None,
     max_refused: float = 0.01,
     max_unknown: float = 0.02,
@@ -189,7 +185,6 @@ def table(
             contract=contract,
             transform=transform,
             needs=needs or {},
-            needed_counts=needed_counts,
             newest_by=newest_by,
             max_refused=max_refused,
             max_unknown=max_unknown,

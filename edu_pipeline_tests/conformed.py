@@ -12,7 +12,6 @@ import polars as pl
 from edu_pipeline.contracts import CODES_ANCIENS
 from edu_pipeline.loading import conform as product
 from edu_pipeline.loading.balance import Balance
-from edu_pipeline.loading.rows import accounted
 from edu_pipeline.parts import Parts
 from edu_pipeline.table import Table
 
@@ -34,7 +33,7 @@ def transformed(table: Table, inputs: Mapping[str, pl.LazyFrame | Parts | None])
     balance, tracked = Balance(), dict(inputs)
     for name, rows in inputs.items():
         if isinstance(rows, pl.LazyFrame) and name in table.files and rows.limit(1).collect().height:
-            tracked[name] = accounted(table, table.files[name], name, rows, balance, 0, "a test")
+            tracked[name] = balance.opened(table.files[name], name, rows, 0, "a test")
     result = conform(table.transform(**tracked), table, balance)
     assert balance.unaccounted() == {}
     return result

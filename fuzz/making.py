@@ -20,7 +20,7 @@ from edu_pipeline.loading import acceptance
 from edu_pipeline.loading.balance import Balance
 from edu_pipeline.loading.intake import Intake, take_in
 from edu_pipeline.loading.passage import Passage, bring_to_current, year_of
-from edu_pipeline.loading.rows import accounted, transformed
+from edu_pipeline.loading.rows import transformed
 from edu_pipeline.parts import Parts
 from edu_pipeline.sources.admission import try_out
 from edu_pipeline.sources.readers import Read
@@ -126,7 +126,7 @@ def made(
 
 def _tracked(table: Table, parameter: str, each: Taken, balance: Balance, passage: Passage | None) -> pl.LazyFrame:
     name = each.intake.file_name
-    rows = accounted(table, each.file, name, each.intake.frame, balance, each.read.refused.height, each.where)
+    rows = balance.opened(each.file, name, each.intake.frame, each.read.refused.height, each.where)
     if passage is None or parameter in table.all_releases:
         return rows
     return bring_to_current(rows, table, parameter, passage, year_of(each.file, name))

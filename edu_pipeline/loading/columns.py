@@ -17,8 +17,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+import polars as pl
+
 from edu_pipeline.contracts import Spec, specs
-from edu_pipeline.errors import AnotherFile, ColumnMissing, shown
+from edu_pipeline.errors import AnotherFile, ColumnMissing, FileInvalid, shown
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.headers import is_copy
 from edu_pipeline.table import Table, tables
@@ -115,6 +117,24 @@ def _strange_parts(need: str, columns: Collection[str]) -> list[str]:
     """The columns of groups that most groups do not have: renamed ones."""
     parts = _parts(need, columns)
     return [column for names in parts.values() for part, column in names.items() if part not in _usual(parts)]
+
+
+def check_kind(column: str, kind: pl.DataType, has_parts: bool, where: str) -> None:
+    """That a column has lists or structures if ``has_parts``, and else has none.
+
+    Args:
+        where: source and release, for the failure text.
+
+    Raises:
+        FileInvalid: it is of the other kind.
+    """
+    if kind.is_nested() != has_parts:
+        raise FileInvalid(
+            where,
+            f"expected {'a structure or a list' if has_parts else 'a text or a number'} in every row of {column!r}, "
+            f"found {kind}.",
+            "Look at the file; if the publisher has changed its form, change the table's contract and transform.",
+        )
 
 
 def missing_columns(missing: Mapping[str, Collection[str]]) -> str:

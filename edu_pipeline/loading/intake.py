@@ -4,6 +4,8 @@ Belongs here: selecting columns, hidden values, the contract's normalisers, the 
 Does not belong here: which columns these are (``columns.py``), what their cells tell (``cells.py``), casting to types
 and refusing rows (``conform.py``).
 
+A long file is unfolded first (``unfolding.py``).
+
 The frame has the contract's own columns (under the contract's names, as text), the columns that the table ``needs``
 (under their slugs), ``vintage`` where the catalogue takes one from the file's name (NULL if the name has none), and
 where the contract has it the flag ``codes_anciens``, unset (``passage.py`` sets it).
@@ -17,13 +19,15 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from edu_pipeline.accounts import SOURCE_ROW
 from edu_pipeline.catalogue import File
-from edu_pipeline.contracts import CODES_ANCIENS, Spec, specs
-from edu_pipeline.errors import ColumnEmpty, FileInvalid
+from edu_pipeline.contracts import CODES_ANCIENS, REFUSED_BECAUSE, Spec, specs
+from edu_pipeline.errors import ColumnEmpty
 from edu_pipeline.loading import cells
-from edu_pipeline.loading.columns import Columns, find_columns, is_required
+from edu_pipeline.loading.columns import Columns, check_kind, find_columns, is_required
 from edu_pipeline.loading.corrections import Applied, correct, corrections_for, withhold
 from edu_pipeline.loading.shapes import invalid_shapes
+from edu_pipeline.loading.unfolding import unfolded
 from edu_pipeline.normalise import SCIENTIFIC, amount
 from edu_pipeline.sources.headers import is_copy
 from edu_pipeline.table import Table
@@ -71,7 +75,7 @@ def take_in(
 
     Args:
         parameter: the transform's parameter that the frame is for.
-        raw: the reader's rows, columns named by slug.
+        raw: the reader's rows, columns named by slug; with ``SOURCE_ROW`` if they are accounted for.
         file_name: the file's name as received, from which its vintage is taken.
         where: source and release, for the failure texts.
         begins: the file's first line, for the failure texts.
@@ -81,14 +85,18 @@ def take_in(
             value in it.
         FileInvalid: a column is there twice, with different values, or has lists where there should be texts.
     """
+    if file.long:
+        raw = unfolded(raw, table, parameter, file.long, where)
     schema = raw.collect_schema()
-    columns = find_columns(table, parameter, [name for name in schema if not is_copy(name)], where, begins)
+    carried = [name for name in schema if name in (SOURCE_ROW, REFUSED_BECAUSE)]
+    own = [name for name in schema if not is_copy(name) and name not in carried]
+    columns = find_columns(table, parameter, own, where, begins)
     named = {name: column for name, column in columns.upstream.items() if column} | {
         name: name for name in columns.needed
     }
     _check_kinds(table, named, schema, where)
     text = [name for name, column in named.items() if schema[column] == pl.String]
-    chosen = raw.select(pl.col(column).alias(name) for name, column in named.items())
+    chosen = raw.select(*carried, *(pl.col(column).alias(name) for name, column in named.items()))
     unusable = _unusable(text, file, table)
     found = cells.Cells()
     if parameter not in table.in_parts:
@@ -199,14 +207,8 @@ def _check_kinds(table: Table, named: Mapping[str, str], schema: Mapping[str, pl
         FileInvalid: one is of the other kind.
     """
     scalar = [name for name, column in table.contract.columns().items() if not column.dtype.is_nested()]
-    expected = dict.fromkeys(scalar, "a text or a number") | dict.fromkeys(table.structures, "a structure or a list")
-    for name in expected.keys() & named.keys():
-        if schema[named[name]].is_nested() != (name in table.structures):
-            raise FileInvalid(
-                where,
-                f"expected {expected[name]} in every row of {named[name]!r}, found {schema[named[name]]}.",
-                "Look at the file; if the publisher has changed its form, change the table's contract and transform.",
-            )
+    for name in {*scalar, *table.structures} & named.keys():
+        check_kind(named[name], schema[named[name]], name in table.structures, where)
 
 
 def _unusable(text: Collection[str], file: File, table: Table) -> dict[str, pl.Expr]:

@@ -169,15 +169,14 @@ def _merged(frame: pl.LazyFrame, table: Table, name: str, parts: Parts) -> pl.La
     decimals = _decimals(frame, [*rates, *means])
     contours = [other for other in schema if other in table.contours]
     own = [other for other in schema if other not in (*counts, CODES_ANCIENS, SOURCE_ROW)]
-    keys = [other for other in own if table.needed_counts or other in table.key]
+    keys = [other for other in own if other in table.key]
     whole = {code: {code: 1.0} for code in concerned}
     moves = [
         (code, current, share) for code, shares in (whole | dict(parts)).items() for current, share in shares.items()
     ]
-    twice = pl.lit(False) if table.needed_counts else pl.struct(keys).is_duplicated()
     moved = (  # the largest part first
         rows.with_row_index(ROW)
-        .with_columns(twice.alias(TWICE))
+        .with_columns(pl.struct(keys).is_duplicated().alias(TWICE))
         .rename({name: CODE})
         .join(pl.DataFrame(moves, schema=[CODE, name, PART], orient="row"), on=CODE, maintain_order="left")
         .sort(_size(counts), (pl.col(CODE) == pl.col(name)), CODE, ROW, descending=[True, True, False, False])

@@ -20,7 +20,6 @@ from edu_pipeline.database.connection import Connection
 from edu_pipeline.database.copying import copy_out
 from edu_pipeline.database.ledger import REFUSED
 from edu_pipeline.errors import FileInvalid, shown
-from edu_pipeline.flow import once
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.balance import Balance
 from edu_pipeline.loading.conform import Conformed, conform
@@ -74,21 +73,6 @@ def make(table: Table, inputs: Inputs) -> Made:
         inputs.skipped,
         list(dict.fromkeys(inputs.notes)),
     )
-
-
-def accounted(
-    table: Table, file: File, name: str, rows: pl.LazyFrame, balance: Balance, refused_lines: int, where: str
-) -> pl.LazyFrame:
-    """The rows of a file, which are accounted for from here on; where they are counts, copies of a row count once.
-
-    Args:
-        name, refused_lines, where: as for ``Balance.opened``.
-
-    Raises:
-        NoRows: the file has no row.
-    """
-    opened = balance.opened(file, name, rows, refused_lines, where)
-    return once(opened, table.needed_counts) if table.needed_counts else opened
 
 
 def transformed(
@@ -194,9 +178,7 @@ class Inputs:
         self.corrected |= {applied.correction.name: applied.rows for applied in taken.corrections}
         for column, count in taken.hidden.items():
             self.hidden[column] = self.hidden.get(column, 0) + count
-        lines = self._lines[file.source, file.part].height
-        where = f"{file.source} {release.label}"
-        rows = accounted(self.table, file, taken.file_name, taken.frame, self.balance, lines, where)
+        rows = taken.frame
         if parameter in self.table.all_releases:
             return pl.concat([rows.with_columns(pl.lit(0).alias(RELEASE)), *earlier], how="diagonal_relaxed")
         if self._passage is None:
@@ -229,13 +211,19 @@ class Inputs:
         return Parts([part for part in source.files if release.file(part)], rows)
 
     def _taken_in(self, parameter: str, file: File, release: Release, scratch: Path) -> Intake:
-        """The columns that the table takes from ``file``, which ``release`` has."""
+        """The columns that the table takes from ``file``, which ``release`` has.
+
+        The rows of a file that is read once are accounted for from here on.
+        """
         received = release.file(file.part)
         assert received is not None
         where = f"{file.source} {release.label}"
         result = copies.read(self.archive, release, received, file, scratch, where)
         place = f"{where}, file {received.name}"
-        taken = take_in(self.table, parameter, result.frame, file, received.name, place, result.begins)
+        rows = result.frame
+        if parameter not in self.table.in_parts:
+            rows = self.balance.opened(file, received.name, rows, result.refused.height, where)
+        taken = take_in(self.table, parameter, rows, file, received.name, place, result.begins)
         self.missing |= {f"{file.source}: {column}": names for column, names in taken.missing.items()}
         if (file.source, file.part) not in self._lines:  # a part may be read several times
             self._lines[file.source, file.part] = _as_refused(result.refused, received.name)

@@ -22,6 +22,8 @@ from edu_pipeline.catalogue import File, Source
 from edu_pipeline.contracts import specs
 from edu_pipeline.errors import ColumnMissing, EduError, NoRows, PublisherUnavailable, cut
 from edu_pipeline.loading.columns import is_called, is_required
+from edu_pipeline.loading.unfolding import columns_of_long
+from edu_pipeline.long_form import is_figure
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.beginnings import Beginning, columns_in_archive, from_directory, from_publisher
@@ -303,18 +305,21 @@ def _judge_columns(
 
 
 def columns_sought(table: Table, source: Source, file: File, columns: Collection[str]) -> list[Sought]:
-    """The columns that ``table`` looks for in a file that has ``columns``; none if it does not read the file."""
+    """The columns that ``table`` looks for in a file that has ``columns``; none if it does not read the file.
+
+    Of a long file these are the dimensions of its figures: which figures it has, its beginning does not tell.
+    """
     parameter = source.slug if source.slug in table.in_parts else file.parameter
     if parameter not in table.parameters:
         return []
     sought = []
     for name, spec in specs(table.contract).items():
         expected = spec.upstream_in(parameter)
-        if expected is not None:
+        if expected is not None and not is_figure(expected):
             names = (expected, *spec.aliases)
             matching = tuple(column for column in columns if any(is_called(column, wanted) for wanted in names))
             sought.append(Sought(table, expected, name, matching, is_required(table, name), spec.optional))
-    for need in table.needs.get(parameter, ()):
+    for need in [*table.needs.get(parameter, ()), *(columns_of_long(table, parameter) if file.long else ())]:
         matching = tuple(column for column in columns if is_called(column, need))
         sought.append(Sought(table, need, f"needs[{parameter!r}]", matching, True))
     return sought

@@ -11,13 +11,18 @@ import polars as pl
 
 from edu_pipeline.assets.socio_economic.commerce_sante_2024 import CommerceSante2024
 from edu_pipeline.catalogue import files_by_parameter
-from edu_pipeline.contracts import computed_from
+from edu_pipeline.contracts import specs
+from edu_pipeline.long_form import is_figure, parsed
 from edu_pipeline_tests.assets.inputs import conformed, from_text
 from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import produced, real_file
 
 TABLE, SOURCE = "commerce_sante_2024", "insee_bpe"
-TYPES = computed_from(CommerceSante2024)
+TYPES = {
+    name: parsed(spec.upstream)["FACILITY_TYPE"]
+    for name, spec in specs(CommerceSante2024).items()
+    if isinstance(spec.upstream, str) and is_figure(spec.upstream)
+}
 HEADER = (
     '"GEO";"GEO_OBJECT";"FACILITY_DOM";"FACILITY_SDOM";"FACILITY_TYPE";"BPE_MEASURE";"UNIT_MEASURE";"OBS_STATUS";'
     '"UNIT_MULT";"TIME_PERIOD";"OBS_VALUE"'

@@ -63,7 +63,6 @@ def test_shares_name_columns_of_their_table() -> None:
         (table.name, name): columns
         for table in tables().values()
         for name, columns in computed_from(table.contract).items()
-        if table.name != "commerce_sante_2024"  # these columns name INSEE's types of equipment instead
     }
     assert shares
     for (table_name, name), columns in shares.items():

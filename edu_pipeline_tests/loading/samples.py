@@ -51,7 +51,7 @@ def a_table(contract: type[Contract], name: str, large: bool = False) -> Table:
         return x
 
     transform.__name__ = name
-    return Table(contract, transform, {}, (), None, 0.01, 0.02, 0.8, large)
+    return Table(contract, transform, {}, None, 0.01, 0.02, 0.8, large)
 
 
 def create(connection: psycopg.Connection[tuple[object, ...]], contract: type[Contract], name: str) -> None:

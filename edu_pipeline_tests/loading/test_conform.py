@@ -141,7 +141,7 @@ def test_of_rows_with_one_key_none_stays() -> None:
 
 
 def newest_by_code() -> Table:
-    return Table(Bounded, a_table(Bounded, "bounded").transform, {}, (), "code", 0.01, 0.02, 0.8, False)
+    return Table(Bounded, a_table(Bounded, "bounded").transform, {}, "code", 0.01, 0.02, 0.8, False)
 
 
 def test_the_newest_of_rows_with_one_key_stays() -> None:

@@ -283,24 +283,6 @@ def test_the_key_of_several_columns(passage: Passage) -> None:
     ]
 
 
-def test_a_long_file_adds_up_per_type(passage: Passage) -> None:
-    """Equipment: a row per commune and type; only the needed count is added up."""
-    columns = ["code_commune", "annee", "geo_object", "facility_type", "bpe_measure", "obs_value"]
-    rows = [
-        ("01901", "2024", "COM", "C201", "FACILITIES", "1"),
-        ("01001", "2024", "COM", "C201", "FACILITIES", "2"),
-        ("01901", "2024", "COM", "B207", "FACILITIES", "5"),
-    ]
-    frame = pl.LazyFrame(rows, schema=columns, orient="row").with_columns(
-        pl.lit(None, pl.List(pl.String)).alias("codes_anciens")
-    )
-    result = bring_to_current(frame, tables()["commerce_sante_2024"], "insee_bpe", passage, None).collect()
-    assert set(result.select("code_commune", "facility_type", "obs_value").rows()) == {
-        ("01001", "C201", "3"),
-        ("01001", "B207", "5"),
-    }
-
-
 def schools(frame: pl.LazyFrame, passage: Passage, year: int | None = None) -> list[tuple[object, ...]]:
     table = tables()["annuaire_education"]
     return bring_to_current(frame, table, "fr_en_annuaire_education", passage, year).collect().rows()

@@ -3,30 +3,33 @@
 Does not belong here: where each of them is (INSEE's file BPE24.csv), pupils or results (educational).
 """
 
-from collections.abc import Collection
 from typing import Any
 
 import polars as pl
 
 from edu_pipeline import contracts as c
-from edu_pipeline.flow import add_up, keep_words, newest
+from edu_pipeline.flow import newest
+from edu_pipeline.long_form import figure
 from edu_pipeline.table import table
 
 
 def _kind(meaning: str, *types: str) -> Any:
     """A number of facilities of some of INSEE's types (TYPEQU); the grouping is ours, by INSEE's labels.
 
-    Of two D2 codes the first is that of the nomenclature since 2024, the second that of 2023.
+    Of two D2 codes the first is that of the nomenclature since 2024, the second that of 2023. A type that no commune
+    has is no error: the file then has no row of it.
     """
-    description = f"{meaning} (types {', '.join(types)})."
-    return c.integer(description, required=True, min=0, max=20_000, unit="establishments", computed_from=types)
+    return c.integer(
+        f"{meaning} (types {', '.join(types)}).",
+        required=True,
+        optional=True,
+        min=0,
+        max=20_000,
+        unit="establishments",
+        upstream=figure(BPE_MEASURE="FACILITIES", FACILITY_TYPE=types),
+        adds_up=True,
+    )
 
-
-OTHER_LEVELS = "^(AAV|ARR|BV|CANOV|CV|DEP|EPCI|F|FM|FRANCE|IRIS|REG|UU|ZE)([0-9]{4})?$"
-"""Geographic levels of the file that are no commune and no arrondissement."""
-
-OTHER_TYPES = "^(_T|[A-G][0-9]{3})$"
-"""Types of facilities, and the total of them."""
 
 IN_DOUBT = pl.lit("expected that all rows of the file about this commune can be read, found one that cannot")
 """Why a commune is refused of which only some rows can be read."""
@@ -66,38 +69,15 @@ class CommerceSante2024(c.Contract):
     annee = c.year("Year of the edition.", required=True, upstream="TIME_PERIOD")
 
 
-def _number(types: Collection[str]) -> pl.Expr:
-    """The sum of the values of these types, or a value that is not a number, which the contract then refuses."""
-    value = pl.col("obs_value").filter(pl.col("facility_type").is_in(list(types))).fill_null("nothing")
-    number = value.cast(pl.Int64, strict=False)
-    wrong = value.filter(number.is_null())
-    return pl.when(wrong.len() > 0).then(wrong.first()).otherwise(number.sum().cast(pl.String))
-
-
-@table(
-    CommerceSante2024,
-    needs={"insee_bpe": ["GEO_OBJECT", "FACILITY_TYPE", "BPE_MEASURE", "OBS_VALUE"]},
-    needed_counts=["obs_value"],
-)
+@table(CommerceSante2024)
 def commerce_sante_2024(insee_bpe: pl.LazyFrame, info_communes: pl.LazyFrame) -> pl.LazyFrame:
-    """Count the facilities of the newest edition by commune and arrondissement, and add communes without any.
+    """Keep the newest edition, and add communes and arrondissements without any facility.
 
-    INSEE mixes eleven geographic levels and the totals `_T` in one column; these and all other types are left out. A
-    missing count means 0 only where the file covers the place: its département, and arrondissements at all.
+    A missing count means 0 only where the file covers the place: its département, and arrondissements at all.
     """
-    kinds = c.computed_from(CommerceSante2024)
-    wanted = [code for types in kinds.values() for code in types]
-    rows = keep_words(insee_bpe, "geo_object", ["COM", "ARM"], OTHER_LEVELS, "other geographic level")
-    rows = keep_words(rows, "bpe_measure", ["FACILITIES"], "^$", "other measure")
-    rows = keep_words(rows, "facility_type", wanted, OTHER_TYPES, "type of facility that is not counted")
-    rows = newest(rows, "annee")
-    codes_anciens = pl.col("codes_anciens").explode().drop_nulls().unique().sort()
-    counted = add_up(
-        rows,
-        ["code_commune"],
-        [pl.col("annee").first(), codes_anciens, *(_number(types).alias(kind) for kind, types in kinds.items())],
-    ).with_columns(pl.when(pl.col("codes_anciens").list.len() > 0).then("codes_anciens"))
-    return _with_all_communes(counted, info_communes, list(kinds))
+    counted = newest(insee_bpe, "annee").with_columns(pl.col("codes_anciens").list.sort())
+    kinds = [name for name, spec in c.specs(CommerceSante2024).items() if spec.adds_up]
+    return _with_all_communes(counted, info_communes, kinds)
 
 
 def _with_all_communes(counted: pl.LazyFrame, info_communes: pl.LazyFrame, kinds: list[str]) -> pl.LazyFrame:

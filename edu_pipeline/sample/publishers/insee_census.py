@@ -19,7 +19,7 @@ from edu_pipeline.sample.geographies import COLLECTIVITIES, places_of
 from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 
-SOURCE = "insee-rp"
+SOURCE, OF_2022 = "insee-rp", "insee-rp-2022"
 LATER = 3
 """A census is published for the communes of so many years later."""
 MAYOTTE = "976"
@@ -50,9 +50,23 @@ def dwellings_file(world: World, path: Path) -> None:
     _write(world, path, "logement", dwellings, (2021, 2015, 2010))
 
 
-def _write(world: World, path: Path, name: str, theme: Theme, years: tuple[int, int, int]) -> None:
+@publication(OF_2022, "base-cc-evol-struct-pop-2022_csv.zip")
+def population_file_of_2022(world: World, path: Path) -> None:
+    """The same of the next census."""
+    _write(world, path, "evol-struct-pop", population, (2022, 2016, 2011), OF_2022)
+
+
+@publication(OF_2022, "base-cc-logement-2022_csv.zip")
+def dwellings_file_of_2022(world: World, path: Path) -> None:
+    """The same of the next census."""
+    _write(world, path, "logement", dwellings, (2022, 2016, 2011), OF_2022)
+
+
+def _write(
+    world: World, path: Path, name: str, theme: Theme, years: tuple[int, int, int], source: str = SOURCE
+) -> None:
     """Write an archive: data and metadata of a theme, since 2022 also those of the overseas collectivities."""
-    places = world.revised(places_of(world, years[0] + LATER), SOURCE, "population", "logements")
+    places = world.revised(places_of(world, years[0] + LATER), source, "population", "logements")
     parts = {"": places}
     if years[0] >= 2022:
         parts["-COM"] = _collectivities(world)

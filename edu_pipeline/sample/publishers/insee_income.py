@@ -18,7 +18,9 @@ from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
-SOURCE = "insee-filosofi-2021"
+SOURCE, LATER = "insee-filosofi-2021", "insee-filosofi-2023"
+GROWTH = 1.09
+"""Incomes of 2023 compared with those of 2021."""
 GEOGRAPHY = 2023
 MISSING = ("971", "973", "976")
 UNKNOWN = 4
@@ -104,6 +106,55 @@ def income(world: World, path: Path) -> None:
         write_csv(pl.DataFrame({"COD_VAR": COLUMNS, "LIB_VAR": "Variable inventée de l'échantillon"}), meta)
         members[meta.name] = meta
         write_zip(path, members)
+
+
+@publication(LATER, "FILOSOFI_CC_csv.zip")
+def income_of_2023(world: World, path: Path) -> None:
+    """A long file: of communes the median and the rate of poverty alone, of départements the deciles too.
+
+    A secret figure has CONF_STATUS C, one that cannot be given OBS_STATUS O; both have no value. The columns are those
+    of the real file.
+    """
+    places = places_of(world, 2025).filter(~pl.col("code_departement").is_in(MISSING))
+    zones = zones_of(world, places).select("code", "BV2022", "DEP")
+    is_part = pl.col("code").is_in(list(arrondissements.COMMUNES))
+    whole = places.join(zones, on="code").filter(~is_part)
+    areas = {"COM": places.filter(~is_part), "ARM": places.filter(is_part)}
+    areas |= {level: _merged(whole, level) for level in ("BV2022", "DEP")}
+    rows = pl.concat([_long(world, frame, level) for level, frame in areas.items()])
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
+        data, meta = (Path(scratch) / f"DS_FILOSOFI_CC_2023_{part}.csv" for part in ("data", "metadata"))
+        write_csv(rows, data, quote="all", bom=True)
+        write_csv(pl.DataFrame({"COD_VAR": rows.columns, "LIB_VAR": "Variable inventée de l'échantillon"}), meta)
+        write_zip(path, {data.name: data, meta.name: meta})
+
+
+def _long(world: World, areas: pl.DataFrame, level: str) -> pl.DataFrame:
+    """The figures of areas of one level, a row each."""
+    numbers = world.revised(_numbers(world, areas, level), LATER, "MED21", "TP6021", "D121", "D921")
+    measures = {"MED_SL": ("MED21", "EUR_YR", MEDIAN_FROM), "PR_MD60": ("TP6021", "PT", RATES_FROM["TP6021"])}
+    if level == "DEP":
+        measures |= {"D1_SL": ("D121", "EUR_YR", 0), "D9_SL": ("D921", "EUR_YR", 0)}
+    without = pl.Series(areas["population"] == 0)
+    frames = []
+    for measure, (column, unit, least) in measures.items():
+        is_secret = pl.col("NBMENFISC21") < least
+        growth = GROWTH if unit == "EUR_YR" else 1.0
+        value = (pl.col(column) * growth).round(0).cast(pl.Int64).cast(pl.String)
+        frames.append(
+            numbers.with_columns(without=without).select(
+                FILOSOFI_MEASURE=pl.lit(measure),
+                GEO="CODGEO",
+                GEO_OBJECT=pl.lit(level),
+                UNIT_MEASURE=pl.lit(unit),
+                CONF_STATUS=pl.when(is_secret & ~pl.col("without")).then(pl.lit("C")).otherwise(pl.lit("F")),
+                OBS_STATUS=pl.when("without").then(pl.lit("O")).otherwise(pl.lit("A")),
+                UNIT_MULT=pl.lit("0"),
+                TIME_PERIOD=pl.lit("2023"),
+                OBS_VALUE=pl.when(~is_secret & ~pl.col("without")).then(value),
+            )
+        )
+    return pl.concat(frames)
 
 
 def _merged(communes: pl.DataFrame, level: str) -> pl.DataFrame:
