@@ -14,6 +14,7 @@ from psycopg import sql
 
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.checks.balance import balance
+from edu_pipeline.checks.edition import edition
 from edu_pipeline.checks.expectations import Places, expectations
 from edu_pipeline.checks.subject import CheckSpec, Finding, Subject, finding, starting_year
 from edu_pipeline.contracts import specs
@@ -76,6 +77,9 @@ def checks_of(table: str) -> list[CheckSpec]:
             _age,
             between=True,
         ): declared is not None and bool(declared.sources),
+        spec("edition", "No publisher shows a later edition that is not read.", "warn", edition, between=True): (
+            declared is not None and bool(declared.sources)
+        ),
     }
     return [check for check, is_applicable in applies.items() if is_applicable]
 

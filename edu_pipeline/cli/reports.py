@@ -36,8 +36,8 @@ def status_command(
 ) -> None:
     """Show every table and its last load.
 
-    Rows, release, load time, and the rows that the last load added, changed, removed and refused. For tables that are
-    named also where the rows of their files went.
+    Rows, edition and release, load time, and the rows that the last load added, changed, removed and refused. For
+    tables that are named also where the rows of their files went.
     """
     from edu_pipeline.monitoring import health, status
     from edu_pipeline.sources.archive import Archive
@@ -190,7 +190,8 @@ def _status_columns(tables: list[TableStatus], state: Health) -> list[Column]:
         Column("refused", cells(lambda table: figure(table.refused)), 4, right=True),
         Column("checks", cells(lambda table: _red_and_yellow(health_of[table.table])), 2, wraps_at=9),
         Column("loaded at", cells(_loaded_at), 3, wraps_at=16),
-        Column("release", cells(_releases), 8),
+        Column("edition", cells(_editions), 8, wraps_at=30),
+        Column("release", cells(_releases), 9),
     ]
 
 
@@ -203,6 +204,10 @@ def _loaded_at(table: TableStatus) -> str:
 
 def _releases(table: TableStatus) -> str:
     return "\n".join(f"{source} {release}" for source, release in table.releases.items())
+
+
+def _editions(table: TableStatus) -> str:
+    return "\n".join(escape(f"{source} {edition}") for source, edition in table.editions.items())
 
 
 def _red_and_yellow(table: TableHealth) -> str:

@@ -22,11 +22,11 @@ from edu_pipeline.sources.probe import Probed
 
 REMEMBER = """
     INSERT INTO edu_pipeline.probes AS known
-        (source, version, known_version, published_at, probed_at, changed_at, error, consecutive_errors)
+        (source, version, known_version, published_at, probed_at, changed_at, error, consecutive_errors, later)
     SELECT source, version, CASE WHEN NOT changed THEN version END, published_at, probed_at,
-        CASE WHEN version IS NOT NULL THEN probed_at END, error, CASE WHEN error IS NULL THEN 0 ELSE 1 END
-    FROM (VALUES (%s::text, %s::text, %s::boolean, %s::timestamptz, %s::timestamptz, %s::text))
-        AS probe (source, version, changed, published_at, probed_at, error)
+        CASE WHEN version IS NOT NULL THEN probed_at END, error, CASE WHEN error IS NULL THEN 0 ELSE 1 END, later
+    FROM (VALUES (%s::text, %s::text, %s::boolean, %s::timestamptz, %s::timestamptz, %s::text, %s::text))
+        AS probe (source, version, changed, published_at, probed_at, error, later)
     ON CONFLICT (source) DO UPDATE SET
         version = coalesce(excluded.version, known.version),
         known_version = coalesce(excluded.known_version, known.known_version),
@@ -34,10 +34,11 @@ REMEMBER = """
         probed_at = excluded.probed_at,
         changed_at = CASE WHEN excluded.version IS DISTINCT FROM known.version AND excluded.version IS NOT NULL
             THEN excluded.changed_at ELSE known.changed_at END,
+        later = CASE WHEN excluded.error IS NULL THEN excluded.later ELSE known.later END,
         error = excluded.error,
         consecutive_errors = CASE WHEN excluded.error IS NULL THEN 0 ELSE known.consecutive_errors + 1 END
 """
-"""After an error the version and date of the last good answer stay."""
+"""After an error the version, the date and the later edition of the last good answer stay."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Answer:
         is_new: whether it shows a version that the archive does not have yet.
         error: why it could not be asked.
         consecutive_errors: how many requests in a row have failed.
+        later: a later edition that the publisher shows and that the catalogue does not read; None if it shows none.
     """
 
     source: str
@@ -58,13 +60,14 @@ class Answer:
     is_new: bool
     error: str | None
     consecutive_errors: int
+    later: str | None = None
 
 
 def answers(connection: Connection) -> dict[str, Answer]:
     """The last answer about every source that was ever probed, by source."""
     statement = (
         "SELECT source, probed_at, published_at, version IS DISTINCT FROM known_version AS is_new, error, "
-        "consecutive_errors FROM edu_pipeline.probes"
+        "consecutive_errors, later FROM edu_pipeline.probes"
     )
     with connection.cursor(row_factory=class_row(Answer)) as cursor:
         return {answer.source: answer for answer in cursor.execute(statement)}
@@ -104,6 +107,7 @@ def remember(connection: Connection, probed: Iterable[Probed]) -> None:
                     probe.published_at,
                     probe.probed_at,
                     probe.error,
+                    probe.later,
                 )
                 for probe in probed
             ],

@@ -7,15 +7,16 @@ a load has to read (``loading/lineage.py``: a table that is only looked up gives
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from edu_pipeline.catalogue import Source, catalogue
-from edu_pipeline.database import ledger
+from edu_pipeline.database import ledger, probe_memory
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.database.ledger import Load, RecordedRelease
+from edu_pipeline.database.probe_memory import Answer
+from edu_pipeline.sources.editions import edition_of, sight_of
 from edu_pipeline.sources.licences import LICENCE_OUVERTE, ODBL
 from edu_pipeline.table import Table, tables
 
@@ -31,10 +32,14 @@ class Origin:
 
     Attributes:
         source: its entry in the catalogue; None for a file that an operator has loaded.
+        parts: the parts of the source that rows are made from.
+        later: a later edition that the publisher shows and that is not read; None if it shows none.
     """
 
     release: RecordedRelease
     source: Source | None
+    parts: frozenset[str] = frozenset()
+    later: str | None = None
 
     @property
     def day(self) -> date:
@@ -43,13 +48,21 @@ class Origin:
 
     @property
     def edition(self) -> str | None:
-        """The vintage that the catalogue takes from the names of the files; None where it takes none."""
+        """The newest vintage that the catalogue takes from the names of the files; None where it takes none."""
         if self.source is None:
             return None
-        patterns = [file.vintage for file in self.source.files.values() if file.vintage]
+        files = [file for part, file in self.source.files.items() if part in self.parts]
         names = [str(file["name"]) for file in self.release.files]
-        found = (re.search(pattern, name) for pattern in patterns for name in names)
-        return max((match.group(1) for match in found if match), default=None)
+        return max(filter(None, (edition_of(file, name) for file in files for name in names)), default=None)
+
+    @property
+    def edition_in_words(self) -> str:
+        """The edition, else the day; that there is a later one; or that nobody can be asked."""
+        read = self.edition or f"of {self.day}"
+        if self.later:
+            return f"{read} (later: {self.later}, not read yet)"
+        sights = {sight_of(self.source.files[part]) for part in self.parts} if self.source else {"unknown"}
+        return f"{read} (the publisher does not show whether there is a later one)" if "unknown" in sights else read
 
     @property
     def title(self) -> str:
@@ -94,8 +107,32 @@ class Provenance:
         if not self.origins:
             return ""
         sources = "; ".join(origin.citation for origin in self.origins)
-        text = f"Sources: {sources}. Compiled by edu_pipeline; licence of the result: {', '.join(self.licences)}."
+        later = [f"{origin.title}, {origin.later}" for origin in self.origins if origin.later]
+        not_read = f" Later editions that are not read yet: {'; '.join(later)}." if later else ""
+        licence = f"licence of the result: {', '.join(self.licences)}"
+        text = f"Sources: {sources}.{not_read} Compiled by edu_pipeline; {licence}."
         return f"{INVENTED} {text}" if self.invented else text
+
+
+def editions_of(connection: Connection, loads: Mapping[str, Load]) -> dict[str, dict[str, str]]:
+    """Table to its own sources, each with the edition of the rows, in words.
+
+    Args:
+        loads: by table.
+    """
+    pairs = {pair for load in loads.values() for pair in load.releases.items()}
+    recorded = {(entry.source, entry.release): entry for entry in ledger.recorded_releases(connection, pairs)}
+    answers = probe_memory.answers(connection)
+    return {
+        name: {
+            origin.release.source: origin.edition_in_words
+            for pair in load.releases.items()
+            if pair in recorded
+            for origin in [_origin(recorded[pair], parts_read(tables()[name], pair[0]), answers)]
+        }
+        for name, load in loads.items()
+        if name in tables()
+    }
 
 
 def provenance(connection: Connection, schema: str, made_from: Iterable[str]) -> Provenance:
@@ -105,15 +142,28 @@ def provenance(connection: Connection, schema: str, made_from: Iterable[str]) ->
     catalogue.
     """
     loads = ledger.newest(connection, schema)
-    used: dict[tuple[str, str], None] = {}
+    used: dict[tuple[str, str], set[str]] = {}
     licences: dict[str, None] = {}
     for table in _behind(made_from):
         load = loads.get(table.name)
-        used |= dict.fromkeys(load.releases.items() if load else ())
+        for source, release in load.releases.items() if load else ():
+            used.setdefault((source, release), set()).update(parts_read(table, source))
         licences |= dict.fromkeys(catalogue()[source].licence for source in _sources(table, load))
     recorded = ledger.recorded_releases(connection, used)
-    origins = [Origin(release, catalogue().get(release.source)) for release in recorded]
+    answers = probe_memory.answers(connection)
+    origins = [_origin(release, used[release.source, release.release], answers) for release in recorded]
     return Provenance(tuple(origins), governing(licences))
+
+
+def _origin(release: RecordedRelease, parts: Iterable[str], answers: Mapping[str, Answer]) -> Origin:
+    later = answers[release.source].later if release.source in answers else None
+    return Origin(release, catalogue().get(release.source), frozenset(parts), later)
+
+
+def parts_read(table: Table, source: str) -> set[str]:
+    """The parts of a source that a table reads itself."""
+    parts = {file.part for file in table.files.values() if file.source == source}
+    return parts | {part for entry in table.in_parts.values() if entry.id == source for part in entry.files}
 
 
 def governing(licences: Iterable[str]) -> tuple[str, ...]:

@@ -6,14 +6,15 @@ publisher is asked (``sources/probe.py``) or a file fetched (``sources/fetch.py`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
 from edu_pipeline.catalogue import Source, catalogue
 from edu_pipeline.database import probe_memory
-from edu_pipeline.database.connection import Database
+from edu_pipeline.database.comments import comment_on_table
+from edu_pipeline.database.connection import Connection, Database, exists
 from edu_pipeline.errors import EduError
 from edu_pipeline.loading.lineage import used_sources
 from edu_pipeline.settings import Settings
@@ -22,6 +23,7 @@ from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.directory import not_handed_in
 from edu_pipeline.sources.fetch import Fetched, fetch_if_any, newest_fetched
 from edu_pipeline.sources.probe import Probed, probe
+from edu_pipeline.table import tables
 
 AT_ONCE = 4
 """Sources that are fetched at the same time."""
@@ -57,8 +59,19 @@ def ask_publishers(
     asked = [catalogue()[source] for source in (used_sources() if names is None else names)]
     answers = probe(asked, archive, settings.upstream, known)
     with database.connect() as connection:
+        before = {source: answer.later for source, answer in probe_memory.answers(connection).items()}
         probe_memory.remember(connection, answers.values())
+        of = {source for source, answer in answers.items() if not answer.error and answer.later != before.get(source)}
+        _say_in_comments(connection, database.schema, of)
     return answers
+
+
+def _say_in_comments(connection: Connection, schema: str, sources: Collection[str]) -> None:
+    """Renew the comments on the tables that are made from sources of which there is now a later edition, or none."""
+    if sources and exists(connection, schema):
+        for table in tables().values():
+            if not {*sources}.isdisjoint(table.sources):
+                comment_on_table(connection, schema, table)
 
 
 def fetch_if_new(

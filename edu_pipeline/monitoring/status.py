@@ -20,6 +20,7 @@ from edu_pipeline.database.connection import TABLES, VIEWS, Connection, Database
 from edu_pipeline.database.ledger import Load
 from edu_pipeline.database.migrate import check_current
 from edu_pipeline.database.probe_memory import Answer
+from edu_pipeline.database.provenance import editions_of
 from edu_pipeline.database.views import views
 from edu_pipeline.errors import shown
 from edu_pipeline.sources.archive import Archive, Refusal
@@ -38,6 +39,7 @@ class TableStatus:
             was never loaded), or ``waits for its asset`` (no code fills the table yet).
         rows: as counted now.
         releases: source to release of the rows; empty for a table that is made from other tables.
+        editions: source to the edition of the rows, and what is known of a later one.
         invented: whether the schema holds the sample publisher's data.
         loaded_at: end of the last load that published.
         added, changed, removed, refused: rows in that load; None if there was no load.
@@ -55,6 +57,7 @@ class TableStatus:
     state: str
     rows: int
     releases: dict[str, str]
+    editions: dict[str, str]
     invented: bool
     loaded_at: datetime | None
     added: int | None
@@ -163,19 +166,21 @@ class _Contents:
     rows: Mapping[str, int]
     published: Mapping[str, Load]
     failed: Mapping[str, Load]
+    editions: Mapping[str, Mapping[str, str]]
     invented: bool
 
 
 def _contents(connection: Connection, schema: str) -> _Contents:
     names = relations(connection, schema, TABLES + VIEWS)
     if not names:
-        return _Contents({}, {}, {}, False)
+        return _Contents({}, {}, {}, {}, False)
     published = ledger.newest(connection, schema)
     failed = ledger.newest(connection, schema, "failed")
+    editions = editions_of(connection, published)
     invented = bool(ledger.is_invented(connection, schema))
     # Counted last: until the transaction ends, it keeps a swap from renaming what was counted.
     rows = {name: _count(connection, name) for name in names}
-    return _Contents(rows, published, failed, invented)
+    return _Contents(rows, published, failed, editions, invented)
 
 
 def _count(connection: Connection, name: str) -> int:
@@ -204,6 +209,7 @@ def _status(name: str, layer: str | None, contents: _Contents, archive: Archive)
         state=state,
         rows=contents.rows[name],
         releases=dict(load.releases) if load else {},
+        editions=dict(contents.editions.get(name, {})),
         invented=contents.invented,
         loaded_at=load.finished_at if load else None,
         added=load.added if load else None,

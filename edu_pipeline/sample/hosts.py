@@ -30,6 +30,10 @@ BROWSERS_ONLY = {"www.insee.fr"}
 """Servers that answer 403 to a client that does not look like a browser."""
 
 
+MELODI = "api.insee.fr"
+"""The server with INSEE's long files and their catalogue."""
+
+
 class Hosts:
     """The publishers of the catalogue.
 
@@ -97,11 +101,21 @@ class Hosts:
         }
         if request.host in answers:
             return answers[request.host](request)
+        if request.host == MELODI and (match := re.fullmatch(r"/melodi/catalog/([^/]+)", request.path)):
+            return self._melodi(match[1])
         if any(request.host == host for host, _ in self._layers):
             return self._layer(request)
         if any(request.host == urlsplit(file.url or "").hostname for file in self._by_query):
             return self._list(request)
         return self._file(request)
+
+    def _melodi(self, dataset: str) -> Answer:
+        """The products of a dataset of INSEE's Melodi: the files that the catalogue reads."""
+        addresses = [f"https://{host}{path}" for host, path in self._plain if f"/melodi/file/{dataset}/" in path]
+        if not addresses:
+            return not_found(f"No dataset {dataset} of the sample is at https://{MELODI}/melodi/.")
+        products = [{"id": url.rpartition("/")[2], "format": "CSV", "accessURL": url} for url in addresses]
+        return as_json({"identifier": dataset, "product": products})
 
     def _enter(self, file: File) -> None:
         """Note which requests are for the file."""

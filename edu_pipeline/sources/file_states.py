@@ -19,7 +19,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from edu_pipeline.errors import DownloadFailed, NotInStandIn, SourceMissing
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.directory import files_by_name
 from edu_pipeline.sources.download import GONE, NotModified, download, no_file_status
+from edu_pipeline.sources.editions import later_edition
 from edu_pipeline.sources.interfaces import Interfaces
 from edu_pipeline.sources.origins import OPENDATASOFT, SUPPLIED, Origin, origin_of
 from edu_pipeline.sources.policy import Policy
@@ -49,10 +50,12 @@ class FileState:
     Attributes:
         description: what the publisher says of it.
         is_held: whether a file that we have is the one described.
+        later: a later edition that the publisher shows and that is not read; None if it shows none.
     """
 
     description: Mapping[str, Any]
     is_held: Callable[[ReceivedFile], bool]
+    later: str | None = None
 
 
 SourceState = dict[str, FileState | None]
@@ -106,7 +109,7 @@ class PublisherStates:
                 if file_state:
                     break
             state[file.part] = file_state
-        return state
+        return _with_later(state, later_edition(source, asking.interfaces))
 
     def _ask_portal(self, portal: str, datasets: list[str]) -> dict[str, Any]:
         """The metadata of datasets of an Opendatasoft portal, by their URL."""
@@ -261,6 +264,14 @@ def published_together(source: Source, newest: Release | None) -> list[list[File
     for file in sorted(source.files.values(), key=lambda file: file.part not in archived):
         groups.setdefault(file.url.replace(file.part, "") if file.url else file.part, []).append(file)
     return list(groups.values())
+
+
+def _with_later(state: SourceState, later: str | None) -> SourceState:
+    """The state in which the first file that is there says that there is a later edition."""
+    for part, file_state in state.items():
+        if file_state and later:
+            return state | {part: replace(file_state, later=later)}
+    return state
 
 
 def _archived(file: File, newest: Release | None) -> FileState | None:

@@ -112,12 +112,7 @@ def _datagouv(dataset: DataGouv, file: File, interfaces: Interfaces) -> Origin:
     """The newest resource of a dataset whose title and format match."""
     url = DATA_GOUV.format(dataset=dataset.dataset)
     resources = interfaces.json(url, file_names(file)).get("resources") or []
-    matching = [
-        resource
-        for resource in resources
-        if re.search(dataset.title, resource.get("title") or "")
-        and (resource.get("format") or "").lower() == dataset.format.lower()
-    ]
+    matching = matching_resources(dataset, resources)
     if not matching:
         titles = [f"{resource.get('title')!r} ({resource.get('format')})" for resource in resources]
         raise SourceMissing(
@@ -129,6 +124,16 @@ def _datagouv(dataset: DataGouv, file: File, interfaces: Interfaces) -> Origin:
     newest = max(matching, key=lambda resource: resource.get("last_modified") or "")
     description = {name: newest.get(name) for name in ("id", "title", "last_modified", "checksum", "filesize")}
     return Origin(newest.get("latest") or newest.get("url") or "", None, description)
+
+
+def matching_resources(dataset: DataGouv, resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The resources of a dataset whose title and format match."""
+    return [
+        resource
+        for resource in resources
+        if re.search(dataset.title, resource.get("title") or "")
+        and (resource.get("format") or "").lower() == dataset.format.lower()
+    ]
 
 
 def _arcgis(layer: str, file: File, interfaces: Interfaces) -> Origin:

@@ -54,6 +54,7 @@ class Probed:
         probed_at: in UTC.
         error: the failure text, if the publisher could not be asked; then ``changed`` is False.
         published_at: the publisher's own date of its newest file, where it gives one.
+        later: a later edition that the publisher shows and that the catalogue does not read; None if it shows none.
     """
 
     source: str
@@ -62,6 +63,7 @@ class Probed:
     probed_at: datetime
     error: str | None = None
     published_at: datetime | None = None
+    later: str | None = None
 
 
 def probe(
@@ -103,7 +105,8 @@ def _probe_source(
         state = ask(source, newest)
         version = _version(state)
         changed = _has_changed(source, archive, newest, state, known.get(source.id), version)
-        return Probed(source.id, version, changed, now, None, _published_at(state))
+        later = next((file_state.later for file_state in state.values() if file_state and file_state.later), None)
+        return Probed(source.id, version, changed, now, None, _published_at(state), later)
     except Exception as error:
         if not isinstance(error, EduError):
             log.exception("%s: a defect in its probe", source.id)

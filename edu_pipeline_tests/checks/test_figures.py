@@ -7,7 +7,9 @@ from typing import Any
 
 from edu_pipeline.checks.expectations import Places, Years, expectations
 from edu_pipeline.database.connection import Connection
+from edu_pipeline.database.probe_memory import remember
 from edu_pipeline.sources.archive import Archive, Release
+from edu_pipeline.sources.probe import Probed
 from edu_pipeline_tests.checks.small_country import COUNTRY, Expect, RunCheck, put_colleges, record
 from edu_pipeline_tests.database.rows import put
 
@@ -181,3 +183,15 @@ def test_age_is_that_of_the_loaded_release(connection: Connection, archive: Arch
     load("second", 30)
     result = check("metrics_colleges", "age")
     assert (result.passed, result.metadata["age_days"]) == (True, 30)
+
+
+def test_a_later_edition_that_is_not_read_is_yellow(connection: Connection, archive: Archive, check: RunCheck) -> None:
+    source, now = "insee-filosofi-2023", datetime.now(UTC)
+    put(connection, "revenu_pauvrete", code_commune="01001", annee=2023)
+    record(connection, "revenu_pauvrete", releases={source: Release(source, "a", archive.root, now, now, "", (), {})})
+    result = check("revenu_pauvrete", "edition")
+    assert result.passed and "the publisher does not show whether there is a later one" in result.description
+    remember(connection, [Probed(source, "1", changed=False, probed_at=now, later="2024")])
+    result = check("revenu_pauvrete", "edition")
+    assert (result.passed, result.severity, result.metadata["later"]) == (False, "warn", {source: "2024"})
+    assert "(later: 2024, not read yet)" in result.description

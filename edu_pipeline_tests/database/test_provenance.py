@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 from upath import UPath
 
 from edu_pipeline.catalogue import catalogue
+from edu_pipeline.database import ledger
 from edu_pipeline.database.comments import comment_on_table, comment_on_view
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import migrate
-from edu_pipeline.database.provenance import INVENTED, governing, provenance
+from edu_pipeline.database.probe_memory import remember
+from edu_pipeline.database.provenance import INVENTED, editions_of, governing, provenance
+from edu_pipeline.sources.probe import Probed
 from edu_pipeline.sources.release import ReceivedFile, Release
 from edu_pipeline.table import tables
 from edu_pipeline_tests.checks.small_country import record
@@ -85,6 +89,43 @@ def test_an_edition_is_read_from_the_name_of_the_file(database: Database) -> Non
     assert origin.citation == (
         "INSEE, Code officiel géographique, edition 2026, release of 2026-11-02, Licence Ouverte 2.0"
     )
+
+
+def test_a_table_has_the_edition_of_its_own_files(database: Database) -> None:
+    """The census of 2021 and the activity of 2022 are files of one source."""
+    names = ["base-cc-logement-2021_csv.zip", "base-cc-emploi-pop-active-2022_csv.zip"]
+    both = release("insee-rp", names[0], 2)
+    both = replace(both, files=(*both.files, replace(both.files[0], name=names[1])))
+    with database.connect() as connection:
+        for name in ("logement_2021", "activite_economique_2022"):
+            record(connection, name, releases={"insee-rp": both})
+        found = editions_of(connection, ledger.newest(connection, SCHEMA))
+    nobody = "(the publisher does not show whether there is a later one)"
+    assert found["logement_2021"] == {"insee-rp": f"2021 {nobody}"}
+    assert found["activite_economique_2022"] == {"insee-rp": f"2022 {nobody}"}
+
+
+def test_a_later_edition_is_said_until_it_is_read(database: Database) -> None:
+    source, table = "insee-rp-2023", "recensement_emploi"
+    census = release(source, "DS_RP_EMPLOI_LT_PRINC_2023_CSV_FR.zip", 2)
+    probed = Probed(source, "1", changed=False, probed_at=datetime.now(UTC), later="2024")
+    with database.connect() as connection:
+        record(connection, table, releases={source: census})
+        remember(connection, [probed])
+        comment_on_table(connection, SCHEMA, tables()[table])
+        assert editions_of(connection, ledger.newest(connection, SCHEMA))[table] == {
+            source: "2023 (later: 2024, not read yet)"
+        }
+    said = (
+        "Later editions that are not read yet: INSEE, Recensement de la population 2023, exploitation principale, 2024."
+    )
+    assert said in comment(database, table)
+    with database.connect() as connection:
+        remember(connection, [replace(probed, error="no answer", later=None)])
+        assert editions_of(connection, ledger.newest(connection, SCHEMA))[table][source].endswith("not read yet)")
+        remember(connection, [replace(probed, later=None)])
+        comment_on_table(connection, SCHEMA, tables()[table])
+    assert said not in comment(database, table)
 
 
 def test_a_comment_is_renewed_and_kept_by_a_migration(database: Database) -> None:

@@ -35,6 +35,7 @@ ANNUAIRE, SALES, EQUIPMENT = "fr-en-annuaire-education", "dvf-indicateurs-commun
 ONISEP, COMMUNES, CENSUS, ACADEMIES = "onisep-5fa5816ac6a6e", "geo-api-communes", "insee-rp", "departement-academie"
 PORTALS = {"data.education.gouv.fr", "data.occitanie.education.gouv.fr"}
 CONTOURS, PARIS, ADDRESSES = "contours-communes", "paris-affectation-lycees", "ban"
+MELODI = "api.insee.fr"
 SAME_BYTES = {ACADEMIES, CONTOURS}
 """Sources of the sample whose new releases are only newly dated."""
 
@@ -123,11 +124,15 @@ def test_nothing_new_takes_one_small_request_per_portal_or_file(filled: Publishe
             assert len(lines) == len([file for file in files if file.datagouv])
         elif host == "supplied":
             assert len(lines) == len({file.source for file in files if file.supplied})
+        elif host == MELODI:
+            files_of_host = [file for file in files if f"//{host}/" in (file.url or "")]
+            assert len([line for line in lines if line.startswith("HEAD ")]) == len(files_of_host)
+            assert len(lines) == len(files_of_host) + len({file.source for file in files_of_host}), "later editions"
         else:
             assert len(lines) == len({url for file in files if f"//{host}/" in (url := file.url or file.arcgis or "")})
     read = {host for host, lines in by_host.items() if any(not line.startswith("HEAD ") for line in lines)}
-    assert read == {*PORTALS, "www.data.gouv.fr", "geo.api.gouv.fr", "services9.arcgis.com"}
-    assert len(filled.requests) <= len(catalogue())
+    assert read == {*PORTALS, "www.data.gouv.fr", "geo.api.gouv.fr", "services9.arcgis.com", MELODI}
+    assert len(filled.requests) <= len([file for file in files if file.source != ADDRESSES])
     assert not any("/exports/" in request.path for _, request in filled.requests)
     assert filled.sent < 100_000
 
