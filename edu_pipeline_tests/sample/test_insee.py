@@ -74,10 +74,10 @@ def test_the_communes_of_the_code_officiel_geographique() -> None:
 
 
 def test_the_zones_of_communes_are_a_workbook() -> None:
-    assert path_of("insee_bassins_de_vie").name == "table-appartenance-geo-communes-2024.zip"
+    assert path_of("insee_bassins_de_vie").name == "table-appartenance-geo-communes-2026.zip"
     rows = rows_of("insee_bassins_de_vie")
     assert " ".join(rows.columns) == "codgeo libgeo dep ctcd reg epci ept arr canov ze2020 uu2020 aav2020 bv2022"
-    places = places_of(world(), 2024).filter(~pl.col("code").is_in(list(arrondissements.COMMUNES)))
+    places = places_of(world(), 2026).filter(~pl.col("code").is_in(list(arrondissements.COMMUNES)))
     assert rows["codgeo"].to_list() == places["code"].to_list()
     named = rows_of("insee_bassins_de_vie__zones")
     assert named.columns == ["nivgeo", "codgeo", "libgeo", "nb_com"]

@@ -29,7 +29,7 @@ def result() -> Conformed:
 def test_every_commune_and_arrondissement_has_a_row(result: Conformed) -> None:
     assert result.refused.is_empty()
     assert set(result.frame["code_commune"]) == set(world().places["code"])
-    assert set(result.frame["annee"]) == {2024}
+    assert set(result.frame["annee"]) == {2025}
     for name in ("medecin_generaliste", "masseur_kinesitherapeute", "boulangerie_patisserie", "salles_multisports"):
         assert 0 < result.frame.filter(pl.col(name) > 0).height < result.frame.height, name
 
@@ -82,12 +82,12 @@ def test_eleven_levels_are_mixed_with_their_totals(rows: pl.DataFrame) -> None:
 def test_the_archive_has_insees_members_and_columns() -> None:
     path = path_of(SOURCE)
     with zipfile.ZipFile(path) as archive:
-        assert sorted(archive.namelist()) == ["DS_BPE_2024_data.csv", "DS_BPE_2024_metadata.csv"]
-        header, first = archive.read("DS_BPE_2024_data.csv").decode().split("\n")[:2]
-        assert archive.read("DS_BPE_2024_metadata.csv").startswith(b'"COD_VAR";"LIB_VAR";"COD_MOD";"LIB_MOD"\n')
+        assert sorted(archive.namelist()) == ["DS_BPE_2025_data.csv", "DS_BPE_2025_metadata.csv"]
+        header, first = archive.read("DS_BPE_2025_data.csv").decode().split("\n")[:2]
+        assert archive.read("DS_BPE_2025_metadata.csv").startswith(b'"COD_VAR";"LIB_VAR";"COD_MOD";"LIB_MOD"\n')
     assert header == (
         '"GEO";"GEO_OBJECT";"FACILITY_DOM";"FACILITY_SDOM";"FACILITY_TYPE";"BPE_MEASURE";"UNIT_MEASURE";"OBS_STATUS";'
         '"UNIT_MULT";"TIME_PERIOD";"OBS_VALUE"'
     )
     assert first.startswith('"13201";"ARM";"A";"A1";"A1')
-    assert ';"FACILITIES";"COUNT";"A";0;2024;' in first
+    assert ';"FACILITIES";"COUNT";"A";0;2025;' in first

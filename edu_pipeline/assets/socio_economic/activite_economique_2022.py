@@ -37,7 +37,8 @@ class ActiviteEconomique2022(c.Contract):
     are counted where they live, jobs where they are. Unemployment is self-declared, so the rates are higher than by
     the ILO's definition. All NULL: INSEE gives no figures (Mayotte). Paris, Lyon and Marseille appear both as cities
     (75056, 69123, 13055) and by arrondissement: use only one of the two in a sum. Figures are published for the
-    communes of 1 January 2025; `codes_anciens` marks communes that have changed since.
+    communes of 1 January 2025; `codes_anciens` marks communes that have changed since. Other censuses:
+    recensement_activite, recensement_emploi.
 
     The socio-professional categories are those of the PCS 2020, with the variable names that programs reading the file
     use (`_STAT_GSEC11_21`, `_GS1`); the names of earlier years (`_CS1`) are recognised too.

@@ -41,8 +41,10 @@ class CommerceSante2024(c.Contract):
     Every commune of a département that the file covers has a row, with 0 where INSEE counts none. Health professionals
     are counted by place of practice and only if self-employed, not if employed by hospitals or health centres. Paris,
     Lyon and Marseille appear both as cities (75056, 69123, 13055) and by arrondissement: use only one of the two in a
-    sum. The file is replaced every year (see `annee`), and INSEE advises against comparing editions. The codes of
-    health professionals changed in 2024; both sets are recognised.
+    sum. The file is replaced every year: the table has the newest edition (see `annee`), whatever its name says, and
+    INSEE advises against comparing editions. The codes of health professionals changed in 2024; both sets are
+    recognised. `lycee` leaves out C304 and C305, general and vocational sections within a school that counts by
+    itself; INSEE's own counts of lycées include them (Lyon: 69, here 66).
     """
 
     code_commune = c.code_commune(key=True, upstream="GEO")

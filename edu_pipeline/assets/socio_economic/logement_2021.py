@@ -23,7 +23,7 @@ class Logement2021(c.Contract):
     numbers; shares mean little in small communes. All NULL: INSEE gives no figures (Mayotte, communes split since).
     Paris, Lyon and Marseille appear both as cities (75056, 69123, 13055) and by arrondissement: use only one of the two
     in a sum. Figures are published for the communes of 1 January 2024; `codes_anciens` marks communes that have changed
-    since.
+    since. Later censuses: recensement_logement.
     """
 
     code_commune = c.code_commune(key=True, upstream="CODGEO")

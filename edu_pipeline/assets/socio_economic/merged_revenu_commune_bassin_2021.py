@@ -67,7 +67,8 @@ class MergedRevenuCommuneBassin2021(c.Contract):
     figure that INSEE withholds: the median below some 50 households, the rest below some 1,000. Guadeloupe, Guyane and
     Mayotte are missing. Paris, Lyon and Marseille appear both as cities (75056, 69123, 13055) and by arrondissement:
     use only one of the two in a sum of households. An arrondissement has its city's bassin. Incomes are per consumption
-    unit, after taxes and benefits.
+    unit, after taxes and benefits. The table stays at 2021: since then INSEE gives the median and the poverty rate of
+    communes alone, which are in revenu_pauvrete.
     """
 
     code_commune = c.code_commune(key=True, upstream={COMMUNES: "CODGEO", BASSINS: "CODGEO"})

@@ -31,7 +31,7 @@ class NiveauEducation2021(c.Contract):
     weights, hence not whole numbers; shares mean little in small communes. All NULL: INSEE gives no figures (Mayotte,
     communes split since). Paris, Lyon and Marseille appear both as cities (75056, 69123, 13055) and by arrondissement:
     use only one of the two in a sum. Figures are published for the communes of 1 January 2024; `codes_anciens` marks
-    communes that have changed since.
+    communes that have changed since. Later censuses: recensement_diplomes, recensement_scolarisation.
     """
 
     code_commune = c.code_commune(key=True, upstream="CODGEO")

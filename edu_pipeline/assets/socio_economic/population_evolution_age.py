@@ -32,7 +32,9 @@ class PopulationEvolutionAge(c.Contract):
     complémentaire, C21_POP15P*), so `pop15p` differs slightly from the full count. Counts are sums of weights, hence
     not whole numbers. All NULL: INSEE gives no figures (Mayotte, communes split since). Paris, Lyon and Marseille
     appear both as cities (75056, 69123, 13055) and by arrondissement: use only one of the two in a sum. Figures are
-    published for the communes of 1 January 2024; `codes_anciens` marks communes that have changed since.
+    published for the communes of 1 January 2024; `codes_anciens` marks communes that have changed since. The table
+    stays at 2021: INSEE has other age groups since 2023, and gives categories by sample in another file. Later
+    censuses: recensement_population.
     """
 
     code_commune = c.code_commune(key=True, upstream="CODGEO")

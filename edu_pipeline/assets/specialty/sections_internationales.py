@@ -2,8 +2,8 @@
 
 Does not belong here: binational and European sections.
 
-UNVERIFIED: the copy seen has 4 of the 12 columns, without the level; for the others the labels and some machine names
-are known.
+The machine names are those that public readers use; UNVERIFIED: premiere_session and rentree_scolaire. The copy seen
+has 4 of the 12 columns, without the level.
 """
 
 import polars as pl

@@ -227,10 +227,10 @@ def _capitals(name: str) -> pl.Expr:
     return plain.str.to_uppercase().str.replace_all(r"[^A-Z0-9]+", " ").str.strip_chars()
 
 
-@publication("insee-bassins-de-vie", "table-appartenance-geo-communes-2024.zip")
+@publication("insee-bassins-de-vie", "table-appartenance-geo-communes-2026.zip")
 def zones(world: World, path: Path) -> None:
     """The zones of each commune: a zipped workbook with five lines above the header and a blank row at the end."""
-    places = places_of(world, 2024)
+    places = places_of(world, 2026)
     every = places.join(zones_of(world, places), on="code").with_columns(
         CODGEO="code",
         LIBGEO="nom",
@@ -247,13 +247,13 @@ def zones(world: World, path: Path) -> None:
     }
     titles = [
         "Table d'appartenance géographique des communes (données inventées)",
-        "Géographie au 1er janvier 2024",
+        "Géographie au 1er janvier 2026",
         "",
         "Mise en ligne : données d'échantillon",
         "",
     ]
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
-        workbook = Path(scratch) / "table-appartenance-geo-communes-2024.xlsx"
+        workbook = Path(scratch) / "table-appartenance-geo-communes-2026.xlsx"
         write_workbook(workbook, sheets, titles)
         write_zip(path, {workbook.name: workbook})
 

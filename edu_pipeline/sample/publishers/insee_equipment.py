@@ -4,7 +4,7 @@ Belongs here: the zip archive of counts with its metadata. Does not belong here:
 schools, which are those of the world (`schools.py`).
 
 The columns are those of the edition of 2025; reports differ on whether that of 2024 has UNIT_MEASURE, OBS_STATUS and
-UNIT_MULT. Of the codes that changed in 2024, three are confirmed (D265, D277, D281), D279 is not.
+UNIT_MULT.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edu_pipeline.sample.world import World
 from edu_pipeline.vocabulary import arrondissements
 
 SOURCE = "insee-bpe"
-YEAR = 2024
+YEAR, GEOGRAPHY = 2025, 2026
 TOTAL = "_T"
 DOMAINS = {
     "A": "Services pour les particuliers",
@@ -99,7 +99,7 @@ def equipment(world: World, path: Path) -> None:
     Text is quoted, numbers are not. The three cities are COM, their arrondissements ARM.
     """
     types = [f"{line[:2]}{number}" for line in TYPES.strip().splitlines() for number in line.split()[1:]]
-    places = places_of(world, YEAR)
+    places = places_of(world, GEOGRAPHY)
     counts = _counts(world, places, types)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
         data, meta = (Path(scratch) / f"DS_BPE_{YEAR}_{name}.csv" for name in ("data", "metadata"))
