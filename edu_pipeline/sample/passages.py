@@ -29,9 +29,6 @@ PERIODS = (
 )
 """The geography before, the geography after and the day of each merger; the list starts over at its end."""
 
-LAST_OF_TABLE = "2024-01-01"
-"""Day of the last events in INSEE's table de passage; the later ones are only in its list of events."""
-
 COLUMNS = ("geo_ini", "geo_fin", "cod_ini", "cod_fin", "date", "typemodif", "ratio")
 Row = tuple[str, str, str, str, str, str, float]
 
@@ -40,8 +37,8 @@ def passages_of(communes: pl.DataFrame, unused: Mapping[str, list[str]], rng: np
     """The events, by date.
 
     One commune that took in others was itself merged three years later, one commune was split, one changed its code.
-    A commune that others were merged into also has a row from its code to itself. After ``LAST_OF_TABLE`` there is one
-    more merger and one more split, whose ratios follow today's populations.
+    A commune that others were merged into also has a row from its code to itself. The last two events
+    are one more merger and one more split, whose ratios follow today's populations.
 
     Args:
         communes: those in force, with their populations.

@@ -133,10 +133,10 @@ def test_region_names_are_those_of_insee() -> None:
     assert names == {code: name for code, name in regions.REGIONS.items() if code != "06"}
 
 
-def passage_rows(*rows: tuple[str, str, str, str, str]) -> pl.LazyFrame:
+def passage_rows(*rows: tuple[str | None, ...]) -> pl.LazyFrame:
     columns = ["code_ancien", "code_commune", "date_effet", "nature", "part"]
     frame = pl.LazyFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
-    return frame.with_columns(geo_ini=pl.lit("2015"), geo_fin=pl.lit("2016"))
+    return frame.with_columns(geo_ini=pl.lit("2015"), geo_fin=pl.lit("2016"), vintage=pl.lit(None, pl.String))
 
 
 def test_natures_and_dates_of_the_table_of_changes() -> None:
@@ -155,6 +155,45 @@ def test_natures_and_dates_of_the_table_of_changes() -> None:
         ("27676", "27058", datetime.date(2021, 1, 1), "changement de code", 1.0),
     ]
     assert result.refused["key"].to_list() == ["01001 / 01002 / 2019-12-31"]
+
+
+def test_the_table_de_passage_adds_codes_that_nothing_explains(tmp_path: Path) -> None:
+    """INSEE's workbook, as CSV: it has neither days nor kinds, which the movements have."""
+    path = tmp_path / "table_passage_geo2003_geo2026.csv"
+    lines = ["CODGEO_INI,CODGEO_2026,LIBGEO_2026", "01001,01001,A", "01901,01001,A", "01902,01001,A", "01903,01001,A"]
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    movements = movement_rows(("32", "2016-01-01", "COM", "01901", "COM", "01001"))
+    cog = pl.LazyFrame({"typecom": ["COM", "COMD"], "com": ["01001", "01902"], "comparent": ["", "01001"]})
+    inputs = {
+        "insee_table_passage": taken_in("passage_communes", "insee_table_passage", path, tmp_path),
+        "insee_cog": cog.with_columns(vintage=pl.lit("2026")),
+        "insee_cog__mouvements": movements,
+        "geo_api_communes": pl.LazyFrame({"code": ["01001"], "population": ["9"]}),
+    }
+    result = transformed(tables()["passage_communes"], inputs)
+    assert result.refused.is_empty()
+    assert sorted(result.frame.select("code_ancien", "code_commune", "date_effet", "nature").rows()) == [
+        ("01901", "01001", datetime.date(2016, 1, 1), "fusion"),
+        ("01902", "01001", datetime.date(2026, 1, 1), "fusion"),
+        ("01903", "01001", datetime.date(2026, 1, 1), "fusion"),
+    ]
+    assert result.balance.files["insee_table_passage"]["the code has not changed"] == 1
+
+
+def test_a_list_of_changes_counts_when_codes_alone_have_come_since() -> None:
+    """INSEE's shares of a split are kept."""
+    shares = [("01001", "01001", "2024-01-01", "d", "0.9"), ("01001", "01002", "2024-01-01", "d", "0.1")]
+    codes = passage_rows(("01001", "01001", *[None] * 3)).with_columns(vintage=pl.lit("2026"))
+    movements = movement_rows(*[("21", "2024-01-01", "COM", "01001", "COM", code) for code in ("01001", "01002")])
+    people = pl.LazyFrame({"code": ["01001", "01002"], "population": ["5", "5"]})
+    result = conform(
+        passage_communes(of_releases(codes, passage_rows(*shares)), None, movements, people),
+        tables()["passage_communes"],
+    )
+    assert sorted(result.frame.select("code_commune", "part", "part_estimee").rows()) == [
+        ("01001", 0.9, False),
+        ("01002", 0.1, False),
+    ]
 
 
 def movement_rows(*rows: tuple[str, str, str, str, str, str]) -> pl.LazyFrame:

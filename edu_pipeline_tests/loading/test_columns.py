@@ -15,7 +15,7 @@ REQUIRED = {
     "departements": "code_departement nom_departement code_region",
     "pcs_libelle": "code_pcs libelle niveau",
     "ips_score": "code_pcs ips_score",
-    "passage_communes": "code_ancien code_commune date_effet nature part",
+    "passage_communes": "code_ancien code_commune",
     "info_communes": "code_commune nom_commune code_departement code_region",
     "anecdotes_communes": "code_commune anecdote",
     "commune_boundaries": "code_commune nom_commune geometry",

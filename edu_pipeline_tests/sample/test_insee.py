@@ -28,10 +28,11 @@ def test_occupations_have_four_levels_and_14_repeated_codes() -> None:
     assert result.frame.filter(pl.col("niveau") == 4)["libelle"].str.starts_with("Profession inventée").all()
 
 
-def test_former_codes_have_dates_in_both_forms() -> None:
+def test_former_codes_lead_to_those_in_force() -> None:
     raw = rows_of("insee_table_passage")
-    assert raw.filter(pl.col("annee") == "01/01/2024").height > 0
-    assert raw.filter(pl.col("annee") == "2016-01-01").height > 0
+    assert raw.columns == ["codgeo_ini", "codgeo_2026", "libgeo_2026"]
+    assert set(raw["codgeo_2026"]) == set(world().places["code"])
+    assert {*world().passages["cod_ini"]} <= {*raw["codgeo_ini"]}
     result = produced("passage_communes")
     assert (result.frame.height, result.refused.height) == (world().passages.height, 0)
     assert set(result.frame["nature"]) == {"fusion", "scission", "changement de code"}
@@ -41,9 +42,7 @@ def test_former_codes_have_dates_in_both_forms() -> None:
     ]
 
 
-def test_the_latest_events_are_only_in_the_list_of_events() -> None:
-    days = rows_of("insee_table_passage")["annee"].str.slice(-4).unique()
-    assert not {"2025", "2026"} & set(days)
+def test_the_events_have_the_days_of_all_changes() -> None:
     events = rows_of("insee_cog__mouvements")
     between = events.filter(typecom_av="COM", typecom_ap="COM").select("date_eff", "com_av", "com_ap")
     assert sorted(between.rows()) == sorted(world().passages.select("date", "cod_ini", "cod_fin").rows())
@@ -90,7 +89,6 @@ def test_the_files_begin_like_the_real_ones() -> None:
     """Header, delimiter, quotes and line ends; the real Code officiel géographique is that of the year before."""
     for source, real in (
         ("insee-pcs", "pcs2003.csv"),
-        ("insee-table-passage", "passage_1999_2024.csv"),
         ("insee-cog", "v_commune_2025.csv"),
     ):
         ours = path_of(slug(source))

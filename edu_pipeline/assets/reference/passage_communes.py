@@ -49,38 +49,47 @@ class PassageCommunes(c.Contract):
     `date_effet`, and never join on `code_ancien` alone, since the code of a split commune stays in force. A split may
     restore communes that had merged: what they had before the merger is theirs again as a whole.
 
-    The table combines three INSEE files: the table of changes with shares (geo_ini, cod_ini, ..., up to 2024; where all
-    parts of a split have the same share, that is a placeholder, and today's populations are used); the list of
-    movements (v_mvt_commune) for later changes, with shares by today's populations; and, for former communes that
-    neither of the two mentions, the communes déléguées and associées of the Code officiel géographique, with the date
-    of that list as `date_effet`. A code that is not in force and that the newest files no longer explain keeps what the
-    last release that explained it said.
+    The table combines three INSEE files. The list of movements (v_mvt_commune) gives the changes, with shares of splits
+    by today's populations. For former codes that it does not mention there are the table de passage, which leads from
+    every code since 2003 to that in force, and the communes déléguées and associées of the Code officiel géographique,
+    each with the date of the list as `date_effet`. In place of the table de passage there may be a list of changes with
+    dates and shares (geo_ini, cod_ini, ..., up to 2024), which counts before the movements; where all parts of a split
+    have the same share, that is a placeholder, and today's populations are used. A code that is not in force and that
+    the newest files no longer explain keeps what the last release that explained it said.
     """
 
     code_ancien = c.code_commune(
-        "INSEE code of the commune before the change.", key=True, upstream={TABLE: "cod_ini"}, references=()
+        "INSEE code of the commune before the change.",
+        key=True,
+        upstream={TABLE: "cod_ini"},
+        aliases=["CODGEO_INI"],
+        references=(),
     )
     code_commune = c.code_commune(
         "INSEE code afterwards; not necessarily one in force today.",
         key=True,
         upstream={TABLE: "cod_fin"},
+        aliases=[r"^codgeo_\d{4}$"],
         references=(),
     )
     date_effet = c.date(
         "Day on which the change took effect, or by which it had taken effect.",
         since=1900,
         key=True,
+        optional=True,
         upstream={TABLE: "annee"},
     )
     nature = c.text(
         "fusion (into one commune), scission (into several), changement de code.",
         required=True,
+        optional=True,
         pattern=f"^({'|'.join(NATURES.values())})$",
         upstream={TABLE: "typemodif"},
     )
     part = c.real(
         "Share of the former commune's population that is in `code_commune` afterwards, from 0 to 1.",
         required=True,
+        optional=True,
         min=0,
         max=1,
         upstream={TABLE: "ratio"},
@@ -90,9 +99,13 @@ class PassageCommunes(c.Contract):
         optional=True,
     )
     geo_ini = c.year(
-        "Year of the geography (on 1 January) with the code before the change.", upstream={TABLE: "geo_ini"}
+        "Year of the geography (on 1 January) with the code before the change.",
+        optional=True,
+        upstream={TABLE: "geo_ini"},
     )
-    geo_fin = c.year("Year of the geography with the code after the change.", upstream={TABLE: "geo_fin"})
+    geo_fin = c.year(
+        "Year of the geography with the code after the change.", optional=True, upstream={TABLE: "geo_fin"}
+    )
 
 
 @table(
@@ -111,6 +124,7 @@ def passage_communes(
     geo_api_communes: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
     """Write the natures out (the contract refuses an unknown letter), and add what the table of changes lacks."""
+    insee_table_passage, list_of_codes = _by_form(insee_table_passage)
     changes = _of_table(_newest(insee_table_passage))
     if insee_cog is None and geo_api_communes is None:
         return changes.with_columns(pl.lit(False).alias(ESTIMATED))
@@ -128,9 +142,36 @@ def passage_communes(
     changes = _and(changes, _movements(_newest(movements), communes, _last_day(changes, _newest(movements))))
     changes = _and(changes, _of_table(_last_said(insee_table_passage, "code_ancien", in_force, changes)))
     changes = _and(changes, _movements(_last_said(movements, "com_av", in_force, changes), communes, SINCE))
+    changes = _with_former(changes, _since_2003(_newest(list_of_codes)))
     changes = _with_former(changes, _former(_without_own_code(_newest(former), listed)))
     changes = _and(changes, _former(_last_said(former, "com", in_force, changes)))
     return changes.with_columns(pl.col(ESTIMATED).fill_null(False))
+
+
+def _by_form(table: pl.LazyFrame) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """The rows that are changes, and those that only lead from a code to that in force, without day, kind and share.
+
+    If the newest release has codes alone, the newest one with changes counts as the newest.
+    """
+    is_bare = pl.all_horizontal(pl.col("date_effet", "nature", "part").is_null())
+    changes, codes = table.filter(~is_bare).drop("vintage"), table.filter(is_bare)
+    if RELEASE in table.collect_schema() and _newest(codes).limit(1).collect().height:
+        changes = changes.with_columns(pl.col(RELEASE) - pl.col(RELEASE).min())
+    return changes, codes
+
+
+def _since_2003(codes: pl.LazyFrame) -> pl.LazyFrame:
+    """The former codes of INSEE's table de passage, as mergers by the day of its geography."""
+    moved = keep(codes, pl.col("code_ancien").ne_missing(pl.col("code_commune")), "the code has not changed")
+    return pick(
+        moved,
+        "code_ancien",
+        "code_commune",
+        date_effet=pl.format("{}-01-01", "vintage"),
+        nature=pl.lit("fusion"),
+        part=pl.lit("1"),
+        geo_fin="vintage",
+    )
 
 
 def _newest(file: pl.LazyFrame) -> pl.LazyFrame:

@@ -8,13 +8,13 @@ figures (`insee_census.py`, `insee_equipment.py`, `insee_income.py`), the codes 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
 from edu_pipeline.sample.formats import write_csv, write_zip
 from edu_pipeline.sample.geographies import places_of, zones_of
-from edu_pipeline.sample.passages import LAST_OF_TABLE
 from edu_pipeline.sample.publication import publication
 from edu_pipeline.sample.workbook import write_workbook
 from edu_pipeline.sample.world import World
@@ -121,20 +121,38 @@ def occupations(world: World, path: Path) -> None:
     write_csv(frame.with_columns(pl.col("parent_code").replace("", None)), path, line_end="\r\n")
 
 
-@publication("insee-table-passage", "passage_1999_2024.csv")
+@publication("insee-table-passage", "table_passage_geo2003_geo2026.zip")
 def former_codes(world: World, path: Path) -> None:
-    """The changes of commune codes in the layout of the derived table; dates are ISO until 2018, then French."""
-    day = pl.col("date").str.to_date()
-    frame = world.passages.filter(pl.col("date") <= LAST_OF_TABLE).select(
-        "geo_ini",
-        "geo_fin",
-        "cod_ini",
-        "cod_fin",
-        annee=pl.when(day.dt.year() > 2018).then(day.dt.strftime("%d/%m/%Y")).otherwise("date"),
-        typemodif="typemodif",
-        ratio="ratio",
+    """The code in force of every code since 2003: a zipped workbook with five lines above the header.
+
+    It has neither days nor kinds of changes, and of a split the part that kept the code.
+    """
+    names = dict(world.places.select("code", "nom").iter_rows())
+    heirs = _heirs(world)
+    codes = sorted({*names, *heirs})
+    current = [_current(code, heirs, names) for code in codes]
+    table = pl.DataFrame(
+        {"CODGEO_INI": codes, "CODGEO_2026": current, "LIBGEO_2026": [names[code] for code in current]}
     )
-    write_csv(frame.sort("geo_ini", maintain_order=True), path, delimiter=",")
+    split = world.passages.filter(pl.col("typemodif") == "d").select(
+        COM_INI="cod_ini", COM_FIN="cod_fin", DATE_SCISSION="date"
+    )
+    titles = ["Table de passage des codes communes (données inventées)", "Géographie au 1er janvier 2026", "", "", ""]
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
+        workbook = Path(scratch) / "table_passage_geo2003_geo2026.xlsx"
+        write_workbook(workbook, {"Table de passage": table, "Liste des scissions": split}, titles)
+        write_zip(path, {workbook.name: workbook})
+
+
+def _heirs(world: World) -> dict[str, str]:
+    """The code that each former code became, the last time that it did."""
+    moved = world.passages.filter(pl.col("cod_ini") != pl.col("cod_fin"))
+    return dict(moved.unique("cod_ini", keep="last").select("cod_ini", "cod_fin").iter_rows())
+
+
+def _current(code: str, heirs: Mapping[str, str], names: Mapping[str, str]) -> str:
+    """The code in force that holds a code."""
+    return code if code in names else _current(heirs[code], heirs, names)
 
 
 @publication("insee-cog", "v_commune_2026.csv")
@@ -193,14 +211,9 @@ def events(world: World, path: Path) -> None:
         COM_AP="cod_fin",
     )
     delegated = changes.filter(MOD=MODALITIES["f"]).with_columns(TYPECOM_AP=pl.lit("COMD"), COM_AP="COM_AV")
-    successor = world.passages.filter(pl.col("cod_ini") != pl.col("cod_fin")).unique("cod_ini", keep="last")
     names = dict(world.places.select("code", "nom").iter_rows())
-    heirs = dict(successor.select("cod_ini", "cod_fin").iter_rows())
-
-    def named(code: str) -> str:
-        return names[code] if code in names else named(heirs[code])
-
-    known = {code: named(code) for code in {*changes["COM_AV"], *changes["COM_AP"]}}
+    heirs = _heirs(world)
+    known = {code: names[_current(code, heirs, names)] for code in {*changes["COM_AV"], *changes["COM_AP"]}}
     frame = pl.concat([changes, delegated]).sort(
         "DATE_EFF", "MOD", "COM_AP", "COM_AV", "TYPECOM_AP", descending=[True, False, False, False, False]
     )
