@@ -23,9 +23,14 @@ OCCITANIE = "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"
 SUPPLIED = "editorial-sectorisation-segments"
 SUPPLIED_ZONES = "editorial-sectorisation-zones"
 PARIS = "paris-affectation-lycees"
+PARIS_SECTORS = "paris-secteurs-colleges"
+HAUTS_DE_SEINE = "hauts-de-seine-carte-scolaire-troncons"
 
-PRECEDENCE = {SUPPLIED: 0, OCCITANIE: 1, COLLEGES: 2}
+PRECEDENCE = {SUPPLIED: 0, OCCITANIE: 1, COLLEGES: 2, PARIS_SECTORS: 3, HAUTS_DE_SEINE: 3}
 """The sources of lines; the lowest number takes precedence."""
+
+MAPS = (PARIS_SECTORS, HAUTS_DE_SEINE)
+"""The sources that are maps: their lines follow from the addresses (``by_address.py``)."""
 
 NO_UPPER_BOUND = 9999
 """This number and those above it mean that there is no upper bound: they become NULL."""
@@ -56,7 +61,10 @@ LINE, CODE_LIST = "line", pl.List(pl.String)
 
 
 def lines(
-    colleges: pl.LazyFrame, occitanie: pl.LazyFrame | None = None, supplied: pl.LazyFrame | None = None
+    colleges: pl.LazyFrame,
+    occitanie: pl.LazyFrame | None = None,
+    supplied: pl.LazyFrame | None = None,
+    mapped: pl.DataFrame | None = None,
 ) -> pl.LazyFrame:
     """The lines of all sources in one form.
 
@@ -66,6 +74,7 @@ def lines(
             uai_colleges (the school, of either type). Its collèges are used for communes of which the national file has
             no line.
         supplied: code_commune, libelle_rue, uai_lycees_1 to 4, uai_colleges, rule.
+        mapped: from ``by_address``; the rule is the source.
 
     Returns:
         The columns of the arguments, and source, rule, whole (whether the line is about the whole commune; NULL: it
@@ -76,6 +85,9 @@ def lines(
         frames.append(_of_occitanie(occitanie, colleges.select("code_commune")))
     if supplied is not None:
         frames.append(_of_supplied(supplied, SUPPLIED))
+    if mapped is not None:
+        nothing = pl.lit([], CODE_LIST)
+        frames.append(mapped.lazy().with_columns(source="rule", whole=pl.lit(False), uai_lycees=nothing))
     return pl.concat(frames, how="diagonal").with_columns(pl.col("rule").fill_null(pl.col("source")))
 
 
@@ -158,6 +170,11 @@ def priority() -> pl.Expr:
     """How a rule knows the lycées: 1 it names them, 2 through the collège, 3 it only knows the collège."""
     through = pl.col("rule").str.contains(THROUGH, literal=True)
     return pl.when(pl.col("uai_lycees").is_null()).then(3).when(through).then(2).otherwise(1)
+
+
+def is_mapped() -> pl.Expr:
+    """Whether a rule is from a map, which says of every address of a commune whether it is in a sector."""
+    return pl.col("rule").str.split(THROUGH).list.first().is_in(MAPS)
 
 
 def are_codes(column: str) -> pl.Expr:
