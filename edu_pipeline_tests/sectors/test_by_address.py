@@ -48,9 +48,10 @@ def ban(
 
 
 def areas(*sectors: tuple[Geometry, list[str]]) -> pl.DataFrame:
+    text = pl.String()
     rows = [("75", ewkb.encoded([shape])[0], schools, "a map", "2026-2027") for shape, schools in sectors]
-    schema = {"code_departement": pl.String, "geometry": pl.String, "uai_colleges": pl.List(pl.String)}
-    return pl.DataFrame(rows, schema | {"rule": pl.String, "rentree_scolaire": pl.String}, orient="row")
+    schema = {"code_departement": text, "geometry": text, "uai_colleges": pl.List(pl.String)}
+    return pl.DataFrame(rows, {**schema, "rule": text, "rentree_scolaire": text}, orient="row")
 
 
 def lines(near: pl.DataFrame, *sectors: tuple[Geometry, list[str]], covered: Sequence[str] = ()) -> list[Row]:

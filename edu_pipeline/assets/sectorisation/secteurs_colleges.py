@@ -77,8 +77,12 @@ NAMES, ADDRESSES = ([f"{what}_etab_{number}" for number in range(1, COLLEGES + 1
     may_be_empty=[*NAMES[1:], *ADDRESSES],
     max_refused=0.1,
 )
-def secteurs_colleges(paris_secteurs_colleges: pl.LazyFrame, annuaire_education: pl.LazyFrame) -> pl.LazyFrame:
-    """Find the collèges of each sector in the directory, and read its area."""
+def secteurs_colleges(
+    annuaire_education: pl.LazyFrame, paris_secteurs_colleges: pl.LazyFrame | None = None
+) -> pl.LazyFrame:
+    """Find the collèges of each sector in the directory, and read its area; without the file there are no rows."""
+    if paris_secteurs_colleges is None:
+        return SecteursColleges.create_empty(lazy=True)
     rows = newest(paris_secteurs_colleges, "rentree_scolaire").collect()
     colleges = annuaire_education.filter(
         type_etablissement="Collège", statut_public_prive="public", code_departement=PARIS
