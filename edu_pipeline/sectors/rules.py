@@ -73,7 +73,7 @@ def lines(
         occitanie: code_commune, lieu_dit, libelle_rue (both NULL: the whole commune), type_etablissement,
             uai_colleges (the school, of either type). Its collèges are used for communes of which the national file has
             no line.
-        supplied: code_commune, libelle_rue, uai_lycees_1 to 4, uai_colleges, rule.
+        supplied: code_commune, libelle_rue, uai_lycees or uai_lycees_1 to 4, uai_colleges, rule.
         mapped: from ``by_address``; the rule is the source.
 
     Returns:
@@ -208,11 +208,13 @@ def _of_occitanie(frame: pl.LazyFrame, covered: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _of_supplied(frame: pl.LazyFrame, source: str) -> pl.LazyFrame:
+    one_by_one = pl.concat_list(COLUMNS_OF_LYCEES).list.drop_nulls()
+    listed = _codes("uai_lycees") if "uai_lycees" in frame.collect_schema() else pl.lit([], CODE_LIST)
     return frame.with_columns(
         source=pl.lit(source),
         whole=pl.lit(False),
         uai_colleges=_codes("uai_colleges"),
-        uai_lycees=pl.concat_list(COLUMNS_OF_LYCEES).list.drop_nulls(),
+        uai_lycees=pl.when(listed.list.len() > 0).then(listed).otherwise(one_by_one),
     )
 
 

@@ -85,6 +85,9 @@ class SectorisationSegments(c.Contract):
         length=8,
         pattern=c.UAI,
         min_length=1,
+        optional=True,
+        normalise=normalise.upper,
+        upstream={SUPPLIED: "uai_lycees"},
     )
     uai_lycees_1 = c.uai("The first lycée.", required=False, optional=True, upstream={SUPPLIED: "uai_lycees_1"})
     uai_lycees_2 = c.uai("The second lycée.", required=False, optional=True, upstream={SUPPLIED: "uai_lycees_2"})
