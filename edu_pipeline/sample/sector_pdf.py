@@ -79,8 +79,8 @@ def write(listed: Sequence[str], path: Path, title: str, height: int = HEIGHT) -
                 *zip(COLUMNS, (TOP, TOP), page, strict=False),
                 (COLUMNS[1], FOOT, footer),
             ):
-                place = {"x": x / PAPER[0], "y": y / PAPER[1], "verticalalignment": "top"}
-                figure.text(s=text, fontsize=SIZE, linespacing=1.4, parse_math=False, **place)
+                drawn = figure.text(x / PAPER[0], y / PAPER[1], text, fontsize=SIZE, parse_math=False)
+                drawn.set(verticalalignment="top", linespacing=1.4)
             pdf.savefig(figure)
 
 
