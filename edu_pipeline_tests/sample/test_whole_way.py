@@ -135,7 +135,7 @@ def check_list_of_sectors(folder: Path) -> None:
     outcome = run_here("sectors", "read-pdf", str(folder / "list.pdf"), "-o", str(folder / "segments.csv"))
     assert outcome.returncode == 0, outcome.stderr
     first, *_ = outcome.stdout.splitlines()
-    pages, lines, read, unread, headers = (int(number.replace(",", "")) for number in re.findall(r"[\d,]+", first))
+    pages, lines, read, unread, headers = (int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", first))
     assert pages > 3 and lines == read + headers > 1000 and unread == 0 and headers == 2 * pages
     segments = pl.read_csv(folder / "segments.csv", separator=";", infer_schema=False)
     assert set(segments["code_commune"].str.head(2)) == {"78"}
