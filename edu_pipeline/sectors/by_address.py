@@ -73,6 +73,17 @@ def along(stretches: pl.DataFrame, ban: Mapping[str, pl.LazyFrame], covered: Col
     return _lines(_with_label(stretches), _stretch_of, ban, covered)
 
 
+def without(lines: pl.DataFrame, streets: pl.DataFrame) -> pl.DataFrame:
+    """The lines about other streets than these.
+
+    Args:
+        lines: ``LINE``.
+        streets: code_commune, libelle_rue.
+    """
+    others = _with_label(lines).join(_with_label(streets), on=SIDE[:2], how="anti", maintain_order="left")
+    return others.select(lines.columns)
+
+
 def _lines(
     sectors: pl.DataFrame, owner_of: Of, ban: Mapping[str, pl.LazyFrame], covered: Collection[str]
 ) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import polars as pl
 from edu_pipeline import accounts, normalise
 from edu_pipeline.accounts import SOURCE_ROW, UNKNOWN_WORD
 from edu_pipeline.flow import SAME_ROW, keep, pick
-from edu_pipeline.sectors import labels
+from edu_pipeline.sectors import by_address, labels
 
 COLLEGES = "fr-en-carte-scolaire-colleges-publics"
 OCCITANIE = "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"
@@ -74,7 +74,7 @@ def lines(
             uai_colleges (the school, of either type). Its collèges are used for communes of which the national file has
             no line.
         supplied: code_commune, libelle_rue, uai_lycees or uai_lycees_1 to 4, uai_colleges, rule.
-        mapped: from ``by_address``; the rule is the source.
+        mapped: from ``by_address``; the rule is the source. Streets whose collèges are supplied are left out.
 
     Returns:
         The columns of the arguments, and source, rule, whole (whether the line is about the whole commune; NULL: it
@@ -85,6 +85,9 @@ def lines(
         frames.append(_of_occitanie(occitanie, colleges.select("code_commune")))
     if supplied is not None:
         frames.append(_of_supplied(supplied, SUPPLIED))
+    if mapped is not None and supplied is not None:
+        of_colleges = frames[-1].filter(pl.col("uai_lycees").list.len() == 0)
+        mapped = by_address.without(mapped, of_colleges.select("code_commune", "libelle_rue").collect())
     if mapped is not None:
         nothing = pl.lit([], CODE_LIST)
         frames.append(mapped.lazy().with_columns(source="rule", whole=pl.lit(False), uai_lycees=nothing))

@@ -15,12 +15,11 @@ from edu_pipeline.sample.publishers.college_maps import PARIS_NAMES, STRETCHES, 
 from edu_pipeline.sample.world import World
 from edu_pipeline.sectors import stretches
 from edu_pipeline.sectors.addresses import COLUMNS
-from edu_pipeline.table import tables
 from edu_pipeline_tests.assets.inputs import conformed, from_text
 from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.sample.sample_files import produced, sample_world
 
-ANNUAIRE = tables()["secteurs_colleges"].needs["annuaire_education"]
+ANNUAIRE = ("uai", "nom_etablissement", "type_etablissement", "statut_public_prive", "code_departement", "address")
 SHAPE = json.dumps({"coordinates": [[[2.3, 48.8], [2.4, 48.8], [2.4, 48.9], [2.3, 48.8]]], "type": "Polygon"})
 RODIN, NORTH, SOUTH = "0750001U", "0750002V", "0750003W"
 WEST, EAST = "0920001B", "0920002C"

@@ -63,17 +63,7 @@ NAMES, ADDRESSES = ([f"{what}_etab_{number}" for number in range(1, COLLEGES + 1
 
 @table(
     SecteursColleges,
-    needs={
-        SECTORS: [*NAMES, *ADDRESSES],
-        "annuaire_education": [
-            "uai",
-            "nom_etablissement",
-            "type_etablissement",
-            "statut_public_prive",
-            "code_departement",
-            "address",
-        ],
-    },
+    needs={SECTORS: [*NAMES, *ADDRESSES]},  # and all of the directory, which is not to stop for what this table lacks
     may_be_empty=[*NAMES[1:], *ADDRESSES],
     max_refused=0.1,
 )
