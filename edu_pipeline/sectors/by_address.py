@@ -138,7 +138,8 @@ def _area_of(near: pl.DataFrame, areas: pl.DataFrame) -> pl.DataFrame:
 def _stretch_of(near: pl.DataFrame, stretches: pl.DataFrame) -> pl.DataFrame:
     """The sector of the addresses that are near a stretch of their street, on its side: that of the nearest one."""
     shapes, points = _in_metres(stretches["geometry"], near)
-    address, stretch = shapely.STRtree(shapes).query(points, predicate="dwithin", distance=ALONG)
+    places = shapely.get_coordinates(points)
+    address, stretch = shapely.STRtree(shapes).query(shapely.box(*(places - ALONG).T, *(places + ALONG).T))
     ways = stretches.select("label", "odd", "sector").with_row_index("stretch")
     pairs = (
         pl.DataFrame({"address": address, "stretch": stretch}, schema_overrides=PAIR)
@@ -146,7 +147,8 @@ def _stretch_of(near: pl.DataFrame, stretches: pl.DataFrame) -> pl.DataFrame:
         .join(ways, on=["stretch", "label", "odd"])
     )
     metres = shapely.distance(points[pairs["address"].to_numpy()], shapes[pairs["stretch"].to_numpy()])
-    nearest = pairs.with_columns(metres=pl.Series(metres, dtype=pl.Float64)).sort("address", "metres", "stretch")
+    near_enough = pairs.with_columns(metres=pl.Series(metres, dtype=pl.Float64)).filter(pl.col("metres") <= ALONG)
+    nearest = near_enough.sort("address", "metres", "stretch")
     return nearest.unique("address", keep="first", maintain_order=True).select("address", "sector")
 
 
