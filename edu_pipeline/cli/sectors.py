@@ -5,6 +5,7 @@ Belongs here: arguments, and what is printed. Does not belong here: reading (``o
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +43,6 @@ def read_pdf_command(
     not be read, each with a reason. Towns and lycées are looked up in the published tables. Every line of the PDF is
     counted. Exit code 1 if something could not be read.
     """
-    import re
-
     from edu_pipeline.operations.sector_lists import convert
 
     if rentree is not None and not re.fullmatch(RENTREE, rentree):

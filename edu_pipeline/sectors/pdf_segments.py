@@ -20,14 +20,16 @@ from edu_pipeline.sectors.pdf_text import Text
 from edu_pipeline.sectors.schools import School
 
 COMMUNES = ("code_commune", "nom_commune", "code_departement")
-LYCEES = ("uai", "nom_etablissement", "code_commune", "nom_commune", "code_departement", "code_academie")
+LYCEES = ("uai", "nom_etablissement", "nom_commune", "code_departement", "code_academie")
 """The columns that are read of the communes, and of the directory's public lycées with a general track."""
 
 SEGMENT = ("code_commune", "libelle_rue", "number_from", "number_to", "side", "uai_colleges", "uai_lycees")
 COLUMNS = (*SEGMENT, "zone_name", "rentree_scolaire", "rule", "page")
 """The columns of the segments; the last one is for who looks something up."""
 
-NUMBERED = re.compile(r"\b(N°|NUMEROS?|IMPAIRE?S?|PAIRE?S?|DU \d+|DE \d+ A|\d+ (A|AU) \d+|APRES LE|JUSQU)\b")
+NUMBERED = re.compile(
+    r"N°|\b(NUMEROS?|IMPAIRE?S?|PAIRE?S?|APRES|JUSQU|A PARTIR)\b|\d+ ?(BIS|TER|QUATER)? ?(A|AU|-|/) ?\d+"
+)
 """What may say that a street is meant in part, in capitals without accents."""
 
 BRACKETS = re.compile(r"^(?P<name>[^()]+?)\s*\((?P<before>[^()]+)\)$")
@@ -64,7 +66,7 @@ class Directory:
             self._towns.add(_town(name))
         self._lycees: dict[tuple[str, str], list[School]] = defaultdict(list)
         self._academies: dict[str, str] = {}
-        for uai, name, _, town, departement, academie in lycees.select(LYCEES).rows():
+        for uai, name, town, departement, academie in lycees.select(LYCEES).rows():
             self._lycees[academie, _town(town or "")].append(schools.school(uai, name, None))
             self._academies[departement] = academie
 

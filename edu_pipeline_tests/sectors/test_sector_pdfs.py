@@ -105,11 +105,11 @@ DIRECTORY = Directory(
     ),
     pl.DataFrame(
         [
-            ("0920130S", "Lycée général et technologique Descartes", "92002", "Antony", "92", "25"),
-            ("0922443F", "Lycée polyvalent Jean Jaurès", "92019", "Châtenay-Malabry", "92", "25"),
-            ("0781111J", "Lycée Jean Jaurès", "78003", "Ablis", "78", "25"),
-            ("0922444G", "Lycée Jacques Prévert", "92019", "Châtenay-Malabry", "92", "25"),
-            ("0922445H", "Lycée Jacques Prévert", "92019", "Châtenay-Malabry", "92", "25"),
+            ("0920130S", "Lycée général et technologique Descartes", "Antony", "92", "25"),
+            ("0922443F", "Lycée polyvalent Jean Jaurès", "Châtenay-Malabry", "92", "25"),
+            ("0781111J", "Lycée Jean Jaurès", "Ablis", "78", "25"),
+            ("0922444G", "Lycée Jacques Prévert", "Châtenay-Malabry", "92", "25"),
+            ("0922445H", "Lycée Jacques Prévert", "Châtenay-Malabry", "92", "25"),
         ],
         schema=LYCEES,
         orient="row",
@@ -144,6 +144,7 @@ def test_an_entry_becomes_a_segment() -> None:
         ("LECLERC (AVENUE DU GENERAL)", "AVENUE DU GENERAL LECLERC"),
         ("RUE HAUTE", "RUE HAUTE"),
         ("4 SEPTEMBRE 1870 (RUE DU)", "RUE DU 4 SEPTEMBRE 1870"),
+        ("RUE DU 8 MAI 1945", "RUE DU 8 MAI 1945"),
     ],
 )
 def test_brackets_go_in_front_of_the_street(written: str, street: str) -> None:
@@ -167,8 +168,10 @@ def test_brackets_go_in_front_of_the_street(written: str, street: str) -> None:
             "Antony : RUE X 92ANTON1 [_] JACQUES PREVERT (Châtenay-Malabry)",
             "found 0922444G Lycée Jacques Prévert, 0922445H Lycée Jacques Prévert (in Châtenay-Malabry)",
         ),
-        ("Antony : HAUTE (RUE) N° PAIRS 92ANTON1 [_] DESCARTES (Antony)", "one that may be meant in part: HAUTE"),
-        ("Antony : HAUTE (RUE) DU 2 AU 40 92ANTON1 [_] DESCARTES (Antony)", "one that may be meant in part: HAUTE"),
+        *(
+            (f"Antony : HAUTE (RUE) {numbers} 92ANTON1 [_] DESCARTES (Antony)", "may be meant in part: HAUTE")
+            for numbers in ("N° 3", "côté pair", "DU 2 AU 40", "2-40", "1 bis à 9", "impairs", "à partir du 12")
+        ),
     ],
 )
 def test_a_doubt_is_not_read(line: str, reason: str) -> None:
