@@ -39,8 +39,9 @@ class Table:
     Attributes:
         contract: columns, key and rules.
         transform: a pure function of lazy frames. Each parameter is named after a file of a source
-            (``File.parameter``) or another table; with the default None, the input may be missing. A parameter named
-            after a source in parts receives all the parts (``parts.Parts``).
+            (``File.parameter``) or another table; with the default None, the input may be missing (a table that was
+            never loaded has no rows). A parameter named after a source in parts receives all the parts
+            (``parts.Parts``).
         needs: by parameter, upstream columns that the transform uses beyond those of the contract; a name that begins
             with ``^`` is a regular expression that matches slugs. If given for another table, only these columns and
             those that the contract's columns come from are read.

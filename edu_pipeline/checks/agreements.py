@@ -326,7 +326,7 @@ AGREEMENTS: list[CheckSpec] = [
     ),
     *(
         CheckSpec(table, "geometries", "Geometries are valid.", "error", _geometries)
-        for table in ("commune_boundaries", "sectorisation_segments", "sectorisation_zones")
+        for table in ("commune_boundaries", "secteurs_colleges", "sectorisation_segments", "sectorisation_zones")
     ),
     *(
         CheckSpec(

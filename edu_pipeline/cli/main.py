@@ -1,8 +1,8 @@
 """The command line ``edu-pipeline``: thin, because Dagster can do everything that it does.
 
 Belongs here: putting the groups of commands together, and exit codes. Does not belong here: the commands
-(``database.py``, ``export.py``, ``loads.py``, ``reports.py``, ``ui.py``, ``sample.py``, ``source_check.py``,
-``switchover.py``).
+(``database.py``, ``export.py``, ``loads.py``, ``reports.py``, ``ui.py``, ``sample.py``, ``sectors.py``,
+``source_check.py``, ``switchover.py``).
 
 Commands import what they need when they run, so that `edu-pipeline db url` does not wait for polars, nor
 `edu-pipeline status` for Dagster.
@@ -14,14 +14,14 @@ import sys
 
 import typer
 
-from edu_pipeline.cli import database, export, loads, prune, reports, sample, source_check, switchover, ui
+from edu_pipeline.cli import database, export, loads, prune, reports, sample, sectors, source_check, switchover, ui
 from edu_pipeline.cli.terminal import err
 from edu_pipeline.errors import EduError
 
 HELP = (
     "French open data about schools, in PostgreSQL.\n\n"
     "Exit codes: 0 success; 1 a failure, or something is red (health, switchover verify) or would stop a load "
-    "(sources check); 2 wrong usage; "
+    "(sources check), or was not read (sectors read-pdf); 2 wrong usage; "
     "3 the private cluster is not running (db status). docs/operating.md explains every failure text."
 )
 
@@ -31,6 +31,7 @@ for group in (loads.app, reports.app, export.app, database.app, prune.app, ui.ap
 app.add_typer(database.db, name="db")
 reports.sources.command("check")(source_check.check_command)
 app.add_typer(reports.sources, name="sources")
+app.add_typer(sectors.app, name="sectors")
 app.add_typer(sample.app, name="sample")
 app.add_typer(switchover.app, name="switchover")
 

@@ -106,6 +106,25 @@ def publish_command(
     print(f"{release['source']}: release {release['release']} of {release['published_at']}{what}")
 
 
+@app.command("pdf")
+def pdf_command(
+    output: Annotated[Path, typer.Option("--output", "-o", help="PDF to write.")],
+    departement: Annotated[str, typer.Option(help="Code of a département with lycées.")] = "78",
+) -> None:
+    """Write a PDF of lycées' sectors.
+
+    In the form of the académie de Versailles, for `sectors read-pdf`.
+    """
+    from edu_pipeline.sample import sector_pdf
+    from edu_pipeline.sample.world import World
+
+    listed = sector_pdf.entries(World(), departement)
+    if not listed:
+        raise typer.BadParameter(f"the sample has nothing in {departement!r}", param_hint="--departement")
+    sector_pdf.write(listed, output, f"Lycées de secteur inventés, département {departement}")
+    print(f"{output}: {len(listed)} streets. All of it is invented.")
+
+
 @app.command("stop")
 def stop_command() -> None:
     """Stop the server in the background."""

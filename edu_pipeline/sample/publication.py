@@ -60,17 +60,27 @@ def publication(source: str, file_name: str) -> Callable[[Write], Write]:
     return register
 
 
-def dataset(source: str, labels: Mapping[str, str] | None = None) -> Callable[[Make], Make]:
+def dataset(
+    source: str,
+    labels: Mapping[str, str] | None = None,
+    *,
+    name: str | None = None,
+    exists: Callable[[World], bool] = lambda _: True,
+) -> Callable[[Make], Make]:
     """Mark a function that returns a dataset of an Opendatasoft portal: columns with machine names, in their order.
 
     It is stored as the portal exports it by default: CSV with ``;``, UTF-8 with byte order mark, CRLF.
+
+    Args:
+        name: the dataset's id on its portal; unset: the source's.
+        exists: whether the world has such a dataset.
     """
 
     def register(make: Make) -> Make:
         def write(world: World, path: Path) -> None:
             write_csv(make(world), path, delimiter=";", bom=True, line_end="\r\n")
 
-        add(Publication(source, f"{source}.csv", "opendatasoft", write, dict(labels or {})))
+        add(Publication(source, f"{name or source}.csv", "opendatasoft", write, dict(labels or {}), exists))
         return make
 
     return register

@@ -6,7 +6,8 @@ belong here: the lines themselves (``rules.py``), cutting a contour into zones (
 A commune's zones are of one kind, the first of these that it has: zones that an operator supplied; lines that name
 lycées; collèges from which a rule leads to lycées; collèges only. Within a kind, a line about the whole commune takes
 precedence over segments. An arrondissement's contour is not used, since older files have none: the contour of its city
-is divided by the addresses.
+is divided by the addresses. Where the segments follow from a map, an address without a segment is known to be in no
+sector: what is nearest to it is in no zone.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def _cut(
     )
     of_parts = shared.filter(nature=PART).select(ZONE_TEXT, ZONE, "code_departement").lazy()
     streets = (
-        segments.select(*placing.SELECTS, _zone_text(), street="nom_voie")
+        segments.select(*placing.SELECTS, _zone_text(), street="nom_voie", mapped=rules.is_mapped())
         .join(of_parts, on=ZONE_TEXT, maintain_order="left")
         .drop(ZONE_TEXT)
         .collect(engine="streaming")
@@ -151,7 +152,8 @@ def _cut(
         for rows_of_departement, addresses_of_departement in addresses.by_departement(rows.lazy(), ban):
             for part, near in addresses.in_parts(rows_of_departement, addresses_of_departement):
                 cities = part.select(pl.col("code_commune").replace(arrondissements.COMMUNES)).to_series().unique()
-                yield _Part(part, near, contours.filter(pl.col("code_commune").is_in(cities.implode())))
+                own_contours = contours.filter(pl.col("code_commune").is_in(cities.implode()))
+                yield _Part(part, near, own_contours, nobodys=chosen.height)
 
     for polygons in piecewise.in_order(_cut_part, parts(), rows=rows.height):
         yield from polygons
@@ -161,22 +163,30 @@ class _Part(NamedTuple):
     """Some communes, each with several zones.
 
     Attributes:
-        rows: segments, as ``placing.addresses_of`` takes them, and their zone; and arrondissements that are a single
-            zone, where ``whole`` is true.
+        rows: segments, as ``placing.addresses_of`` takes them, with their zone, and whether they are ``mapped``; and
+            arrondissements that are a single zone, where ``whole`` is true.
         near: the addresses of the communes.
         contours: those of their cities.
+        nobodys: the number of what is in no zone, which no zone has.
     """
 
     rows: pl.DataFrame
     near: pl.DataFrame
     contours: pl.DataFrame
+    nobodys: int
 
 
 def _cut_part(part: _Part) -> list[pl.DataFrame]:
-    rows, near, contours = part
+    rows, near, contours, nobodys = part
     whole, streets = rows.filter("whole"), rows.filter(pl.col("whole").is_null())
     outlines = dict(contours.select("code_commune", "geometry").iter_rows())
-    points = pl.concat([_points_of_arrondissements(whole, near), _points_of_segments(streets, near)])
+    points = pl.concat(
+        [
+            _points_of_arrondissements(whole, near),
+            _points_of_segments(streets, near),
+            _points_of_nobody(streets, near, nobodys),
+        ]
+    )
     return [
         zoning.divide(points_of_city, shapely.from_wkb(outlines[str(city)]))
         for (city,), points_of_city in points.group_by("city", maintain_order=True)
@@ -195,6 +205,14 @@ def _points_of_segments(streets: pl.DataFrame, near: pl.DataFrame) -> pl.DataFra
     zone = streets.select(ZONE, city=pl.col("code_commune").replace(arrondissements.COMMUNES)).with_row_index("segment")
     points = placing.addresses_of(streets, near)
     return points.join(zone, on="segment", maintain_order="left").select(list(POINTS))
+
+
+def _points_of_nobody(streets: pl.DataFrame, near: pl.DataFrame, zone: int) -> pl.DataFrame:
+    """All addresses of communes with a map; those of segments come before them, and of one place the first counts."""
+    mapped = streets.filter("mapped")["code_commune"].unique().implode()
+    points = near.filter(pl.col("code_insee").is_in(mapped))
+    city = pl.col("code_insee").replace(arrondissements.COMMUNES)
+    return points.select(pl.lit(zone, POINTS[ZONE]).alias(ZONE), city.alias("city"), "lon", "lat")
 
 
 def _why_not(with_contour: pl.Series) -> pl.Expr:

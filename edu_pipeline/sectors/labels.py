@@ -62,7 +62,7 @@ class Label(NamedTuple):
 @lru_cache(maxsize=1 << 16)
 def read(label: str) -> Label:
     """Read a label as the cartes scolaires write it, or as the BAN does in ``nom_voie`` or ``nom_afnor``."""
-    kind, rest = _kind(TOKEN.findall(_plain(label)))
+    kind, rest = _kind(TOKEN.findall(bare(label)))
     tokens = _in_digits(_one_form(rest))
     words, links, link = [], [], ""
     for position, token in enumerate(tokens):
@@ -80,9 +80,10 @@ def read(label: str) -> Label:
     return Label(kind, tuple(words), untitled, tuple(links), spaced, glued, content, len(" ".join(rest)))
 
 
-def _plain(label: str) -> str:
-    """Capitals without accents; text in brackets is not part of the name."""
-    text = re.sub(r"\([^)]*\)", " ", label.upper().replace("Œ", "OE").replace("Æ", "AE").replace("&", " ET "))
+def bare(label: str, *, brackets: bool = False) -> str:
+    """Capitals without accents; text in brackets is not part of the name, unless ``brackets`` is true."""
+    text = label.upper().replace("Œ", "OE").replace("Æ", "AE").replace("&", " ET ")
+    text = text if brackets else re.sub(r"\([^)]*\)", " ", text)
     text = unicodedata.normalize("NFKD", text)
     return "".join(character for character in text if not unicodedata.combining(character))
 

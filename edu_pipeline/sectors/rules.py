@@ -16,16 +16,21 @@ import polars as pl
 from edu_pipeline import accounts, normalise
 from edu_pipeline.accounts import SOURCE_ROW, UNKNOWN_WORD
 from edu_pipeline.flow import SAME_ROW, keep, pick
-from edu_pipeline.sectors import labels
+from edu_pipeline.sectors import by_address, labels
 
 COLLEGES = "fr-en-carte-scolaire-colleges-publics"
 OCCITANIE = "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"
 SUPPLIED = "editorial-sectorisation-segments"
 SUPPLIED_ZONES = "editorial-sectorisation-zones"
 PARIS = "paris-affectation-lycees"
+PARIS_SECTORS = "paris-secteurs-colleges"
+HAUTS_DE_SEINE = "hauts-de-seine-carte-scolaire-troncons"
 
-PRECEDENCE = {SUPPLIED: 0, OCCITANIE: 1, COLLEGES: 2}
+PRECEDENCE = {SUPPLIED: 0, OCCITANIE: 1, COLLEGES: 2, PARIS_SECTORS: 3, HAUTS_DE_SEINE: 3}
 """The sources of lines; the lowest number takes precedence."""
+
+MAPS = (PARIS_SECTORS, HAUTS_DE_SEINE)
+"""The sources that are maps: their lines follow from the addresses (``by_address.py``)."""
 
 NO_UPPER_BOUND = 9999
 """This number and those above it mean that there is no upper bound: they become NULL."""
@@ -56,7 +61,10 @@ LINE, CODE_LIST = "line", pl.List(pl.String)
 
 
 def lines(
-    colleges: pl.LazyFrame, occitanie: pl.LazyFrame | None = None, supplied: pl.LazyFrame | None = None
+    colleges: pl.LazyFrame,
+    occitanie: pl.LazyFrame | None = None,
+    supplied: pl.LazyFrame | None = None,
+    mapped: pl.DataFrame | None = None,
 ) -> pl.LazyFrame:
     """The lines of all sources in one form.
 
@@ -65,7 +73,8 @@ def lines(
         occitanie: code_commune, lieu_dit, libelle_rue (both NULL: the whole commune), type_etablissement,
             uai_colleges (the school, of either type). Its collèges are used for communes of which the national file has
             no line.
-        supplied: code_commune, libelle_rue, uai_lycees_1 to 4, uai_colleges, rule.
+        supplied: code_commune, libelle_rue, uai_lycees or uai_lycees_1 to 4, uai_colleges, rule.
+        mapped: from ``by_address``; the rule is the source. Streets whose collèges are supplied are left out.
 
     Returns:
         The columns of the arguments, and source, rule, whole (whether the line is about the whole commune; NULL: it
@@ -76,6 +85,12 @@ def lines(
         frames.append(_of_occitanie(occitanie, colleges.select("code_commune")))
     if supplied is not None:
         frames.append(_of_supplied(supplied, SUPPLIED))
+    if mapped is not None and supplied is not None:
+        of_colleges = frames[-1].filter(pl.col("uai_lycees").list.len() == 0)
+        mapped = by_address.without(mapped, of_colleges.select("code_commune", "libelle_rue").collect())
+    if mapped is not None:
+        nothing = pl.lit([], CODE_LIST)
+        frames.append(mapped.lazy().with_columns(source="rule", whole=pl.lit(False), uai_lycees=nothing))
     return pl.concat(frames, how="diagonal").with_columns(pl.col("rule").fill_null(pl.col("source")))
 
 
@@ -160,6 +175,11 @@ def priority() -> pl.Expr:
     return pl.when(pl.col("uai_lycees").is_null()).then(3).when(through).then(2).otherwise(1)
 
 
+def is_mapped() -> pl.Expr:
+    """Whether a rule is from a map, which says of every address of a commune whether it is in a sector."""
+    return pl.col("rule").str.split(THROUGH).list.first().is_in(MAPS)
+
+
 def are_codes(column: str) -> pl.Expr:
     """Whether all elements of a list are codes of schools (UAI) with a right check letter; NULL is fine."""
     code = pl.element()
@@ -191,11 +211,13 @@ def _of_occitanie(frame: pl.LazyFrame, covered: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _of_supplied(frame: pl.LazyFrame, source: str) -> pl.LazyFrame:
+    one_by_one = pl.concat_list(COLUMNS_OF_LYCEES).list.drop_nulls()
+    listed = _codes("uai_lycees") if "uai_lycees" in frame.collect_schema() else pl.lit([], CODE_LIST)
     return frame.with_columns(
         source=pl.lit(source),
         whole=pl.lit(False),
         uai_colleges=_codes("uai_colleges"),
-        uai_lycees=pl.concat_list(COLUMNS_OF_LYCEES).list.drop_nulls(),
+        uai_lycees=pl.when(listed.list.len() > 0).then(listed).otherwise(one_by_one),
     )
 
 

@@ -13,13 +13,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from edu_pipeline.catalogue import Source
-from edu_pipeline.errors import ArchiveUnusable, NotInStandIn, SourceMissing, StillRefused
+from edu_pipeline.errors import ArchiveUnusable, DownloadFailed, NotInStandIn, SourceMissing, StillRefused
 from edu_pipeline.sources.admission import Admission
 from edu_pipeline.sources.archive import RELEASE_JSON, Archive
 from edu_pipeline.sources.dates import publication_date
 from edu_pipeline.sources.directory import choices, copy_files, is_directory
 from edu_pipeline.sources.policy import LIVE, Policy
-from edu_pipeline.sources.publishers import Publishers
+from edu_pipeline.sources.publishers import Publishers, means_absent
 from edu_pipeline.sources.release import ArrivedFile, Incoming, ReceivedFile, Release
 
 log = logging.getLogger(__name__)
@@ -102,8 +102,9 @@ def fetch_if_any(source: Source, archive: Archive, upstream: str | None, *, agai
     """
     try:
         return fetch(source, archive, upstream, again=again)
-    except (SourceMissing, StillRefused) as error:
-        if not source.optional and not isinstance(error, NotInStandIn | StillRefused):
+    except (SourceMissing, StillRefused, DownloadFailed) as error:
+        is_none = source.optional and means_absent(error)
+        if not is_none and not isinstance(error, NotInStandIn | StillRefused):
             raise
         log.info("%s", error)
         return newest_fetched(source, archive)

@@ -48,7 +48,7 @@ def releases_of(table: Table, archive: Archive) -> dict[str, Release]:
 
 
 def awaited(table: Table, releases: Mapping[str, Release], loaded: Collection[str]) -> Awaited:
-    """What ``table`` waits for; one part of a source in parts is enough.
+    """What ``table`` waits for; one part of a source in parts is enough, and what may be missing is not waited for.
 
     Args:
         releases: source to the release that would be read.
@@ -57,7 +57,9 @@ def awaited(table: Table, releases: Mapping[str, Release], loaded: Collection[st
     needed = [[file] for parameter, file in table.files.items() if not table.parameters[parameter]]
     needed += [list(source.files.values()) for name, source in table.in_parts.items() if not table.parameters[name]]
     missing = tuple(files[0] for files in needed if not any(_has_file(file, releases) for file in files))
-    return Awaited(missing, tuple(name for name in table.input_tables if name not in loaded))
+    return Awaited(
+        missing, tuple(name for name in table.input_tables if name not in loaded and not table.parameters[name])
+    )
 
 
 def _has_file(file: File, releases: Mapping[str, Release]) -> bool:

@@ -41,8 +41,8 @@ WITHOUT_FILE = {
 }
 """Tables for which the real files include none in the publisher's form, or no addresses."""
 
-EDITORIAL = {"anecdotes_communes", "ips_score"}
-"""Tables that are filled from an operator's files."""
+EDITORIAL = {"anecdotes_communes", "ips_score", "secteurs_colleges"}
+"""Tables that are empty without a file, which operators hand in, or which is not among the real files."""
 
 INCOMES = "insee-filosofi-2021/cc_filosofi_2021_COM.csv"
 

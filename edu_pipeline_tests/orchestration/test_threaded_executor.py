@@ -90,7 +90,14 @@ def test_the_sectorisation_is_first_after_what_it_reads() -> None:
     steps = {node.name: node.tags.get("dagster/priority") for node in defs.resolve_job_def("full_rebuild").nodes}
     longest, read_by_them = ({name for name, priority in steps.items() if priority == level} for level in "21")
     assert longest == {"sectorisation_segments", "sectorisation_zones"}
-    assert read_by_them == {"departements", "info_communes", "passage_communes", "commune_boundaries"}
+    assert read_by_them == {
+        "departements",
+        "info_communes",
+        "passage_communes",
+        "commune_boundaries",
+        "annuaire_education",
+        "secteurs_colleges",
+    }
 
 
 def test_a_failed_step_stops_those_behind_it_and_no_other() -> None:

@@ -47,7 +47,7 @@ def sample_file(source: str, file_name: str) -> Path:
 
 def file_of(file: File) -> Path | None:
     """The file that the sample publishes for an entry of the catalogue, if any."""
-    names = [item.file_name for item in publications() if item.source == file.source]
+    names = [item.file_name for item in publications() if item.source == file.source and item.exists(sample_world())]
     matches = sorted(name for name in names if re.fullmatch(file.name, name))
     return sample_file(file.source, matches[-1]) if matches else None
 

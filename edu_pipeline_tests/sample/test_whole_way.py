@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def demo(served: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_pat
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
-def test_all_tables_fill_and_a_release_reaches_the_view(demo: str, served: str) -> None:
+def test_all_tables_fill_and_a_release_reaches_the_view(demo: str, served: str, tmp_path: Path) -> None:
     for command in ("migrate", "rebuild"):
         outcome = run_here(command)
         assert outcome.returncode == 0, outcome.stderr
@@ -54,6 +55,8 @@ def test_all_tables_fill_and_a_release_reaches_the_view(demo: str, served: str) 
     assert all(entry["invented"] for entry in tables.values())
     check_former_communes(demo)
     check_lycees_of_addresses(demo)
+    check_paris(demo)
+    check_list_of_sectors(tmp_path)
 
     assert run_here("refresh").stderr.startswith("new releases: 0; tables and views to bring up to date: 0")
 
@@ -108,6 +111,35 @@ def check_lycees_of_addresses(url: str) -> None:
     assert all(expected == lycees for expected, lycees in answers)
     assert len(rates) > 5
     assert all(0.95 * total <= matched <= total for matched, total in rates)
+
+
+def check_paris(url: str) -> None:
+    """Nobody hands in a file, and addresses in all arrondissements lead to lycées, by street and by position."""
+    with psycopg.connect(url, options="-csearch_path=educational_data,postgis") as connection:
+        asked = connection.execute(
+            "SELECT s.code_commune, s.uai_lycees[1], (array(SELECT uai::text FROM lycees_de_secteur(s.code_commune,"
+            " s.nom_voie, coalesce(s.number_from, s.number_to, 1))))[1], (SELECT count(*) FROM lycees_de_secteur("
+            "ST_X(ST_StartPoint(geometry)), ST_Y(ST_StartPoint(geometry)))) FROM sectorisation_segments AS s"
+            " WHERE rule = 'paris-secteurs-colleges > paris-affectation-lycees'"
+        ).fetchall()
+        sectors = connection.execute("SELECT count(*) FROM secteurs_colleges").fetchone()
+    assert sectors == (3,)
+    assert len(asked) > 300 and len({code for code, *_ in asked}) == 20
+    assert all(lycee == first and count for _, lycee, first, count in asked)
+
+
+def check_list_of_sectors(folder: Path) -> None:
+    """The sample's PDF becomes a file of segments; every line is counted."""
+    assert run_here("sample", "pdf", "-o", str(folder / "list.pdf")).returncode == 0
+    outcome = run_here("sectors", "read-pdf", str(folder / "list.pdf"), "-o", str(folder / "segments.csv"))
+    assert outcome.returncode == 0, outcome.stderr
+    first, *_ = outcome.stdout.splitlines()
+    pages, lines, read, unread, headers = (int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", first))
+    assert pages > 3 and lines == read + headers > 1000 and unread == 0 and headers == 2 * pages
+    segments = pl.read_csv(folder / "segments.csv", separator=";", infer_schema=False)
+    assert set(segments["code_commune"].str.head(2)) == {"78"}
+    assert segments["uai_lycees"].str.contains("^078[0-9]{4}[A-Z],078[0-9]{4}[A-Z]$").all()
+    assert (folder / "segments-unread.csv").read_text() == "page;lines;reason;text\n"
 
 
 def query(url: str, statement: sql.SQL, name: str) -> set[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from edu_pipeline.sectors import rules
+from edu_pipeline.sectors import by_address, rules
 from edu_pipeline.sectors.numbering import LARGEST, hashed, numbered
 
 A, B, C = "0350967L", "0350762N", "0350896J"
@@ -72,6 +72,32 @@ def test_a_street_of_the_national_file() -> None:
         "lignes": 1,
     }
     assert {name: row[name] for name in expected} == expected
+
+
+def test_an_operator_replaces_a_map_street_by_street() -> None:
+    """Only where he names collèges: lycées that he names stand beside the map's collège."""
+    mapped = pl.DataFrame(
+        [
+            ("75101", street, None, None, "tous", [A], rules.PARIS_SECTORS, None)
+            for street in ("R. X", "Rue Y", "Rue Z")
+        ],
+        schema=by_address.LINE,
+        orient="row",
+    )
+    supplied = frame(
+        SUPPLIED,
+        {"code_commune": "75101", "libelle_rue": "RUE X", "uai_colleges": B},
+        {"code_commune": "75101", "libelle_rue": "RUE Y", "uai_lycees_1": LYCEE},
+        {"code_commune": "75102", "libelle_rue": "RUE Z", "uai_colleges": B},
+    )
+    good, refused = segments(rules.lines(national(), supplied=supplied, mapped=mapped))
+    assert refused.is_empty()
+    assert sorted(good.filter(code_commune="75101").select("libelle_rue", "rule").rows()) == [
+        ("RUE X", rules.SUPPLIED),
+        ("RUE Y", rules.SUPPLIED),
+        ("Rue Y", rules.PARIS_SECTORS),
+        ("Rue Z", rules.PARIS_SECTORS),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,17 @@ def test_a_commune_is_divided_by_its_streets() -> None:
     assert (west.bounds[2], east.bounds[0]) == pytest.approx((2.05, 2.05))
 
 
+@pytest.mark.parametrize(
+    ("rule", "east"), [(f"{rules.PARIS_SECTORS} > x", 2.05), (rules.PARIS_SECTORS, 2.05), ("x", 2.1)]
+)
+def test_what_a_map_leaves_out_is_in_no_zone(rule: str, east: float) -> None:
+    """Of a list of streets nobody knows what it leaves out: there the nearest zone counts."""
+    segments = [street("35001", "RUE A", A) | {"rule": rule}]
+    result = zones_of(segments=segments, contours={"35001": SQUARE}, addresses=houses("35001"))
+    assert result.select("zone_name", "nature").rows() == [(A, "partie")]
+    assert shapes(result)[0].bounds[2] == pytest.approx(east)
+
+
 def test_rules_for_lycees_take_precedence_over_colleges() -> None:
     lycee = street("35001", "RUE A", None, [LYCEE])
     contours, addresses = {"35001": SQUARE}, houses("35001")

@@ -27,7 +27,7 @@ from edu_pipeline.errors import (
     SourceMissing,
 )
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline.sources.fetch import Fetched, fetch
+from edu_pipeline.sources.fetch import Fetched, fetch, fetch_if_any
 from edu_pipeline_tests.a_source import a_source
 from edu_pipeline_tests.sources.fetching import CSV, CSV_2, PLAIN, Get, content, in_archive, requests_of
 
@@ -226,6 +226,15 @@ def test_an_optional_file_is_not_left_out_for_another_reason(
         get(
             a_source(a={"url": "https://www.insee.fr/a.csv"}, b={"url": "https://www.insee.fr/b.csv", "optional": True})
         )
+
+
+def test_an_optional_source_that_is_gone_is_no_failure(httpserver: HTTPServer, archive: Archive) -> None:
+    optional = a_source(a={"url": "https://www.insee.fr/a.csv", "optional": True})
+    httpserver.expect_oneshot_request("/www.insee.fr/a.csv").respond_with_data("", status=404)
+    assert fetch_if_any(optional, archive, httpserver.url_for("")) is None
+    httpserver.expect_oneshot_request("/www.insee.fr/a.csv").respond_with_data("", status=403)
+    with pytest.raises(DownloadFailed, match="403"):
+        fetch_if_any(optional, archive, httpserver.url_for(""))
 
 
 def test_a_plain_http_url_of_the_catalogue_is_refused(get: Get) -> None:

@@ -33,7 +33,9 @@ from edu_pipeline_tests.sample.sample_files import copied_sample
 
 ANNUAIRE, SALES, EQUIPMENT = "fr-en-annuaire-education", "dvf-indicateurs-communes", "insee-bpe"
 ONISEP, COMMUNES, CENSUS, ACADEMIES = "onisep-5fa5816ac6a6e", "geo-api-communes", "insee-rp", "departement-academie"
-PORTALS = {"data.education.gouv.fr", "data.occitanie.education.gouv.fr"}
+PORTALS = {
+    file.opendatasoft.portal for source in catalogue().values() for file in source.files.values() if file.opendatasoft
+}
 CONTOURS, PARIS, ADDRESSES = "contours-communes", "paris-affectation-lycees", "ban"
 MELODI = "api.insee.fr"
 SAME_BYTES = {ACADEMIES, CONTOURS}

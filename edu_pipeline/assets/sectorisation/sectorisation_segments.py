@@ -11,12 +11,13 @@ from edu_pipeline import contracts as c
 from edu_pipeline import normalise
 from edu_pipeline.flow import keep
 from edu_pipeline.parts import Parts
-from edu_pipeline.sectors import addresses, numbering, rules, segments
+from edu_pipeline.sectors import addresses, by_address, numbering, rules, segments, stretches
 from edu_pipeline.table import table
 
 COLLEGES = "fr_en_carte_scolaire_colleges_publics"
 OCCITANIE = "fr_en_occitanie_carte_scolaire_des_colleges_lycees_publics"
 SUPPLIED = "editorial_sectorisation_segments"
+HAUTS_DE_SEINE = "hauts_de_seine_carte_scolaire_troncons"
 
 
 class SectorisationSegments(c.Contract):
@@ -25,7 +26,8 @@ class SectorisationSegments(c.Contract):
     Published files name lycées only in Occitanie; elsewhere they name collèges, and the lycées follow where a rule
     leads from a collège to lycées (`rule`). Without such a rule `uai_lycees` is NULL and the row is part of a collège's
     sector only. Lines that name several schools for the same addresses form one row (`lignes`). A street that could not
-    be matched with the addresses has no geometry, and `motif` says why.
+    be matched with the addresses has no geometry, and `motif` says why. Where a map is published and no list of
+    streets, as in Paris, the rows follow from the addresses; they are derived from a map under the ODbL.
     """
 
     id = c.integer("Number of the row, the same at every load.", key=True, min=1, max=numbering.LARGEST)
@@ -83,6 +85,9 @@ class SectorisationSegments(c.Contract):
         length=8,
         pattern=c.UAI,
         min_length=1,
+        optional=True,
+        normalise=normalise.upper,
+        upstream={SUPPLIED: "uai_lycees"},
     )
     uai_lycees_1 = c.uai("The first lycée.", required=False, optional=True, upstream={SUPPLIED: "uai_lycees_1"})
     uai_lycees_2 = c.uai("The second lycée.", required=False, optional=True, upstream={SUPPLIED: "uai_lycees_2"})
@@ -129,7 +134,9 @@ class SectorisationSegments(c.Contract):
     needs={
         COLLEGES: ["secteur_unique"],
         OCCITANIE: ["type_etablissement"],
+        HAUTS_DE_SEINE: stretches.COLUMNS,
         "paris_affectation_lycees": ["reseau", "uai", "secteur"],
+        "secteurs_colleges": ["code_departement", "geometry", *by_address.SCHOOLS],
         "ban": addresses.COLUMNS,
     },
     max_refused=0.05,
@@ -141,12 +148,21 @@ def sectorisation_segments(
     fr_en_occitanie_carte_scolaire_des_colleges_lycees_publics: pl.LazyFrame | None = None,
     paris_affectation_lycees: pl.LazyFrame | None = None,
     editorial_sectorisation_segments: pl.LazyFrame | None = None,
+    secteurs_colleges: pl.LazyFrame | None = None,
+    hauts_de_seine_carte_scolaire_troncons: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
     """Read the lines about streets and locate each street on the map, département by département."""
+    covered = set(fr_en_carte_scolaire_colleges_publics.select("code_commune").collect().to_series())
+    mapped = [pl.DataFrame(schema=by_address.LINE)]
+    if secteurs_colleges is not None:
+        mapped.append(by_address.in_areas(secteurs_colleges.collect(), ban, covered))
+    if hauts_de_seine_carte_scolaire_troncons is not None:
+        mapped.append(by_address.along(stretches.stretches(hauts_de_seine_carte_scolaire_troncons), ban, covered))
     lines = rules.lines(
         fr_en_carte_scolaire_colleges_publics,
         fr_en_occitanie_carte_scolaire_des_colleges_lycees_publics,
         editorial_sectorisation_segments,
+        pl.concat(mapped),
     )
     streets = keep(lines, ~pl.col("whole").fill_null(False), "about a whole commune")
     placed = segments.segments(streets, rules.lycees_of_colleges(paris_affectation_lycees), ban)
