@@ -10,10 +10,10 @@ import pytest
 from edu_pipeline import contracts as c
 from edu_pipeline.errors import EduError, FileInvalid, RowsUnaccounted
 from edu_pipeline_tests.loading.samples import a_table
-from fuzz.__main__ import mutants
 from fuzz.document import Means, Mutation
 from fuzz.judging import BAD, FOREIGN, MISLEADING, REFUSED, RIGHT, SAID, SILENT, UNACCOUNTED, judged
 from fuzz.making import Rows
+from fuzz.mutants import mutant
 from fuzz.subjects import subjects
 
 SEED, COUNT = 1, 60
@@ -95,7 +95,8 @@ def test_failures_are_judged_by_their_texts() -> None:
 
 
 def test_damaged_files_are_read_right_refused_or_said() -> None:
-    outcomes = list(mutants(SEED, COUNT, subjects()))
+    chosen = subjects()
+    outcomes = [mutant(seed, chosen) for seed in range(SEED, SEED + COUNT)]
     wrong = [(label, verdict) for label, verdict in outcomes if verdict.kind in BAD]
     assert [f"{label}: {verdict.detail}" for label, verdict in wrong] == []
     kinds = Counter(verdict.kind for _, verdict in outcomes)

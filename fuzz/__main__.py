@@ -1,7 +1,6 @@
 """Fuzz the readers and contracts: `python -m fuzz --seed 1 --minutes 30 --count 10000`.
 
-Belongs here: making mutants, the command and its report. Does not belong here: the files (`subjects.py`), the mutations
-(`mutations.py`) and what is right (`judging.py`).
+Belongs here: the command and its report. Does not belong here: the mutants (`mutants.py`).
 
 The files are those of the sample publisher, and of the directory EDU_UPSTREAM if it is set. Other tables that a table
 needs are the sample's, and so are the files that EDU_UPSTREAM lacks. `--only SEED` makes one mutant again, under the
@@ -12,48 +11,12 @@ or advice, or with wrong advice, or a value or row that is not as it was while n
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
 
-from fuzz.document import Document
-from fuzz.judging import BAD, Verdict, judged
-from fuzz.mutations import MUTATIONS
-from fuzz.subjects import Subject, real_subjects, subjects
-
-
-def mutants(seed: int, count: int, chosen: list[Subject]) -> Iterator[tuple[str, Verdict]]:
-    """Make and judge mutants; the number of each is its seed.
-
-    Yields:
-        What was changed, and the verdict.
-    """
-    for number in range(seed, seed + count):
-        rng = random.Random(number)
-        subject = rng.choice(chosen)
-        name, mutant = _mutant(rng, subject, chosen)
-        yield f"seed {number}, {subject.table.name}, {subject.path.name}, {name}", _verdict(subject, name, mutant)
-
-
-def _mutant(rng: random.Random, subject: Subject, chosen: list[Subject]) -> tuple[str, Document]:
-    """A mutant, and how it was made."""
-    kinds = subject.document.kinds
-    names = [name for name, mutation in MUTATIONS.items() if mutation.needs in kinds]
-    others = [other for other in chosen if other.file.source != subject.file.source]
-    while True:
-        name = rng.choice(names)
-        original = replace(subject.document, stranger=rng.choice(others).content)
-        if mutant := MUTATIONS[name].apply(rng, original):
-            return name, mutant
-
-
-def _verdict(subject: Subject, name: str, mutant: Document) -> Verdict:
-    make, file_name = partial(subject.rows, mutant), subject.name_of(mutant)
-    return judged(make, subject.table, subject.expected, MUTATIONS[name], subject.row_by_row, file_name)
+from fuzz.judging import BAD
+from fuzz.mutants import mutant_of, mutants
 
 
 def main() -> int:
@@ -69,12 +32,12 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="make one mutant alone")
     parser.add_argument("--kinds", action="store_true", help="say of each mutation what became of it")
     arguments = parser.parse_args()
-    seed, count = (arguments.seed, arguments.count) if arguments.only is None else (arguments.only, 1)
+    made = mutants(arguments.seed, arguments.count) if arguments.only is None else iter([mutant_of(arguments.only)])
     end = time.monotonic() + 60 * arguments.minutes
     counts: Counter[str] = Counter()
     by_mutation: dict[str, Counter[str]] = {}
     first: dict[tuple[str, str], str] = {}
-    for label, verdict in mutants(seed, count, subjects() + real_subjects()):
+    for label, verdict in made:
         name = label.split(", ", 3)[-1]
         counts[verdict.kind] += 1
         by_mutation.setdefault(name, Counter())[verdict.kind] += 1
