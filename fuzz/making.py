@@ -33,28 +33,32 @@ HAVE_A_PART = (ROWS, PUBLISHED, ADDED, USED)
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A file, read and taken in for one parameter of a transform."""
+class ReadFile:
+    """A file for one parameter of a transform, its rows in memory.
+
+    Attributes:
+        name: the file's name.
+        read: what the reader makes of it.
+    """
 
     file: File
+    name: str
     read: Read
-    intake: Intake
 
     @property
     def where(self) -> str:
         """The file, for failure texts."""
-        return f"{self.file.source}, file {self.intake.file_name}"
+        return f"{self.file.source}, file {self.name}"
 
-    @property
-    def signs(self) -> Counter[str]:
+    def signs(self, intake: Intake) -> Counter[str]:
         """What is said of the file, and of how many lines or cells."""
         signs = Counter({"lines refused": self.read.refused.height})
-        signs.update({f"hidden in {column}": count for column, count in self.intake.hidden.items()})
-        for counts in (self.read.skipped, self.intake.skipped):
+        signs.update({f"hidden in {column}": count for column, count in intake.hidden.items()})
+        for counts in (self.read.skipped, intake.skipped):
             signs.update(counts)
-        for texts in (self.read.notes, self.intake.notes, [f"missing: {name}" for name in self.intake.missing]):
+        for texts in (self.read.notes, intake.notes, [f"missing: {name}" for name in intake.missing]):
             signs.update(texts)
-        signs.update(one.text for one in self.intake.corrections if not one.rows)
+        signs.update(one.text for one in intake.corrections if not one.rows)
         return signs
 
 
@@ -74,24 +78,21 @@ class Rows:
     refused: int
 
 
-def taken(table: Table, parameter: str, path: Path, scratch: Path) -> Taken:
-    """The file at ``path`` as the transform receives it, its rows in memory, in two pieces as those of a large file.
+def read_file(file: File, path: Path, scratch: Path) -> ReadFile:
+    """The file at ``path``, its rows in two pieces as those of a large file.
 
     Raises:
-        EduError: it cannot be read, or lacks a column.
+        EduError: it cannot be read.
     """
-    file = table.files[parameter]
     result = try_out(path, file, Path(tempfile.mkdtemp(dir=scratch)), file.source)
-    place = f"{file.source}, file {path.name}"
-    intake = take_in(table, parameter, result.frame, file, path.name, place, result.begins)
-    rows = intake.frame.collect()
+    rows = result.frame.collect()
     pieces = [rows.head(rows.height // 2), rows.tail(rows.height - rows.height // 2)]
-    return Taken(file, result, replace(intake, frame=pl.concat(pieces, rechunk=False).lazy()))
+    return ReadFile(file, path.name, replace(result, frame=pl.concat(pieces, rechunk=False).lazy()))
 
 
 def made(
     table: Table,
-    files: Mapping[str, Taken | None],
+    files: Mapping[str, ReadFile | None],
     other: Mapping[str, pl.DataFrame],
     passage: Passage | None,
     scratch: Path,
@@ -104,13 +105,12 @@ def made(
         passage: the changes of commune codes.
 
     Raises:
-        EduError: the rows cannot be made, or not all rows of the files are accounted for.
+        EduError: a file lacks a column, the rows cannot be made, or not all rows of the files are accounted for.
     """
     inputs: dict[str, pl.LazyFrame | Parts | None] = {name: rows.lazy() for name, rows in other.items()}
     balance, signs = Balance(), Counter[str]()
     for parameter, each in files.items():
-        inputs[parameter] = None if each is None else _tracked(table, parameter, each, balance, passage)
-        signs.update(each.signs if each else ())
+        inputs[parameter] = None if each is None else _taken_in(table, parameter, each, balance, signs, passage)
     where = "; ".join([f"table {table.name}", *(each.where for each in files.values() if each)])
     conformed = transformed(table, inputs, Path(tempfile.mkdtemp(dir=scratch)), where)
     acceptance.check_rows(conformed, where)
@@ -124,9 +124,14 @@ def made(
     return Rows(conformed.frame.collect(), signs, balance.files, refused)
 
 
-def _tracked(table: Table, parameter: str, each: Taken, balance: Balance, passage: Passage | None) -> pl.LazyFrame:
-    name = each.intake.file_name
-    rows = balance.opened(each.file, name, each.intake.frame, each.read.refused.height, each.where)
+def _taken_in(
+    table: Table, parameter: str, each: ReadFile, balance: Balance, signs: Counter[str], passage: Passage | None
+) -> pl.LazyFrame:
+    """The rows of a file as the transform receives them, in memory."""
+    rows = balance.opened(each.file, each.name, each.read.frame, each.read.refused.height, each.where)
+    intake = take_in(table, parameter, rows, each.file, each.name, each.where, each.read.begins)
+    signs.update(each.signs(intake))
+    frame = intake.frame.collect().lazy()
     if passage is None or parameter in table.all_releases:
-        return rows
-    return bring_to_current(rows, table, parameter, passage, year_of(each.file, name))
+        return frame
+    return bring_to_current(frame, table, parameter, passage, year_of(each.file, each.name))

@@ -20,6 +20,8 @@ import polars as pl
 from edu_pipeline.catalogue import File
 from edu_pipeline.loading.columns import find_columns
 from edu_pipeline.loading.passage import Passage
+from edu_pipeline.loading.unfolding import AREA, ATTRIBUTES, LEVEL, columns_of_long
+from edu_pipeline.normalise import slug
 from edu_pipeline.sources.headers import is_copy, slugs
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
@@ -27,12 +29,15 @@ from edu_pipeline_tests.real_files import real_file
 from edu_pipeline_tests.sample import sample_files
 from fuzz import json_damage
 from fuzz.document import Document
-from fuzz.making import Rows, Taken, made, taken
+from fuzz.making import ReadFile, Rows, made, read_file
 
 Find = Callable[[File], Path | None]
 
 LINES = 200
 """Rows of a file that mutants are made of."""
+
+AREAS = 4
+"""Areas of a long file, whose rows mutants are made of."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,18 @@ class Subject:
     def document(self) -> Document:
         """The file's rows, or its content if it is not a plain table."""
         with tempfile.TemporaryDirectory() as scratch:
-            rows = read(self.path, self.file, Path(scratch), "the fuzzer").frame.head(LINES).collect()
+            rows = self._first_rows(read(self.path, self.file, Path(scratch), "the fuzzer").frame).collect()
         if any(kind.is_nested() for kind in rows.dtypes) or "geometry" in rows.columns:
             return Document(raw=_first_items(self.path))
         cells = [["" if value is None else value for value in row] for row in rows.rows()]
         return Document([rows.columns, *cells], columns_read=self._columns_read(rows.columns))
+
+    def _first_rows(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows that mutants are made of; of a long file those of a few areas, which have all figures together."""
+        if not self.file.long:
+            return rows.head(LINES)
+        areas = rows.filter(pl.col(slug(LEVEL)).is_in(["COM", "ARM"])).select(slug(AREA)).unique(maintain_order=True)
+        return rows.join(areas.head(AREAS), on=slug(AREA), how="semi", maintain_order="left")
 
     @cached_property
     def content(self) -> bytes:
@@ -67,8 +79,12 @@ class Subject:
     def _columns_read(self, header: list[str]) -> tuple[int, ...]:
         """The positions of the columns that the table reads."""
         names = slugs(header, "the fuzzer")
-        columns = find_columns(self.table, self.parameter, [name for name in names if not is_copy(name)], "the fuzzer")
-        chosen = {*columns.upstream.values(), *columns.needed}
+        if self.file.long:
+            chosen = {slug(name) for name in (*columns_of_long(self.table, self.parameter), *ATTRIBUTES)}
+        else:
+            own = [name for name in names if not is_copy(name)]
+            columns = find_columns(self.table, self.parameter, own, "the fuzzer")
+            chosen = {*filter(None, columns.upstream.values()), *columns.needed}
         return tuple(place for place, name in enumerate(names) if name in chosen)
 
     def name_of(self, document: Document) -> str:
@@ -85,7 +101,7 @@ class Subject:
         with tempfile.TemporaryDirectory() as folder:
             changed = Path(folder) / self.name_of(document)
             changed.write_bytes(document.content())
-            mutant = taken(self.table, self.parameter, changed, Path(folder))
+            mutant = read_file(self.file, changed, Path(folder))
             passage = _passage() if self.table.follows_passage else None
             return made(
                 self.table,
@@ -111,11 +127,11 @@ class Subject:
 
 
 @cache
-def _files(table: str, find: Find) -> dict[str, Taken | None]:
+def _files(table: str, find: Find) -> dict[str, ReadFile | None]:
     """By parameter, the files that a table reads."""
     with tempfile.TemporaryDirectory() as scratch:
         return {
-            parameter: taken(tables()[table], parameter, path, Path(scratch)) if (path := find(file)) else None
+            parameter: read_file(file, path, Path(scratch)) if (path := find(file)) else None
             for parameter, file in tables()[table].files.items()
         }
 
