@@ -20,6 +20,8 @@ import polars as pl
 from edu_pipeline.catalogue import File
 from edu_pipeline.loading.columns import find_columns
 from edu_pipeline.loading.passage import Passage
+from edu_pipeline.loading.unfolding import AREA, columns_of_long
+from edu_pipeline.normalise import slug
 from edu_pipeline.sources.headers import is_copy, slugs
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
@@ -53,11 +55,18 @@ class Subject:
     def document(self) -> Document:
         """The file's rows, or its content if it is not a plain table."""
         with tempfile.TemporaryDirectory() as scratch:
-            rows = read(self.path, self.file, Path(scratch), "the fuzzer").frame.head(LINES).collect()
+            rows = self._first_rows(read(self.path, self.file, Path(scratch), "the fuzzer").frame)
         if any(kind.is_nested() for kind in rows.dtypes) or "geometry" in rows.columns:
             return Document(raw=_first_items(self.path))
         cells = [["" if value is None else value for value in row] for row in rows.rows()]
         return Document([rows.columns, *cells], columns_read=self._columns_read(rows.columns))
+
+    def _first_rows(self, rows: pl.LazyFrame) -> pl.DataFrame:
+        """The first rows; of a long file all those of the first area, which has many figures."""
+        if self.file.long is None:
+            return rows.head(LINES).collect()
+        area = slug(AREA)
+        return rows.filter(pl.col(area).is_in(rows.select(pl.col(area).head(1)).collect()[area].implode())).collect()
 
     @cached_property
     def content(self) -> bytes:
@@ -67,8 +76,12 @@ class Subject:
     def _columns_read(self, header: list[str]) -> tuple[int, ...]:
         """The positions of the columns that the table reads."""
         names = slugs(header, "the fuzzer")
-        columns = find_columns(self.table, self.parameter, [name for name in names if not is_copy(name)], "the fuzzer")
-        chosen = {*columns.upstream.values(), *columns.needed}
+        if self.file.long:
+            chosen = {slug(name) for name in columns_of_long(self.table, self.parameter)}
+        else:
+            own = [name for name in names if not is_copy(name)]
+            columns = find_columns(self.table, self.parameter, own, "the fuzzer")
+            chosen = {name for name in (*columns.upstream.values(), *columns.needed) if name}
         return tuple(place for place, name in enumerate(names) if name in chosen)
 
     def name_of(self, document: Document) -> str:
