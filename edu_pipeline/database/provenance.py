@@ -61,7 +61,8 @@ class Origin:
         read = self.edition or f"of {self.day}"
         if self.later:
             return f"{read} (later: {self.later}, not read yet)"
-        sights = {sight_of(self.source.files[part]) for part in self.parts} if self.source else {"unknown"}
+        source = self.source
+        sights = {sight_of(source, source.files[part]) for part in self.parts} if source else {"unknown"}
         return f"{read} (the publisher does not show whether there is a later one)" if "unknown" in sights else read
 
     @property

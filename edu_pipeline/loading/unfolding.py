@@ -117,7 +117,7 @@ def _figures_read(rows: pl.LazyFrame, figures: Mapping[str, Figure], long: Long)
     ]
     wanted = pl.LazyFrame(codes, schema=dict.fromkeys([FIGURE, *named], pl.String), orient="row")
     joined = rows.join(wanted, on=named, how="left", maintain_order="left")
-    is_total = [pl.col(name) == TOTAL for name in others]
+    is_total = [pl.col(name).fill_null(TOTAL) == TOTAL for name in others]
     return keep(joined, pl.all_horizontal(pl.col(FIGURE).is_not_null(), *is_total), "figure that is not read")
 
 

@@ -17,7 +17,7 @@ import re
 from typing import Literal
 from urllib.parse import urlsplit
 
-from edu_pipeline.catalogue import File, Source, catalogue
+from edu_pipeline.catalogue import File, Source
 from edu_pipeline.errors import EduError
 from edu_pipeline.sources.interfaces import Interfaces
 from edu_pipeline.sources.origins import DATA_GOUV, matching_resources
@@ -44,13 +44,13 @@ def edition_of(file: File, name: str) -> str | None:
     return match.group(1) if match else None
 
 
-def sight_of(file: File) -> Sight:
-    """How later editions of a file are seen."""
+def sight_of(source: Source, file: File) -> Sight:
+    """How later editions of a file of a source are seen."""
     if file.supplied:
         return "unknown"
     if file.datagouv or MELODI_FILE.fullmatch(file.url or ""):
         return "shown"
-    names = [catalogue()[file.source].title, urlsplit(file.url or "").path]
+    names = [source.title, urlsplit(file.url or "").path]
     is_of_a_year = "{year}" not in names[1] and any(YEAR.search(name) for name in names)
     return "unknown" if file.url and is_of_a_year else "in place"
 
@@ -60,7 +60,7 @@ def later_edition(source: Source, interfaces: Interfaces) -> str | None:
 
     The editions of a source come together: one of its files is asked for. A publisher that cannot be asked shows none.
     """
-    file = next((file for file in source.files.values() if sight_of(file) == "shown"), None)
+    file = next((file for file in source.files.values() if sight_of(source, file) == "shown"), None)
     if file is None:
         return None
     try:

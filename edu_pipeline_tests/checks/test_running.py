@@ -27,12 +27,22 @@ def test_checks_are_declared_without_a_database() -> None:
         "means": "error",
         "orphans": "error",
         "age": "warn",
+        "edition": "warn",
     }
 
 
 def test_checks_declare_when_they_run_and_what_they_cost() -> None:
     specs = [spec for table in expectations().tables for spec in checks.specs_of(table)]
-    between = {"orphans", "age", "in_directory", "crime_rates", "colleges_counted", "open_schools", "successors"}
+    between = {
+        "orphans",
+        "age",
+        "edition",
+        "in_directory",
+        "crime_rates",
+        "colleges_counted",
+        "open_schools",
+        "successors",
+    }
     assert {spec.name for spec in specs if spec.between} == between
     assert {spec.name for spec in specs if not spec.between}.isdisjoint(between)
     assert {spec.name for spec in specs if spec.costly} == {"overlaps"}

@@ -56,7 +56,8 @@ def test_a_publisher_that_does_not_answer_shows_none(tmp_path: Path) -> None:
 
 
 def test_how_later_editions_are_seen() -> None:
-    sights = {parameter: sight_of(file) for parameter, file in files_by_parameter().items()}
+    files = files_by_parameter().items()
+    sights = {parameter: sight_of(catalogue()[file.source], file) for parameter, file in files}
     assert sights["insee_rp_2023__logement"] == sights["ssmsi_communale"] == "shown"
     assert sights["insee_rp_2022__logement"] == sights["insee_pcs"] == sights["insee_cog"] == "unknown"
     assert sights["insee_bpe"] == sights["fr_en_annuaire_education"] == sights["contours_communes"] == "in place"
