@@ -1,1 +1,1 @@
-"""A static site about the published tables: reference pages, tables, a map and SQL, which need no server of their own."""
+"""A static site about the published tables: pages that need no server of their own."""

@@ -16,8 +16,9 @@ from edu_pipeline.export.description import Collection
 from edu_pipeline.export.export import Progress, describe, write
 from edu_pipeline.export.form import Format
 from edu_pipeline.export.snapshot import names_of, snapshot
-from edu_pipeline.site import javascript
+from edu_pipeline.site import dictionary, javascript, overview
 from edu_pipeline.site.context import ASSETS, DATA, Site
+from edu_pipeline.site.facts import gather_facts
 from edu_pipeline.site.place import MARK, replacing
 from edu_pipeline.sources.archive import Archive
 
@@ -81,4 +82,6 @@ def _assets(site: Site, packages: Path) -> None:
 def _pages(site: Site, database: Database, archive: Archive) -> None:
     """All pages, part by part."""
     site.write("index.html", site.environment.get_template("choice.html").render())
-    site.page("index.html", "dictionary.html", "dictionary")
+    facts = gather_facts(database, archive, site.collection)
+    dictionary.pages(site, facts)
+    overview.pages(site, facts, archive)

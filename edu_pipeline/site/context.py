@@ -18,7 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from edu_pipeline.export.description import Collection
 from edu_pipeline.export.files import ExportedFile
+from edu_pipeline.site.drawing import bars, line
 from edu_pipeline.site.texts import LANGUAGES, number, size, text
+from edu_pipeline.site.values import cell, figure
 
 DATA, ASSETS = "data", "assets"
 """Folders of the site that the pages of all languages share."""
@@ -55,7 +57,14 @@ class Site:
             lstrip_blocks=True,
             undefined=StrictUndefined,
         )
-        environment.globals |= {"collection": self.collection, "languages": LANGUAGES, "navigation": NAVIGATION}
+        environment.globals |= {
+            "bars": bars,
+            "cell": cell,
+            "collection": self.collection,
+            "languages": LANGUAGES,
+            "line": line,
+            "navigation": NAVIGATION,
+        }
         return environment
 
     def page(self, path: str, template: str, part: str, **values: Any) -> None:
@@ -64,9 +73,9 @@ class Site:
         Args:
             path: of the page within the folder of a language, e.g. ``table/ips_lycees.html``.
             part: the entry of ``NAVIGATION`` that it belongs to.
-            values: what the template shows. Besides, it has ``language``; ``t(name, **values)``, a text; ``number`` and
-                ``size``; and addresses: ``to(path)`` of a page in the same language, ``shared(path)`` of a file that
-                all languages share, ``in_language(language)`` of the same page in another one.
+            values: what the template shows. Besides, it has ``language``; ``t(name, **values)``, a text; ``number``,
+                ``size`` and ``figure``; and addresses: ``to(path)`` of a page in the same language, ``shared(path)`` of
+                a file that all languages share, ``in_language(language)`` of the same page in another one.
         """
         root = "../" * (path.count("/") + 1)
         for language in LANGUAGES:
@@ -76,6 +85,7 @@ class Site:
                 t=partial(text, language),
                 number=partial(number, language),
                 size=partial(size, language),
+                figure=partial(figure, language),
                 to=lambda target, language=language: f"{root}{language}/{target}",
                 shared=lambda target: f"{root}{target}",
                 in_language=lambda other: f"{root}{other}/{path}",

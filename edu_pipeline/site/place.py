@@ -43,5 +43,5 @@ def replacing(target: Path) -> Iterator[Path]:
         raise SiteFailed(
             f"site in {target}",
             f"expected a folder with room for the files, found: {error}.",
-            "An earlier site was left as it was. Fix that, or name another folder with --to; then build the site again.",
+            "An earlier site was left as it was. Fix that, or name another folder with --to; then build again.",
         ) from error
