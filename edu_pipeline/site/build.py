@@ -16,7 +16,7 @@ from edu_pipeline.export.description import Collection
 from edu_pipeline.export.export import Progress, describe, write
 from edu_pipeline.export.form import Format
 from edu_pipeline.export.snapshot import names_of, snapshot
-from edu_pipeline.site import dictionary, javascript, overview
+from edu_pipeline.site import dictionary, javascript, overview, rows
 from edu_pipeline.site.context import ASSETS, DATA, Site
 from edu_pipeline.site.facts import gather_facts
 from edu_pipeline.site.place import MARK, replacing
@@ -85,3 +85,4 @@ def _pages(site: Site, database: Database, archive: Archive) -> None:
     facts = gather_facts(database, archive, site.collection)
     dictionary.pages(site, facts)
     overview.pages(site, facts, archive)
+    rows.pages(site, facts)

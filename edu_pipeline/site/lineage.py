@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from edu_pipeline.site.facts import Facts, TableFacts
 from edu_pipeline.site.graph import Drawing, depths, draw
 
-LETTER, PADDING, HEIGHT = 7.4, 20, 26
+LETTER, PADDING, HEIGHT = 6.7, 20, 26
 """Width of a letter, width beside the text, and height of a line, in pixels."""
 
 LINE = 19

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+from markupsafe import Markup
+
 from edu_pipeline.errors import cut
 from edu_pipeline.site.texts import number
 
@@ -16,6 +18,14 @@ LONGEST = 120
 
 PLAIN = 10_000
 """Whole numbers below this are written without separators: years, above all."""
+
+
+def marked(text: str) -> Markup:
+    """A text in which what is between backticks is code, as HTML."""
+    parts = [
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def cell(value: object) -> str:
