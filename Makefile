@@ -2,7 +2,7 @@
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export torture stop clean lock
+.PHONY: help setup demo ui site test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export torture stop clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: setup ## fill a private database with invented data, or with what EDU_UPST
 
 ui: setup ## serve the Dagster UI
 	$(bin)/edu-pipeline ui
+
+site: setup ## build the static site from the database that `make demo` has filled (TO=.local/site)
+	@$(bin)/edu-pipeline site --to $(or $(TO),.local/site)
 
 test: setup ## run all tests
 	$(bin)/python -m pytest -n 2

@@ -48,8 +48,9 @@ def lineage(facts: Facts, around: str | None = None) -> Graph:
     Args:
         around: only what this table or view is made from and what is made from it, all the way; None: everything.
     """
-    before: dict[str, list[str]] = {source.source: [] for source in facts.sources}
-    before |= {name: [*table.sources, *table.made_from] for name, table in facts.tables.items()}
+    before: dict[str, list[str]] = {source: [] for table in facts.tables.values() for source in table.sources}
+    for name, table in facts.tables.items():
+        before[name] = [*table.sources, *(other for other in table.made_from if other in facts.tables)]
     chosen = set(before) if around is None else _around(around, before)
     columns = {name: depth for name, depth in depths(before).items() if name in chosen}
     last = max(columns.values(), default=0)

@@ -139,9 +139,9 @@ def words(values: pl.Series) -> Words | None:
     counted = values.value_counts(name="rows")
     distinct, name = counted.height, values.name
     top = counted.sort("rows", name, descending=[True, False]).head(WORDS)
-    if distinct > MOST_WORDS and 2 * sum(top["rows"].to_list()) < len(values):
-        return Words({}, distinct)
-    return Words({str(word): int(rows) for word, rows in top.iter_rows()}, distinct)
+    counts = {str(word): int(rows) for word, rows in top.iter_rows()}
+    is_told = distinct <= MOST_WORDS or 2 * sum(counts.values()) >= len(values)
+    return Words(counts if is_told else {}, distinct)
 
 
 def _quantile(places: pl.Series, share: float) -> float:

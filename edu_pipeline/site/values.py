@@ -47,9 +47,10 @@ def figure(language: str, value: object) -> str:
         return value.isoformat()
     if not isinstance(value, int | float | Decimal):
         return str(value)
-    if value == int(value) and abs(value) < PLAIN:
-        return str(int(value))
-    if abs(value) >= PLAIN / 10:
-        return number(language, float(value))
-    written = f"{float(value):.4g}"
+    known = float(value)
+    if known.is_integer() and abs(known) < PLAIN:
+        return str(int(known))
+    if abs(known) >= PLAIN / 10:
+        return number(language, known)
+    written = f"{known:.4g}"
     return written.replace(".", ",") if language == "fr" else written

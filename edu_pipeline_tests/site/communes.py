@@ -33,8 +33,14 @@ def put_communes(database: Database) -> None:
             values = {"nom_commune": name_of(number), "code_departement": "01", "population": number * 100 or None}
             put(connection, "info_communes", code_commune=f"01{number + 100:03}", **values)
         communes = _invented(release("geo-api-communes", "communes.json"))
-        found = {"hidden": {"population": 1}, "missing": {"geo-api-communes: siren (empty)": []}}
-        record(connection, "info_communes", releases={"geo-api-communes": communes}, rows=COUNT + 3, **found)
+        record(
+            connection,
+            "info_communes",
+            releases={"geo-api-communes": communes},
+            rows=COUNT + 3,
+            hidden={"population": 1},
+            missing={"geo-api-communes: siren (empty)": []},
+        )
         remember(
             connection,
             database.schema,

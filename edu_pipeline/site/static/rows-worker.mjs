@@ -37,11 +37,11 @@ async function choose ({ filters, sort }) {
     const values = await column(filter.column)
     const passes = test(filter)
     const found = []
-    for (const row of rows ?? counting(total)) if (passes(values[row])) found.push(row)
+    for (const row of rows ?? counting(0, total)) if (passes(values[row])) found.push(row)
     rows = Uint32Array.from(found)
   }
   if (sort) {
-    rows ??= Uint32Array.from(counting(total))
+    rows ??= Uint32Array.from(counting(0, total))
     const ranks = ranked(await column(sort.column), sort.kind, sort.down)
     rows.sort((one, other) => ranks[one] - ranks[other] || one - other)
   }
@@ -50,7 +50,7 @@ async function choose ({ filters, sort }) {
 }
 
 async function page ({ names, start, end }) {
-  const rows = chosen ? [...chosen.subarray(start, end)] : [...counting(Math.min(end, total))].slice(start)
+  const rows = chosen ? [...chosen.subarray(start, end)] : [...counting(start, Math.min(end, total))]
   const found = new Map()
   for (const [first, last] of stretches(rows)) {
     const values = await read(names, first, last + 1)
@@ -113,8 +113,8 @@ async function read (names, start, end) {
   return values
 }
 
-function * counting (end) {
-  for (let number = 0; number < end; number++) yield number
+function * counting (start, end) {
+  for (let number = start; number < end; number++) yield number
 }
 
 // Row numbers as stretches of rows that are read together, first and last of each.
