@@ -122,8 +122,8 @@ def histogram(values: pl.Series) -> Histogram:
         low=_written(low, values.dtype),
         high=_written(high, values.dtype),
         counts=counts,
-        below=int((places < low).sum()),
-        above=int((places > high).sum()),
+        below=len(places.filter(places < low)),
+        above=len(places.filter(places > high)),
         smallest=values.min(),
         median=median,
         largest=values.max(),
@@ -134,7 +134,7 @@ def words(values: pl.Series) -> Words | None:
     """The most frequent of some texts; none of them if they are nearly all different."""
     if values.is_empty():
         return None
-    if values.approx_n_unique() > COUNTED:
+    if values.to_frame().select(pl.all().approx_n_unique()).item() > COUNTED:
         return Words({}, values.n_unique())
     counted = values.value_counts(name="rows")
     distinct, name = counted.height, values.name
