@@ -20,7 +20,7 @@ from edu_pipeline.export.description import Collection
 from edu_pipeline.export.files import ExportedFile
 from edu_pipeline.site.drawing import bars, line
 from edu_pipeline.site.texts import LANGUAGES, number, size, text
-from edu_pipeline.site.values import cell, figure, marked
+from edu_pipeline.site.values import breakable, cell, figure, marked
 
 DATA, ASSETS = "data", "assets"
 """Folders of the site that the pages of all languages share."""
@@ -59,6 +59,7 @@ class Site:
         )
         environment.globals |= {
             "bars": bars,
+            "breakable": breakable,
             "cell": cell,
             "collection": self.collection,
             "languages": LANGUAGES,

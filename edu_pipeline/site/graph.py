@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-COLUMN_GAP, ROW_GAP = 64, 8
+COLUMN_GAP, ROW_GAP = 48, 8
 """Between two columns and between two boxes of one, in pixels."""
 
 SWEEPS = 8

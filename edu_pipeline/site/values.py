@@ -28,6 +28,11 @@ def marked(text: str) -> Markup:
     return Markup("").join(parts)
 
 
+def breakable(name: str) -> Markup:
+    """A long name that may be broken after an underscore, as HTML."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
 def cell(value: object) -> str:
     """A value of a row as it is in the data; nothing for NULL."""
     if value is None:

@@ -12,15 +12,15 @@ const HOWS = {
   number: ['is', 'least', 'most', 'null', 'known'],
   date: ['is', 'least', 'most', 'null', 'known']
 }
-const section = document.querySelector('#browser')
+const browser = document.querySelector('#browser')
 const told = JSON.parse(document.querySelector('#browser-data').textContent)
 const { columns, texts } = told
 const kinds = Object.fromEntries(columns.map(column => [column.name, column.kind]))
-const at = name => section.querySelector(`[data-part="${name}"]`)
+const at = name => browser.querySelector(`[data-part="${name}"]`)
 const figures = new Intl.NumberFormat(document.documentElement.lang)
 let worker, found, state
 
-section.hidden = false
+browser.hidden = false
 if (told.bytes <= OPENED_AT_ONCE || location.hash) start()
 else at('open').addEventListener('click', start)
 
