@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from edu_pipeline.database.connection import Database
 from edu_pipeline.export.description import Collection
-from edu_pipeline.export.export import Progress, describe, write
+from edu_pipeline.export.export import Export, Progress, describe, write
 from edu_pipeline.export.form import Format
 from edu_pipeline.export.snapshot import names_of, snapshot
 from edu_pipeline.site import dictionary, javascript, overview, rows
@@ -64,12 +66,19 @@ def build(
         with snapshot(database) as source:
             done = write(source, source.describe(names_of(())), data, Format.PARQUET, progress)
         describe(done, data)
-        site = Site(folder, done.collection, done.files)
+        site = Site(folder, _counted(done, data), done.files)
         _assets(site, packages)
         _pages(site, database, archive)
         site.write(MARK, json.dumps({"day": site.collection.day.isoformat(), "invented": site.collection.invented}))
         written = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     return Built(site.collection, len(written), sum(written))
+
+
+def _counted(done: Export, data: Path) -> Collection:
+    """The collection with the number of rows that each file has; a load may have ended since, so nobody else knows it."""
+    counts = {name: pq.read_metadata(data / file.name).num_rows for name, file in done.files.items()}
+    tables = (replace(table, rows=counts[table.name]) for table in done.collection.tables)
+    return replace(done.collection, tables=tuple(tables))
 
 
 def _assets(site: Site, packages: Path) -> None:

@@ -93,7 +93,7 @@ class TableFacts:
     @property
     def rows(self) -> int:
         """How many rows it has."""
-        return self.status.rows if self.status else self.described.rows
+        return self.described.rows
 
     @property
     def summary(self) -> str:
