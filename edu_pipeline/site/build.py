@@ -75,7 +75,7 @@ def build(
 
 
 def _counted(done: Export, data: Path) -> Collection:
-    """The collection with the number of rows that each file has; a load may have ended since, so nobody else knows it."""
+    """The collection with the number of rows that each file has: nobody else knows it, once another load has ended."""
     counts = {name: pq.read_metadata(data / file.name).num_rows for name, file in done.files.items()}
     tables = (replace(table, rows=counts[table.name]) for table in done.collection.tables)
     return replace(done.collection, tables=tuple(tables))

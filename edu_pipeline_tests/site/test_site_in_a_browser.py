@@ -145,6 +145,19 @@ def test_values_of_every_kind_are_shown_as_they_are(reader: Reader) -> None:
     assert column(page, 3) == ["1850-02-03", "", "2026-09-01"]
 
 
+def test_shapes_are_shown_as_geojson_when_asked_for(reader: Reader) -> None:
+    page = reader.open("en/rows/commune_boundaries.html")
+    status(page, "of 2 ")
+    expect(page.locator('[data-part="head"]')).not_to_contain_text("geometry")
+    page = reader.open("en/rows/commune_boundaries.html#columns=code_commune,geometry")
+    expect(page.locator('[data-part="body"] td:nth-child(2)').first).to_contain_text('{"type":"MultiPolygon"')
+
+
+def test_an_empty_table_says_so(reader: Reader) -> None:
+    status(reader.open("en/rows/ips_score.html"), "No rows.")
+    status(reader.open("en/rows/ips_score.html#sort=score&filter=score~known~"), "No rows.")
+
+
 @pytest.mark.parametrize("path", [*PAGES, "rows/info_communes.html"])
 def test_axe_finds_nothing_serious(reader: Reader, packages: Path, path: str) -> None:
     page = reader.open(f"fr/{path}")
