@@ -2,8 +2,8 @@
 
 Belongs here: npm, and which files of which package the pages load. Does not belong here: our own scripts (``static/``).
 
-They are kept in a folder for each state of the lock and of the files that are bundled, so that a second site needs
-neither npm nor the network.
+They are kept in a folder for the present state of the lock and of the files that are bundled, so that a second site
+needs neither npm nor the network.
 """
 
 from __future__ import annotations
@@ -74,6 +74,9 @@ def packages(cache: Path) -> Path:
             _collect(made, node)
             if not folder.exists():
                 made.rename(folder)
+        for earlier in cache.iterdir():
+            if earlier != folder and not earlier.name.startswith("."):
+                shutil.rmtree(earlier, ignore_errors=True)
     return folder
 
 

@@ -70,6 +70,16 @@ def test_what_npm_says_is_in_the_failure(tmp_path: Path, monkeypatch: pytest.Mon
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_packages_of_an_earlier_state_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache" / "earlier" / "node_modules").mkdir(parents=True)
+    monkeypatch.setattr(javascript, "_installed", lambda: javascript._Node("node", ("true",)))
+    monkeypatch.setattr(javascript, "_collect", lambda folder, node: None)
+    folder = javascript.packages(tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == [folder]
+    assert (folder / "package-lock.json").exists()
+    assert javascript.packages(tmp_path / "cache") == folder
+
+
 def test_the_lock_names_no_registry() -> None:
     lock = Path(javascript.__file__).parent / "javascript" / "package-lock.json"
     assert '"resolved"' not in lock.read_text(encoding="utf-8")

@@ -1,3 +1,3 @@
 // What the table pages use of hyparquet, bundled into one file (assets/lib/parquet.mjs).
-export { asyncBufferFromUrl, parquetMetadataAsync, parquetRead } from 'hyparquet'
+export { asyncBufferFromUrl, cachedAsyncBuffer, parquetMetadataAsync, parquetRead } from 'hyparquet'
 export { compressors } from 'hyparquet-compressors'

@@ -1,6 +1,6 @@
 // Reads one Parquet file away from the page's own thread: filters, sorts, pages and CSV, over columns and ranges of rows.
 
-import { asyncBufferFromUrl, compressors, parquetMetadataAsync, parquetRead } from './lib/parquet.mjs'
+import { asyncBufferFromUrl, cachedAsyncBuffer, compressors, parquetMetadataAsync, parquetRead } from './lib/parquet.mjs'
 import { csvLine, ranked, test, written } from './rows-values.mjs'
 
 const MOST_CELLS = 12_000_000 // of whole columns that are kept
@@ -24,7 +24,7 @@ onmessage = ({ data: { number, name, ...request } }) => {
 }
 
 async function open ({ url, bytes }) {
-  file = await asyncBufferFromUrl({ url, byteLength: bytes })
+  file = cachedAsyncBuffer(await asyncBufferFromUrl({ url, byteLength: bytes }))
   metadata = await parquetMetadataAsync(file)
   total = Number(metadata.num_rows)
   return { total }
