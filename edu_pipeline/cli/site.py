@@ -24,8 +24,8 @@ def site_command(
 ) -> None:
     """Build the static site.
 
-    Dictionary, lineage, freshness and tables of what readers see at one moment, in French and English. It needs no
-    server of its own: docs/site.md shows how to look at it.
+    Dictionary, lineage, freshness, tables, map and SQL about what readers see at one moment, in French and English. It
+    needs no server of its own: docs/site.md shows how to look at it.
     """
     from edu_pipeline.site.build import build
     from edu_pipeline.sources.archive import Archive

@@ -12,13 +12,15 @@ from importlib import resources
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from loky.process_executor import ProcessPoolExecutor
 
 from edu_pipeline.database.connection import Database
 from edu_pipeline.export.description import Collection
 from edu_pipeline.export.export import Export, Progress, describe, write
 from edu_pipeline.export.form import Format
 from edu_pipeline.export.snapshot import names_of, snapshot
-from edu_pipeline.site import dictionary, javascript, overview, rows
+from edu_pipeline.site import ask, dictionary, javascript, overview, rows
+from edu_pipeline.site.atlas import atlas, files
 from edu_pipeline.site.context import ASSETS, DATA, Site
 from edu_pipeline.site.facts import gather_facts
 from edu_pipeline.site.place import MARK, replacing
@@ -89,9 +91,13 @@ def _assets(site: Site, packages: Path) -> None:
 
 
 def _pages(site: Site, database: Database, archive: Archive) -> None:
-    """All pages, part by part."""
-    site.write("index.html", site.environment.get_template("choice.html").render())
-    facts = gather_facts(database, archive, site.collection)
-    dictionary.pages(site, facts)
-    overview.pages(site, facts, archive)
-    rows.pages(site, facts)
+    """All pages, part by part; the map's files, which take longest, are made beside them in a process of their own."""
+    with ProcessPoolExecutor(1) as beside:
+        communes = beside.submit(files.write, site.collection, site.folder / DATA)
+        site.write("index.html", site.environment.get_template("choice.html").render())
+        facts = gather_facts(database, archive, site.collection)
+        dictionary.pages(site, facts)
+        overview.pages(site, facts, archive)
+        rows.pages(site, facts)
+        ask.page(site)
+        atlas.page(site, communes)

@@ -30,6 +30,8 @@ NAVIGATION = {
     "lineage": "lineage.html",
     "freshness": "freshness.html",
     "tables": "tables.html",
+    "atlas": "atlas.html",
+    "ask": "ask.html",
 }
 """The parts of the site, each with its first page, as all pages show them."""
 

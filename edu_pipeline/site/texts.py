@@ -35,6 +35,15 @@ def text(language: str, name: str, **values: object) -> str:
     return texts()[name][language].format(**values)
 
 
+def script_texts(part: str, language: str) -> dict[str, str]:
+    """The texts of a part in a language by their name, for its scripts, which put the values in."""
+    return {
+        name.removeprefix(f"{part}."): by_language[language]
+        for name, by_language in texts().items()
+        if name.startswith(f"{part}.")
+    }
+
+
 def number(language: str, value: float, digits: int = 0) -> str:
     """A number as it is written in a language: narrow no-break spaces and a comma in French."""
     written = f"{value:,.{digits}f}"
