@@ -24,6 +24,7 @@ from edu_pipeline_tests.browsing import page_at
 from edu_pipeline_tests.export import country
 from edu_pipeline_tests.servers import new_database
 from edu_pipeline_tests.site.communes import put_communes
+from edu_pipeline_tests.site.land import put_land
 
 CACHE = PROJECT / "build" / "javascript"
 
@@ -41,15 +42,22 @@ def packages() -> Path:
 
 
 @pytest.fixture(scope="session")
-def site(cluster: Cluster, template: str, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a site, in ``below/a/path`` of a folder that has nothing else."""
-    folder = tmp_path_factory.mktemp("served") / "below" / "a" / "path"
+def published(cluster: Cluster, template: str) -> Iterator[Database]:
+    """The database that the site is about."""
     with new_database(cluster, template) as name:
         database = Database(cluster.url(name), "educational_data")
         country.fill(database)
+        put_land(database)
         put_communes(database)
-        build(database, Archive(UPath(tmp_path_factory.mktemp("archive"))), folder, CACHE)
-        yield folder
+        yield database
+
+
+@pytest.fixture(scope="session")
+def site(published: Database, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a site, in ``below/a/path`` of a folder that has nothing else."""
+    folder = tmp_path_factory.mktemp("served") / "below" / "a" / "path"
+    build(published, Archive(UPath(tmp_path_factory.mktemp("archive"))), folder, CACHE)
+    return folder
 
 
 class _Quiet(SimpleHTTPRequestHandler):
