@@ -2,7 +2,7 @@
 bin := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui site test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export torture stop clean lock
+.PHONY: help setup demo ui site test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export bench-site torture stop clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ types: setup ## run mypy
 docs: setup ## write docs/cli.md from the commands' own help
 	$(bin)/python scripts/cli_reference.py
 
-picture: setup ## draw docs/picture.png from the database that `make demo` has filled
+picture: setup ## take docs/picture.png from a site about the database that `make demo` has filled
 	$(bin)/python scripts/readme_picture.py
 
 fuzz: setup ## damage files and load them (SEED=1 MINUTES=30 COUNT=10000)
@@ -56,6 +56,9 @@ torture: setup ## kill, restart and mislead the pipeline on a scratch database (
 
 bench-export: setup ## time the export of everything at national size against its floor
 	$(bin)/python bench/export.py
+
+bench-site: setup ## time the static site at national size, part by part
+	$(bin)/python bench/site.py
 
 stop: ## stop the private database server and the sample publisher
 	$(bin)/edu-pipeline sample stop
