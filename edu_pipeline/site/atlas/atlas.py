@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from loky.process_executor import TerminatedWorkerError
 
 from edu_pipeline.errors import ProcessKilled
+from edu_pipeline.site.atlas.figures import the_table
 from edu_pipeline.site.context import Site
 from edu_pipeline.site.texts import script_texts
 
@@ -35,4 +36,7 @@ def page(site: Site, communes: Future[int]) -> None:
             "because memory ran out.",
             "Check the system's log, give the machine or the container more memory, and build the site again.",
         ) from error
-    site.page("atlas.html", "atlas.html", "atlas", layers=LAYERS, communes=count, script_texts=script_texts)
+    shapes = [the_table(site.collection, name) for name in ("commune_boundaries", "sectorisation_zones")]
+    credits = dict.fromkeys(origin.citation for table in shapes for origin in table.provenance.origins)
+    told = {"layers": LAYERS, "communes": count, "credits": list(credits), "script_texts": script_texts}
+    site.page("atlas.html", "atlas.html", "atlas", **told)
