@@ -215,7 +215,7 @@ class CheckRed(EduError):
 
 
 class ProcessKilled(EduError):
-    """A worker process that was making part of the rows was killed."""
+    """A worker process that was making part of the rows, or the files of the site's map, was killed."""
 
 
 class TableBusy(EduError):
