@@ -3,7 +3,7 @@ bin := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE # every program starts a fifth faster if Python keeps what it has compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export bench-exchange torture stop clean lock
+.PHONY: help setup demo ui site test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export bench-exchange bench-site torture stop clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo: setup ## fill a private database with invented data, or with what EDU_UPST
 
 ui: setup ## serve the Dagster UI
 	$(bin)/edu-pipeline ui
+
+site: setup ## build the static site from the database that `make demo` has filled (TO=.local/site)
+	@$(bin)/edu-pipeline site --to $(or $(TO),.local/site)
 
 test: setup ## run all tests
 	$(bin)/python -m pytest -n 2
@@ -31,7 +34,7 @@ types: setup ## run mypy
 docs: setup ## write docs/cli.md from the commands' own help
 	$(bin)/python scripts/cli_reference.py
 
-picture: setup ## draw docs/picture.png from the database that `make demo` has filled
+picture: setup ## take docs/picture.png from a site about the database that `make demo` has filled
 	$(bin)/python scripts/readme_picture.py
 
 fuzz: setup ## damage files and load them (SEED=1 MINUTES=30 COUNT=10000)
@@ -57,6 +60,9 @@ bench-export: setup ## time the export of everything at national size against it
 
 bench-exchange: setup ## time how long a reader waits while five million rows are replaced
 	$(bin)/python bench/exchange.py
+
+bench-site: setup ## time the static site at national size, part by part
+	$(bin)/python bench/site.py
 
 stop: ## stop the private database server and the sample publisher
 	$(bin)/edu-pipeline sample stop

@@ -215,7 +215,7 @@ class CheckRed(EduError):
 
 
 class ProcessKilled(EduError):
-    """A worker process that was making part of the rows was killed."""
+    """A worker process that was making part of the rows, or the files of the site's map, was killed."""
 
 
 class TableBusy(EduError):
@@ -280,6 +280,10 @@ class QueriesInvalid(EduError):
 
 class ExportFailed(EduError):
     """The files of an export cannot be written: the folder or bucket is not writable, or a disk is full."""
+
+
+class SiteFailed(EduError):
+    """The site cannot be built: its folder is not writable, a disk is full, or npm cannot install its JavaScript."""
 
 
 class SwitchoverRefused(EduError):

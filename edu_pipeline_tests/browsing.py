@@ -1,7 +1,7 @@
-"""A page of Debian's Chromium on the UI.
+"""A page of Debian's Chromium on the UI, or on the static site.
 
 Belongs here: opening it, and keeping what it shows at the end of a test in `build/screenshots`. Does not belong here:
-the UI (``serving_dagster.py``).
+the UI (``serving_dagster.py``), the site (``site/conftest.py``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
@@ -22,16 +22,20 @@ PAGES_PER_START = 20
 shown in a tenth of one."""
 
 
-@contextmanager
-def page_of(ui: Ui) -> Iterator[Page]:
+def page_of(ui: Ui) -> AbstractContextManager[Page]:
     """A page whose addresses are those of ``ui``; the test is skipped where there is no Chromium."""
+    return page_at(ui.url, 1000 * PAGES_PER_START * ui.start_seconds)
+
+
+@contextmanager
+def page_at(url: str, milliseconds: float) -> Iterator[Page]:
+    """A page whose addresses are below ``url``; what does not come after so many milliseconds never will."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium on this machine (`apt-get install chromium`)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(base_url=ui.url, viewport={"width": 1500, "height": 1000})
-        milliseconds = 1000 * PAGES_PER_START * ui.start_seconds
+        page = browser.new_page(base_url=url, viewport={"width": 1500, "height": 1000})
         page.set_default_timeout(milliseconds)
         expect.set_options(timeout=milliseconds)
         yield page

@@ -69,7 +69,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     if config.option.dist != "load":
         return None
     config.option.loadscopereorder = False
-    return LoadFileScheduling(config, log)
+    return _OneSite(config, log)
+
+
+class _OneSite(LoadFileScheduling):  # type: ignore[misc]
+    """A worker for each module; the modules that open the site in a browser have one together, which builds it once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = str(super()._split_scope(nodeid))
+        is_browsing = module.startswith("edu_pipeline_tests/site/") and module.endswith("_in_a_browser.py")
+        return "edu_pipeline_tests/site" if is_browsing else module
 
 
 @pytest.fixture(scope="session")

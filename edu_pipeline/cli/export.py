@@ -45,7 +45,7 @@ def export_command(
 
     from edu_pipeline.export.export import export
 
-    with _progress() as progress:
+    with arriving_rows() as progress:
         done = export(target(settings()), UPath(to), form, tables or (), progress)
     if done.collection.invented:
         out.print("[bold yellow]Invented data of the sample publisher: no school, person or figure here is real.[/]")
@@ -58,7 +58,7 @@ def export_command(
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Described, int], None]]:
+def arriving_rows() -> Iterator[Callable[[Described, int], None]]:
     """A bar for the rows of each table."""
     columns = [BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")]
     with Progress(*columns, console=err, transient=True) as progress:

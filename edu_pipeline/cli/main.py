@@ -1,7 +1,7 @@
 """The command line ``edu-pipeline``: thin, because Dagster can do everything that it does.
 
 Belongs here: putting the groups of commands together, and exit codes. Does not belong here: the commands
-(``database.py``, ``export.py``, ``loads.py``, ``reports.py``, ``ui.py``, ``sample.py``, ``sectors.py``,
+(``database.py``, ``export.py``, ``loads.py``, ``reports.py``, ``ui.py``, ``sample.py``, ``sectors.py``, ``site.py``,
 ``source_check.py``, ``switchover.py``).
 
 Commands import what they need when they run, so that `edu-pipeline db url` does not wait for polars, nor
@@ -14,7 +14,19 @@ import sys
 
 import typer
 
-from edu_pipeline.cli import database, export, loads, prune, reports, sample, sectors, source_check, switchover, ui
+from edu_pipeline.cli import (
+    database,
+    export,
+    loads,
+    prune,
+    reports,
+    sample,
+    sectors,
+    site,
+    source_check,
+    switchover,
+    ui,
+)
 from edu_pipeline.cli.terminal import err
 from edu_pipeline.errors import EduError
 
@@ -26,7 +38,7 @@ HELP = (
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
-for group in (loads.app, reports.app, export.app, database.app, prune.app, ui.app):
+for group in (loads.app, reports.app, export.app, site.app, database.app, prune.app, ui.app):
     app.add_typer(group)
 app.add_typer(database.db, name="db")
 reports.sources.command("check")(source_check.check_command)

@@ -22,6 +22,9 @@ from edu_pipeline.export.description import Described, Field
 STORAGE_VERSION = "v1.5.0"
 """The oldest DuckDB that can open the file: the first that has geometries without an extension."""
 
+BLOCK = 262_144
+"""Bytes of a block, DuckDB's own default."""
+
 MEMORY = "512MB"
 """What DuckDB may use; without a limit it takes four fifths of the machine's."""
 
@@ -42,11 +45,18 @@ GEOMETRY: LiteralString = "GEOMETRY('OGC:CRS84')"
 class DuckDBFile:
     """A DuckDB file that tables are added to.
 
+    Args:
+        storage_version: the oldest DuckDB that can open it; one before ``STORAGE_VERSION`` has no geometries.
+        block: bytes of a block, a power of two from 16,384 to 262,144.
+        has_keys: whether primary keys are declared; their indexes take a good half of a small file.
+
     Raises:
         SettingInvalid: DuckDB is not installed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, storage_version: str = STORAGE_VERSION, block: int = BLOCK, *, has_keys: bool = True
+    ) -> None:
         try:
             import duckdb  # noqa: PLC0415 - an extra
         except ImportError as error:
@@ -56,7 +66,9 @@ class DuckDBFile:
                 "Install it: `pip install 'edu_pipeline[export]'`.",
             ) from error
         self._connection = duckdb.connect(config={"memory_limit": MEMORY, "autoinstall_known_extensions": "false"})
-        self._run("ATTACH {} AS file (STORAGE_VERSION {})", sql.Literal(str(path)), sql.Literal(STORAGE_VERSION))
+        self._has_keys = has_keys
+        options = map(sql.Literal, (str(path), storage_version, block))
+        self._run("ATTACH {} AS file (STORAGE_VERSION {}, BLOCK_SIZE {})", *options)
         self._run("USE file")
 
     def __enter__(self) -> DuckDBFile:
@@ -77,8 +89,8 @@ class DuckDBFile:
         """
         name = sql.Identifier(table.name)
         columns = sql.SQL(", ").join(_column(field) for field in table.fields)
-        key = sql.SQL(", ").join(map(sql.Identifier, table.key))
-        self._run("CREATE TABLE {} ({}, PRIMARY KEY ({}))", name, columns, key)
+        key = sql.SQL(", PRIMARY KEY ({})").format(sql.SQL(", ").join(map(sql.Identifier, table.key)))
+        self._run("CREATE TABLE {} ({}{})", name, columns, key if self._has_keys else sql.SQL(""))
         rows = self._fill(table, batches)
         self._run("COMMENT ON TABLE {} IS {}", name, sql.Literal(table.explanation))
         for field in table.fields:

@@ -51,6 +51,7 @@ def write(path: Path, table: Described, batches: Iterator[pa.RecordBatch], told:
         schema.with_metadata(told),
         compression="zstd",
         compression_level=COMPRESSION_LEVEL,
+        write_page_index=True,
         sorting_columns=pq.SortingColumn.from_ordering(schema, [(name, "ascending") for name in table.key]),
     ) as writer:
         for group in _row_groups(map(geography.with_bounds, batches) if geography else batches):

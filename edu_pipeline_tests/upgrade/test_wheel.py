@@ -60,6 +60,17 @@ def test_the_definitions_load_outside_a_checkout(programs: Path, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_wheel_has_every_file_of_the_package(programs: Path) -> None:
+    (installed,) = programs.parent.glob("lib/python*/site-packages/edu_pipeline")
+    assert files_of(installed) == files_of(PROJECT / "edu_pipeline")
+
+
+def files_of(package: Path) -> set[str]:
+    """Every file of a package, by its path in it."""
+    files = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(package)) for path in files}
+
+
 def test_a_rebuild_in_an_empty_folder(programs: Path, tmp_path: Path, empty_database: Database) -> None:
     stand_in = StandIn(tmp_path / "upstream", Archive(UPath(tmp_path)), empty_database)
     publish(stand_in, FIRST_PRICE)
