@@ -24,6 +24,9 @@ from edu_pipeline.sources.policy import Policy
 USER_AGENT = f"Mozilla/5.0 (compatible; edu-pipeline/{version('edu_pipeline')})"
 """Some publishers (insee.fr) answer 403 or 500 to an agent that does not look like a browser."""
 
+ACCEPT = "application/json, */*;q=0.9"
+"""INSEE's Melodi describes its datasets in RDF unless JSON is asked for; files have but one form."""
+
 
 def open_session(policy: Policy, where: str) -> requests.Session:
     """A session whose connections keep to ``policy``.
@@ -34,7 +37,7 @@ def open_session(policy: Policy, where: str) -> requests.Session:
     session = _Session()
     session.trust_env = False
     session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
-    session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"})
+    session.headers.update({"User-Agent": USER_AGENT, "Accept": ACCEPT, "Accept-Encoding": "gzip, deflate"})
     for scheme in ("http://", "https://"):
         session.mount(scheme, _CheckedAdapter(policy, where))
     return session

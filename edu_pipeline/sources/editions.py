@@ -88,7 +88,8 @@ def _later_product(file: File, interfaces: Interfaces) -> str | None:
     match = MELODI_FILE.fullmatch(file.url or "")
     assert match is not None
     answer = interfaces.json(MELODI.format(dataset=match[1]), file_names(file))
-    names = [str(product.get("id") or "") for product in answer.get("product") or []]
+    products = answer.get("product") or []
+    names = [str(product.get(key) or "") for product in products for key in ("id", "accessURL")]
     years = [int(found[1]) for name in names if (found := MELODI_PRODUCT.search(name))]
     newest = max(years, default=0)
     return str(newest) if newest > int(match[2]) else None

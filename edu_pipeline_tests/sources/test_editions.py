@@ -30,7 +30,8 @@ def resources(*titles: str) -> dict[str, Any]:
 
 def products(*years: int) -> dict[str, Any]:
     names = [f"DS_RP_POPULATION_PRINC_{year}_CSV_{language}" for year in years for language in ("FR", "EN")]
-    return {"product": [{"id": name} for name in ("DS_RP_POPULATION_PRINC_CSV_FR", *names)]}
+    base = "https://api.insee.fr/melodi/file/DS_RP_POPULATION_PRINC"
+    return {"product": [{"id": "DS_RP_POPULATION_PRINC_CSV_FR"}, *({"accessURL": f"{base}/{name}"} for name in names)]}
 
 
 @pytest.mark.parametrize(
