@@ -6,13 +6,15 @@ Belongs here: which file is damaged how, and the processes that do it. Does not 
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
+from multiprocessing import get_context
 
 import loky
-from loky.process_executor import ProcessPoolExecutor
 
 from fuzz.document import Document
 from fuzz.judging import Verdict, judged
@@ -29,11 +31,12 @@ def mutants(seed: int, count: int) -> Iterator[tuple[str, Verdict]]:
     Yields:
         What was changed, and the verdict.
     """
-    with ProcessPoolExecutor(loky.cpu_count(), env={"POLARS_MAX_THREADS": "1"}) as pool:
+    os.environ["POLARS_MAX_THREADS"] = "1"  # of the processes: this one has begun with more
+    with ProcessPoolExecutor(loky.cpu_count(), mp_context=get_context("spawn")) as pool:
         try:
             yield from pool.map(mutant_of, range(seed, seed + count), chunksize=TOGETHER)
         finally:
-            pool.shutdown(wait=False, kill_workers=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def mutant_of(seed: int) -> tuple[str, Verdict]:
