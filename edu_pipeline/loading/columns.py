@@ -62,7 +62,7 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
     is_there = {name: upstream[name] is not None for name, spec in contract.items() if not spec.optional}
     is_there |= {need: bool(matching) for need, matching in needs.items()}
     if 2 * sum(is_there.values()) < len(is_there):
-        raise _another_file(table, is_there, begins or ", ".join(columns), where)
+        raise another_file(table, is_there, begins or ", ".join(columns), where)
     for need, matching in needs.items():
         absent = _absent_part(need, matching) if matching else need
         if absent:
@@ -80,7 +80,13 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
     return Columns(upstream, tuple(needed), missing)
 
 
-def _another_file(table: Table, is_there: Mapping[str, bool], begins: str, where: str) -> AnotherFile:
+def another_file(table: Table, is_there: Mapping[str, bool], begins: str, where: str) -> AnotherFile:
+    """The error of a file that lacks most of what a table reads.
+
+    Args:
+        is_there: what it reads, and whether the file has it.
+        begins: the file's first line.
+    """
     return AnotherFile(
         where,
         f"expected the {len(is_there)} columns that {table.name} reads, found {sum(is_there.values())}: this is not "

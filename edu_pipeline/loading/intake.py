@@ -85,8 +85,9 @@ def take_in(
             value in it.
         FileInvalid: a column is there twice, with different values, or has lists where there should be texts.
     """
+    gaps: list[str] = []
     if file.long:
-        raw = unfolded(raw, table, parameter, file.long, where)
+        raw, gaps = unfolded(raw, table, parameter, file.long, where, begins)
     schema = raw.collect_schema()
     carried = [name for name in schema if name in (SOURCE_ROW, REFUSED_BECAUSE)]
     own = [name for name in schema if not is_copy(name) and name not in carried]
@@ -129,7 +130,7 @@ def take_in(
         missing,
         file_name,
         {rule: count for rule, count in skipped.items() if count},
-        (*found.notes, *(invalid.note for invalid in repaired if invalid.count)),
+        (*found.notes, *gaps, *(invalid.note for invalid in repaired if invalid.count)),
     )
 
 

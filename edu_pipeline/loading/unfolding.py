@@ -20,7 +20,7 @@ from edu_pipeline.catalogue import Long
 from edu_pipeline.contracts import REFUSED_BECAUSE, specs
 from edu_pipeline.errors import ColumnMissing
 from edu_pipeline.flow import add_up, keep, keep_words, once, pick
-from edu_pipeline.loading.columns import check_kind, close_names
+from edu_pipeline.loading.columns import another_file, check_kind, close_names
 from edu_pipeline.long_form import TOTAL, Figure, is_figure, parsed
 from edu_pipeline.normalise import slug
 from edu_pipeline.table import Table
@@ -53,7 +53,9 @@ NOTHING = "nothing"
 FIGURE, FIGURES, REFUSED = "figure", "number_of_figures", "refused"
 
 
-def unfolded(rows: pl.LazyFrame, table: Table, parameter: str, long: Long, where: str) -> pl.LazyFrame:
+def unfolded(
+    rows: pl.LazyFrame, table: Table, parameter: str, long: Long, where: str, begins: str = ""
+) -> tuple[pl.LazyFrame, list[str]]:
     """The rows of a long file as one row for each area and period, with a column for each figure that it has.
 
     Where a status says that there is no value, the text is the status (``OBS_STATUS K``), which the catalogue lists
@@ -62,14 +64,22 @@ def unfolded(rows: pl.LazyFrame, table: Table, parameter: str, long: Long, where
     Args:
         rows: the reader's rows, columns named by slug; all text.
         where: source and release, for the failure text.
+        begins: the file's first line, for the failure text.
+
+    Returns:
+        In addition, which figures no area has in a period in which there are others, in sentences.
 
     Raises:
-        ColumnMissing: the file lacks a column that a long file has, or the dimension of a figure.
+        AnotherFile: the file lacks most of the columns that a long file has.
+        ColumnMissing: it lacks one of them, or the dimension of a figure.
     """
     figures = figures_of(table, parameter)
     schema = rows.collect_schema()
     present = schema.names()
-    for name in columns_of_long(table, parameter):
+    is_there = {name: slug(name) in present for name in columns_of_long(table, parameter)}
+    if 2 * sum(is_there.values()) < len(is_there):
+        raise another_file(table, is_there, begins or ", ".join(present), where)
+    for name in is_there:
         if slug(name) not in present:
             raise ColumnMissing(where, name, close_names(name, present), table.name, f"figures of {parameter}")
         check_kind(slug(name), schema[slug(name)], False, where)
@@ -83,7 +93,13 @@ def unfolded(rows: pl.LazyFrame, table: Table, parameter: str, long: Long, where
     wide = add_up(values, own, [*of_area, *(_summed(name).alias(name) for name in periods)])
     if long.absent == "zero":
         wide = wide.with_columns(_zero_if_absent(name, years) for name, years in periods.items())
-    return wide.drop(FIGURES).rename({REFUSED: REFUSED_BECAUSE}).collect(engine="streaming").lazy()
+    return wide.drop(FIGURES).rename({REFUSED: REFUSED_BECAUSE}).collect(engine="streaming").lazy(), _gaps(periods)
+
+
+def _gaps(periods: Mapping[str, pl.Series]) -> list[str]:
+    every = sorted({period for known in periods.values() for period in known if period})
+    absent = {period: [name for name, known in periods.items() if period not in known] for period in every}
+    return [f"no area has a value of {', '.join(names)} in {period}" for period, names in absent.items() if names]
 
 
 def columns_of_long(table: Table, parameter: str) -> list[str]:

@@ -97,26 +97,30 @@ def read_through(result: Read, path: Path, file: File, where: str) -> None:
     Raises:
         FileInvalid: some of them cannot be read.
     """
-    with _unreadable(f"{where}, file {path.name}", file):
+    header = result.begins if path.name.lower().endswith((".csv", ".csv.gz")) else ""
+    with _unreadable(f"{where}, file {path.name}", file, header=header):
         result.frame.select(pl.all().count()).collect(engine="streaming")
 
 
 @contextmanager
-def _unreadable(where: str, file: File, plain: Path | None = None) -> Iterator[None]:
+def _unreadable(where: str, file: File, plain: Path | None = None, header: str = "") -> Iterator[None]:
     """Turn what the libraries raise over a damaged file into one failure.
 
     Args:
         plain: the unpacked file, in which the place is looked for if it is JSON.
+        header: of CSV whose lines have been looked at: what was taken for the names of its columns.
     """
     try:
         yield
     except UNREADABLE as error:
         is_json = plain is not None and _format(plain, file) in ("json", "geojson")
         place = f" in {place_in_json(plain, str(error))}" if plain and is_json else ""
+        problem = f"expected {file.format} ({file.encoding}), found something that does not parse{place}"
+        if header:
+            problem = f"expected names of columns, found {shown(header)!r}, and lines that do not parse under it"
         raise FileInvalid(
             where,
-            f"expected {file.format} ({file.encoding}), found something that does not parse{place}: "
-            f"{_first_line(error)}.",
+            f"{problem}: {_first_line(error)}.",
             "Look at the file in the archive; if the publisher changed its format, change the source's entry in "
             "edu_pipeline/catalogue.toml.",
         ) from error

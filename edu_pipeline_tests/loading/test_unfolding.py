@@ -11,7 +11,7 @@ import pytest
 
 from edu_pipeline.accounts import UNKNOWN_WORD
 from edu_pipeline.catalogue import files_by_parameter
-from edu_pipeline.errors import ColumnMissing
+from edu_pipeline.errors import AnotherFile, ColumnMissing
 from edu_pipeline.loading.balance import Balance
 from edu_pipeline.loading.intake import Intake, take_in
 from edu_pipeline.loading.passage import Passage, bring_to_current
@@ -169,6 +169,18 @@ def test_a_figure_that_no_row_has_is_a_missing_column(tmp_path: Path) -> None:
 def test_a_dimension_that_was_renamed_stops_the_load(tmp_path: Path) -> None:
     with pytest.raises(ColumnMissing, match=r"expected column 'TSH', found none of that name \(closest: 'tsh_rp'"):
         taken(tmp_path, line("01001", "1"), header=HEADER.replace('"TSH"', '"TSH_RP"'))
+
+
+def test_another_file_is_not_taken_for_a_long_one(tmp_path: Path) -> None:
+    with pytest.raises(AnotherFile, match="expected the 9 columns that recensement_logement reads, found 0"):
+        taken(tmp_path, header='"CODGEO";"P21_LOG";"P21_MAISON"')
+
+
+def test_a_figure_that_no_area_has_in_a_period_is_noted(tmp_path: Path) -> None:
+    assert taken(tmp_path, line("01001", "1"), line("01001", "1", **VACANT))[0].notes == ()
+    intake, _ = taken(tmp_path, line("01001", "1"), line("01001", "1", "2012"), line("01001", "1", "2012", **VACANT))
+    others = [note for note in intake.notes if note.endswith("in 2023")]
+    assert others == ["no area has a value of rp_measure_dwellings_ocs_dw_vac in 2023"]
 
 
 def test_communes_that_merge_later_add_up(tmp_path: Path) -> None:
