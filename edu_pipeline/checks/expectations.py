@@ -30,6 +30,7 @@ class Years(_Entry):
     first: int | None = Field(
         None, description="the first year of a table that keeps all years; unset: it has only the newest"
     )
+    several: bool = Field(False, description="whether it has others beside the newest that do not follow each other")
 
     def expected(self, newest_found: int | None) -> list[int]:
         """The years that must have rows.

@@ -114,7 +114,8 @@ def _years(subject: Subject) -> Finding:
     assert years is not None
     counts = {starting_year(year): rows for year, rows in subject.rows_per_year.items()}
     expected = years.expected(subject.newest_year)
-    fullest = max(counts.values(), default=0) if years.first is not None else subject.rows
+    has_several = years.several or years.first is not None
+    fullest = max(counts.values(), default=0) if has_several else subject.rows
     missing = [year for year in expected if year not in counts]
     thin = {year: counts[year] for year in expected if year in counts and counts[year] < THIN_YEAR * fullest}
     text = f"expected rows of {_listed(expected)} in {years.column}, found {_listed(counts)}"

@@ -73,6 +73,20 @@ def test_departement_with_far_too_few_rows_is_red(connection: Connection, check:
     assert check("metrics_colleges", "departements").passed, "so few live there"
 
 
+def test_years_that_do_not_follow_one_another_are_compared(
+    connection: Connection, check: RunCheck, expect: Expect
+) -> None:
+    expect("metrics_colleges", years=Years(column="session", newest=2025, several=True))
+    for session in (2012, 2017, 2022, 2025):
+        put_colleges(connection, {"01": 4}, session)
+    assert check("metrics_colleges", "years").passed
+    connection.execute(
+        "DELETE FROM metrics_colleges WHERE session = 2025 AND uai > (SELECT min(uai) FROM metrics_colleges)"
+    )
+    result = check("metrics_colleges", "years")
+    assert (result.passed, result.metadata["missing"], list(result.metadata["thin"])) == (False, [], ["2025"])
+
+
 def test_departement_must_be_in_the_newest_year(connection: Connection, check: RunCheck, expect: Expect) -> None:
     places = Places(column="code_departement", sets=("all",), without=("75",))
     expect("metrics_colleges", departements=places, years=Years(column="session", first=2024, newest=2025))

@@ -57,7 +57,7 @@ def test_a_table_has_the_licences_of_what_it_was_loaded_from(database: Database)
     name, occitanie = "sectorisation_zones", "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"
     assert "editorial-sectorisation-zones" in tables()[name].sources
     with database.connect() as connection:
-        for table in tables()[name].input_tables:
+        for table in (*tables()[name].input_tables, *tables()["sectorisation_segments"].input_tables):
             record(connection, table)
         record(connection, name, releases={occitanie: release(occitanie, "a.csv", 3)})
         licences = provenance(connection, SCHEMA, [name]).licences
