@@ -150,13 +150,16 @@ class ColumnMissing(EduError):
         closest: names in the file that are close to it.
         contract: the contract's class.
         field: the contract's column.
+        remedy: what to do, if a new name is not to be added to the aliases of ``field``.
     """
 
-    def __init__(self, where: str, column: str, closest: Iterable[str], contract: str, field: str) -> None:
+    def __init__(
+        self, where: str, column: str, closest: Iterable[str], contract: str, field: str, remedy: str | None = None
+    ) -> None:
         names = ", ".join(map(repr, closest))
-        remedy = f"Add the new name to the aliases of {contract}.{field} if the publisher renamed it."
-        if not names:
-            remedy = f"Look at the file: it may be another one. {remedy}"
+        if remedy is None:
+            remedy = f"Add the new name to the aliases of {contract}.{field} if the publisher renamed it."
+            remedy = remedy if names else f"Look at the file: it may be another one. {remedy}"
         super().__init__(
             where, f"expected column {column!r}, found none of that name (closest: {names or 'none is close'}).", remedy
         )

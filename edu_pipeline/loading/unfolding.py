@@ -81,7 +81,11 @@ def unfolded(
         raise another_file(table, is_there, begins or ", ".join(present), where)
     for name in is_there:
         if slug(name) not in present:
-            raise ColumnMissing(where, name, close_names(name, present), table.name, f"figures of {parameter}")
+            remedy = (
+                "Look at the file: it may be that of another dataset. If the publisher renamed a dimension, change the "
+                f"names of the figures in the contract of {table.name}."
+            )
+            raise ColumnMissing(where, name, close_names(name, present), table.name, parameter, remedy)
         check_kind(slug(name), schema[slug(name)], False, where)
     attributes = [slug(name) for name in ATTRIBUTES if slug(name) in present]
     values = _values(_figures_read(rows, figures, long), dimensions(figures), attributes)
