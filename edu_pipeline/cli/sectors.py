@@ -28,7 +28,9 @@ def sectors() -> None:
 
 @app.command("read-pdf")
 def read_pdf_command(
-    file: Annotated[Path, typer.Argument(help="PDF of the académie de Versailles, for example.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="PDF of the académie de Versailles, for example.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="CSV file of segments to write.")],
     unread: Annotated[
         Path | None, typer.Option(help="CSV file for what could not be read; unset: <output>-unread.csv.")
