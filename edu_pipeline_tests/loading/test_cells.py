@@ -181,7 +181,8 @@ def test_shapes_that_cross_themselves_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("find", [file_of, real_file])
 def test_whole_files_are_not_complained_about(find: Callable[[File], Path | None], tmp_path: Path) -> None:
-    """Neither the sample's files nor real ones have empty columns, copies, odd characters or shapes."""
+    """Neither the sample's files nor real ones have empty columns, copies, odd characters or shapes; that an earlier
+    census lacks a figure, which is noted, is as INSEE has it."""
     found = {}
     for table in tables().values():
         for parameter, file in table.files.items():
@@ -191,6 +192,7 @@ def test_whole_files_are_not_complained_about(find: Callable[[File], Path | None
             folder.mkdir(parents=True)
             result = read(path, file, folder, "a test")
             intake = take_in(table, parameter, result.frame, file, path.name, "a test", result.begins)
-            found[table.name, parameter] = (dict(intake.missing), intake.notes, dict(intake.skipped))
+            notes = [note for note in intake.notes if not note.startswith("no area has a value of ")]
+            found[table.name, parameter] = (dict(intake.missing), notes, dict(intake.skipped))
     assert len(found) > len(tables()) // 2
     assert {place: what for place, what in found.items() if any(what)} == {}
