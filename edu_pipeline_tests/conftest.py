@@ -72,7 +72,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     return _OneSite(config, log)
 
 
-class _OneSite(LoadFileScheduling):  # type: ignore[misc]
+class _OneSite(LoadFileScheduling):  # type: ignore[misc] # xdist has no hints
     """A worker for each module; the modules that open the site in a browser have one together, which builds it once."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -5,6 +5,8 @@ line after a hyphen, ligatures, a header and a footer on every page, entries tha
 next page. Does not belong here: files that the server offers (`publishers/`), since nobody fetches a PDF.
 """
 
+# ruff: noqa: PLC0415 - matplotlib takes a second to import, and nothing else here needs it
+
 from __future__ import annotations
 
 import textwrap
@@ -63,9 +65,9 @@ def write(listed: Sequence[str], path: Path, title: str, height: int = HEIGHT) -
         title: the header of every page.
         height: lines of a column.
     """
-    import matplotlib  # noqa: PLC0415 - takes a second
-    from matplotlib.backends.backend_pdf import PdfPages  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    import matplotlib
+    from matplotlib.backends.backend_pdf import PdfPages
+    from matplotlib.figure import Figure
 
     lines = [line for entry in listed for line in textwrap.wrap(_ligated(entry), WIDTH)]
     columns = ["\n".join(lines[first : first + height]) for first in range(0, len(lines), height)]

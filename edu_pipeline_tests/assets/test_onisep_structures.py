@@ -11,6 +11,7 @@ import io
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from edu_pipeline.errors import ColumnMissing
@@ -220,6 +221,17 @@ def test_the_commune(cog: str, arrondissement: str, code: str, tmp_path: Path) -
     """ONISEP has its own codes for the three cities, and the arrondissement in another column."""
     result = places(tmp_path, FLANDRES | {"commune (COG)": cog, "arrondissement": arrondissement})
     assert result.frame["commune_cog"].to_list() == [code]
+
+
+@pytest.mark.parametrize(("number", "code"), [("", None), ("7", "75056")])
+def test_a_lost_column_leaves_no_whole_city(number: str, code: str | None, tmp_path: Path) -> None:
+    """Of twenty establishments of Paris none has an arrondissement, or another one has."""
+    paris = FLANDRES | {"commune (COG)": "75100", "arrondissement": ""}
+    rows = [paris | {"URL et ID Onisep": f"{PAGE}/ENS.{place}"} for place in range(20)]
+    lyon = FLANDRES | {"commune (COG)": "69380", "arrondissement": number, "URL et ID Onisep": f"{PAGE}/ENS.99"}
+    frame = places(tmp_path, *rows, lyon, FLANDRES).frame
+    assert frame.filter(pl.col("identifiant_onisep") == "ENS.3")["commune_cog"].to_list() == [code]
+    assert frame.filter(pl.col("identifiant_onisep") == "ENS.4441")["commune_cog"].to_list() == ["59295"]
 
 
 @pytest.mark.parametrize(

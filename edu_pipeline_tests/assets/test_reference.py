@@ -196,7 +196,7 @@ def test_a_list_of_changes_counts_when_codes_alone_have_come_since() -> None:
     ]
 
 
-def movement_rows(*rows: tuple[str, str, str, str, str, str]) -> pl.LazyFrame:
+def movement_rows(*rows: tuple[str | None, str, str, str, str, str]) -> pl.LazyFrame:
     columns = ["mod", "date_eff", "typecom_av", "com_av", "typecom_ap", "com_ap"]
     return pl.LazyFrame(rows, schema=columns, orient="row")
 
@@ -251,6 +251,21 @@ def test_a_wrong_day_hides_no_movement(wrong: str) -> None:
     assert "01902 / 01001 / 00/13/2025" in result.refused["key"].to_list(), (
         "a movement without a day is refused, not left out"
     )
+
+
+@pytest.mark.parametrize("mod", ["<5", "000≤4", "3", None])
+def test_a_movement_of_an_unreadable_kind_is_refused(mod: str | None) -> None:
+    """It is no merger, and the list of communes does not take its place."""
+    movements = movement_rows(
+        ("32", "2025-01-01", "COM", "01901", "COM", "01001"), (mod, "2025-01-01", "COM", "38999", "COM", "01005")
+    )
+    cog = cog_rows("2026", ("COM", "01001", ""), ("COM", "01005", ""), ("COMD", "38999", "01005"))
+    people = pl.LazyFrame({"code": ["01001", "01005"], "population": ["9", "9"]})
+    result = conform(passage_communes(passage_rows(), cog, movements, people), tables()["passage_communes"])
+    assert result.frame.select("code_ancien", "nature").rows() == [("01901", "fusion")]
+    assert result.refused["reasons"].to_list() == [
+        [f"mod: expected a kind of movement, two digits, found {mod or 'nothing'}"]
+    ]
 
 
 def test_a_code_that_cannot_be_read_makes_no_former_commune() -> None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -124,8 +125,8 @@ def test_what_a_file_lacks_is_told_of_its_column() -> None:
 
 
 def _with_missing(table: Described, missing: dict[str, list[str]]) -> TableFacts:
-    nothing = dict.fromkeys(TableStatus.__dataclass_fields__)
-    status = TableStatus(**nothing | {"rows": 0, "hidden": {}, "missing": missing, "balance": {}})  # type: ignore[arg-type]
+    values: dict[str, Any] = dict.fromkeys(TableStatus.__dataclass_fields__)
+    status = TableStatus(**values | {"rows": 0, "hidden": {}, "missing": missing, "balance": {}})
     return table_facts(table, status, None, [])
 
 

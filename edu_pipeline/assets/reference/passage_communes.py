@@ -22,6 +22,9 @@ SAME_DAY = ["date_effet", "code_ancien"]
 NATURES = {"f": "fusion", "d": "scission", "c": "changement de code"}
 RECODED = ("41", "50")
 """Types (MOD) of INSEE's movements that change a code: a change of département, or of the chief place."""
+KIND_OF_MOVEMENT = "^[0-9]{2}$"
+"""What a type (MOD) looks like: of one that cannot be read nobody knows whether communes merged."""
+
 NO_COMMUNE = "^(COMD|COMA|ARM)$"
 """Kinds (TYPECOM) of INSEE's movements that are no commune."""
 SAME = 1e-6
@@ -259,6 +262,8 @@ def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: datetime.d
     split = pl.len().over(SAME_DAY) > 1
     moved = pl.col("code_ancien") != pl.col("code_commune")
     joined_by_others = moved.any().over("date_effet", "code_commune")
+    is_kind = pl.col("mod").str.contains(KIND_OF_MOVEMENT)
+    unreadable = pl.format("mod: expected a kind of movement, two digits, found {}", pl.col("mod").fill_null("nothing"))
     return pick(
         keep(pairs, split | moved | joined_by_others, "the code stays, and no other commune joins it"),
         *SAME_DAY,
@@ -270,6 +275,7 @@ def _movements(movements: pl.LazyFrame, communes: pl.LazyFrame, last: datetime.d
         .otherwise(pl.lit("fusion")),
         part=pl.when(~split).then(1.0).when(known).then(share).cast(pl.String),
         part_estimee=split,
+        **{c.REFUSED_BECAUSE: pl.when(~is_kind.fill_null(False)).then(unreadable)},
     )
 
 

@@ -16,6 +16,10 @@ from edu_pipeline.vocabulary import arrondissements, onisep
 CITIES = {"75100": "75056", "69380": "69123", "13200": "13055"}
 """INSEE codes of Paris, Lyon and Marseille by ONISEP's own codes for them, which are not commune codes."""
 
+MANY = 20
+"""Establishments in these cities of which some have the number of their arrondissement, unless the file has lost it:
+then the city is not what `commune_cog` promises."""
+
 LANGUAGE = r"(?:\([^)]*\)|[^,|])+"
 """Matches a language in the text that lists them: a comma inside parentheses does not end it."""
 
@@ -127,11 +131,14 @@ def etablissements_onisep(onisep_5fa5816ac6a6e: pl.LazyFrame) -> pl.LazyFrame:
     lists = {name: onisep.filled(items) for name, items in lists.items()}
     lists["langues_enseignees"] = lists["langues_enseignees"].list.unique().list.sort()
     lines = ("adresse", "boite_postale", postal_line.replace("", None))
+    has_numbers = pl.col("arrondissement").is_not_null().any() | (city.count() < MANY)
     return onisep_5fa5816ac6a6e.with_columns(
         identifiant_onisep=pl.col("url_onisep").str.extract(r"(ENS\.[0-9]+)$"),
         address=pl.concat_str(*lines, separator=", ", ignore_nulls=True).replace("", None),
         commune_cog=pl.when(city.is_not_null() & part.is_in(list(arrondissements.COMMUNES)))
         .then(part)
-        .otherwise(pl.coalesce(city, "commune_cog")),
+        .when(city.is_not_null())
+        .then(pl.when(has_numbers).then(city))
+        .otherwise("commune_cog"),
         **lists,
     )
