@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from edu_pipeline.database import sessions
 from edu_pipeline.database.cluster import Cluster
 
 MEMORY = Path("/dev/shm")
@@ -43,6 +44,7 @@ def new_database(cluster: Cluster, origin: str) -> Iterator[str]:
     """The name of a new copy of the database ``origin``; it is dropped at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     copy, drop = map(sql.Identifier, (name, origin)), sql.SQL("DROP DATABASE {} WITH (FORCE)")
+    sessions.close_idle()  # a database that anybody is connected to cannot be copied
     _execute(cluster, sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(*copy))
     try:
         yield name

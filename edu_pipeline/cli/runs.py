@@ -31,7 +31,7 @@ from edu_pipeline.loading.releases import fetch_new
 from edu_pipeline.monitoring import alerts
 from edu_pipeline.orchestration.alerting import post_alerts, post_red_checks
 from edu_pipeline.orchestration.dagster_internals import run_job
-from edu_pipeline.orchestration.failures import run_failure_text, step_failure_text
+from edu_pipeline.orchestration.failures import is_of_the_run, run_failure_text, step_failure_text
 from edu_pipeline.orchestration.home import home
 from edu_pipeline.orchestration.metadata import release_metadata
 from edu_pipeline.orchestration.raw_assets import raw_key
@@ -276,7 +276,7 @@ class _Follower:
             if int(entry.level) >= logging.WARNING:
                 self.progress.console.print(entry.user_message, markup=False, style="yellow", soft_wrap=True)
             return
-        if event.event_type == dg.DagsterEventType.RUN_FAILURE and not self.failures:
+        if event.event_type == dg.DagsterEventType.RUN_FAILURE and (not self.failures or is_of_the_run(event)):
             self.failures[self.job_name] = run_failure_text(event)
         if event.step_key is not None:
             self._follow_step(event, event.step_key.replace("__", "/", 1))

@@ -16,17 +16,16 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from edu_pipeline.database import sessions
 from edu_pipeline.database.cluster import Cluster
+from edu_pipeline.database.sessions import CONNECT_TIMEOUT
 from edu_pipeline.errors import DatabaseUnreachable, DiskFull, SchemaMissing
 from edu_pipeline.settings import Settings
 
-Connection = psycopg.Connection[tuple[object, ...]]
+Connection = sessions.Connection
 
 TABLES, VIEWS = "rp", "m"
 """Kinds of relations for ``relations``, letters of ``pg_class.relkind``: tables, and materialized views."""
-
-CONNECT_TIMEOUT = 10
-"""Seconds to wait for the server to answer."""
 
 SESSION = "SET jit = off; SET default_statistics_target = 30"
 """Compiling a statement takes 0.3 to 1 s, more than any of ours gains by it. ANALYZE of a wide table takes 0.5 s with
@@ -67,15 +66,18 @@ class Database:
         return Database(self.url, f"{self.schema}__next", live=self.schema)
 
     @contextmanager
-    def connect(self) -> Iterator[Connection]:
+    def connect(self, *, new: bool = False) -> Iterator[Connection]:
         """A connection in a transaction, which is committed at the end and rolled back on an error.
+
+        Args:
+            new: in a session that begins now, with the settings that the database and the role have by now.
 
         Raises:
             DatabaseUnreachable: the server does not answer or refuses the connection; the text contains no password.
             DiskFull: the server has no space left.
         """
         try:
-            connection = psycopg.connect(self.url, connect_timeout=CONNECT_TIMEOUT, application_name="edu_pipeline")
+            connection = sessions.begin(self.url) if new else sessions.take(self.url)
         except psycopg.OperationalError as error:
             raise DatabaseUnreachable(
                 self.place,
@@ -84,7 +86,7 @@ class Database:
             ) from error
         _open_connections.add(connection)
         try:
-            with connection:
+            with _kept(self.url, connection):
                 _work_as_owner(connection, self.live or self.schema)
                 connection.execute(SESSION)
                 set_search_path(connection, [self.schema])
@@ -104,6 +106,19 @@ class Database:
         """Name, host and port of the database, for messages; never a password."""
         info = conninfo_to_dict(self.url)
         return f"database {info.get('dbname', '')} on {info.get('host', 'localhost')}:{info.get('port', 5432)}"
+
+
+@contextmanager
+def _kept(url: str, connection: Connection) -> Iterator[None]:
+    """Commit at the end and keep the session; after an error close it, which rolls back."""
+    try:
+        yield
+        if not connection.closed:
+            connection.commit()
+    except BaseException:
+        connection.close()
+        raise
+    sessions.give_back(url, connection)
 
 
 def cancel_statements() -> None:

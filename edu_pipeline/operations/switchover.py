@@ -162,9 +162,9 @@ def verify(database: Database, roles: Sequence[str] = ()) -> list[Finding]:
 
 @contextmanager
 def _session(database: Database) -> Iterator[Connection]:
-    """A connection as the login itself; an error says in words what its role lacks."""
+    """A new connection as the login itself; an error says in words what its role lacks."""
     try:
-        with database.connect() as connection:
+        with database.connect(new=True) as connection:
             connection.execute("SET ROLE NONE")
             yield connection
     except psycopg.errors.InsufficientPrivilege as error:

@@ -17,6 +17,8 @@ Dagster may change these without notice. ``pyproject.toml`` therefore pins its v
   subclassed (``dg.DefaultRunLauncher``), but these two types are not exported.
 - ``WorkspaceProcessContext``, ``WorkspaceFileTarget``: what the web server is made from. Its own program,
   `dagster-webserver`, takes no middleware.
+- ``CheckStatus``, ``store_event``, ``_event_to_row``, ``_connect``: what the log of events writes. It writes in batches
+  what belongs to many partitions of one asset, nothing else.
 - ``index_connection``, ``connect``: the connections of its storages. Nothing public removes single events, results of
   checks or ticks.
 """
@@ -50,6 +52,7 @@ from dagster._core.executor.step_delegating import (
     StepHandlerContext,
 )
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as CheckStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._grpc.types import ExecuteStepArgs
@@ -59,7 +62,9 @@ from dagster_postgres import DagsterPostgresStorage
 __all__ = [
     "ActiveExecution",
     "CheckRunHealthResult",
+    "CheckStatus",
     "CheckStepHealthResult",
+    "EventLog",
     "ExecutionPlan",
     "PlanExecutionContext",
     "PlanOrchestrationContext",
@@ -224,6 +229,28 @@ def reuse_connections(storage: DagsterPostgresStorage, statement_seconds: int) -
         part.optimize_for_webserver(statement_seconds * 1000, pool_recycle=3600, max_overflow=20)
     events: Any = storage.event_log_storage
     events.has_table, events.has_asset_key_col = cache(events.has_table), cache(events.has_asset_key_col)
+
+
+class EventLog:
+    """The log of events of a storage: what ``EventBatches`` needs of it."""
+
+    def __init__(self, storage: DagsterPostgresStorage) -> None:
+        self._events: Any = storage.event_log_storage
+        self.store: Callable[[dg.EventLogEntry], None] = self._events.store_event
+
+    def replace_store(self, store: Callable[[dg.EventLogEntry], None]) -> None:
+        """Let Dagster call another function for each event."""
+        self._events.store_event = store
+
+    def row(self, event: dg.EventLogEntry) -> dict[str, Any]:
+        """The row of the table ``event_logs`` for an event, without its number."""
+        return dict(self._events._event_to_row(event))
+
+    def execute(self, statement: str, values: Mapping[str, Any]) -> list[int]:
+        """Execute a statement in the log's schema, for psycopg 2; the first value of each row that it returns."""
+        with self._events._connect() as connection:
+            result = connection.exec_driver_sql(statement, values)
+            return [row[0] for row in result] if result.returns_rows else []
 
 
 def workspace_process(

@@ -65,8 +65,14 @@ def step_failure_text(event: dg.DagsterEvent) -> str:
     return data.error.message.strip() if data.error else "failed"
 
 
+def is_of_the_run(event: dg.DagsterEvent) -> bool:
+    """Whether a run failed by an error of its own, which no step reports: steps under way were interrupted."""
+    data = event.event_specific_data
+    return getattr(data, "error", None) is not None and getattr(data, "first_step_failure_event", None) is None
+
+
 def run_failure_text(event: dg.DagsterEvent) -> str:
-    """Why a run failed before its first step: the failure text, or the message of the error that caused all others."""
+    """Why a run failed, other than by a step: the failure text, or the message of the error that caused all others."""
     data = event.event_specific_data
     error = getattr(data, "error", None) or getattr(data, "first_step_failure_event", None)
     while error is not None and error.cause is not None and not hasattr(errors, error.cls_name or ""):

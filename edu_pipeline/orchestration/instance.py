@@ -16,14 +16,15 @@ from psycopg import sql
 
 from edu_pipeline.database.connection import Database, target
 from edu_pipeline.database.locks import is_run_alive
-from edu_pipeline.orchestration.dagster_internals import CheckRunHealthResult, WorkerStatus, reuse_connections
+from edu_pipeline.orchestration.dagster_internals import CheckRunHealthResult, EventLog, WorkerStatus, reuse_connections
+from edu_pipeline.orchestration.event_batches import EventBatches
 from edu_pipeline.settings import Settings, settings
 
 SCHEMA = "dagster"
 
-OPTIONS = f"options=-csearch_path%3D{SCHEMA}%20-csynchronous_commit%3Doff"
+OPTIONS = f"options=-csearch_path%3D{SCHEMA}%20-csynchronous_commit%3Doff%20-cjit%3Doff"
 """Events are committed without waiting for the disk: with some ten per step, that would take longer than the work. The
-ledger's commits do wait."""
+ledger's commits do wait. Compiling one of Dagster's queries takes longer than the query."""
 
 HEALTH_CHECKS, HEALTH_CHECK_INTERVAL = 3, 5.0
 """How many times in a row a run's process must be missing before it counts as gone, and the seconds in between."""
@@ -49,6 +50,8 @@ class Storage(DagsterPostgresStorage):
         """
         storage = cls(inst_data=inst_data, postgres_url=_url(settings()))
         reuse_connections(storage, STATEMENT_SECONDS)
+        log = EventLog(storage)
+        log.replace_store(EventBatches(log).store_event)
         return storage
 
 

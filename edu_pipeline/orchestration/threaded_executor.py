@@ -168,10 +168,11 @@ def _run_steps(
     """Run all steps. An interrupt, or an error that is not a step's failure, stops those under way and the run."""
     threads = StepThreads()
     stopped_by: BaseException | None = None
+    report = Report("")
     with active_execution(job_context, execution_plan, steps_at_once) as active:
         try:
             while threads.running or not (stopped_by or active.is_complete):
-                if not stopped_by:
+                if not (stopped_by or report.event):
                     for step in active.get_steps_to_execute():
                         threads.start(job_context.for_step(step, active.get_known_state()))
                     yield from active.concurrency_event_iterator(job_context)

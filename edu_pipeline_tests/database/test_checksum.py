@@ -6,6 +6,7 @@ from typing import LiteralString
 
 import pytest
 
+from edu_pipeline.database import sessions
 from edu_pipeline.database.checksum import Checksum, checksum_of_all, checksums
 from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import migrate
@@ -100,6 +101,7 @@ def test_settings_of_the_database_do_not_matter(database: Database) -> None:
         "'TimeZone = ''Pacific/Apia''', 'extra_float_digits = -3', 'bytea_output = ''escape'''] LOOP "
         "EXECUTE format('ALTER DATABASE %I SET %s', current_database(), pair); END LOOP; END $$",
     )
+    sessions.close_idle()  # the settings are those of new sessions
     with database.connect() as connection:
         assert connection.execute("SELECT d::text, f::text FROM kinds").fetchone() == ("01.02.2024", "0.3")
     assert checksums(database)["kinds"] == before

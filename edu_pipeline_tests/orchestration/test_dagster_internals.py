@@ -72,7 +72,10 @@ BY_POSITION = {
     f"{WORKSPACE}.context:WorkspaceProcessContext.__init__": "self instance workspace_load_target",
     f"{POSTGRES}EventLogStorage.has_asset_key_col": "self",
     f"{POSTGRES}EventLogStorage.has_table": "self table_name",
+    f"{POSTGRES}EventLogStorage._connect": "self",
+    f"{POSTGRES}EventLogStorage._event_to_row": "self event",
     f"{POSTGRES}EventLogStorage.optimize_for_webserver": "self statement_timeout",
+    f"{POSTGRES}EventLogStorage.store_event": "self event",
     f"{POSTGRES}RunStorage.optimize_for_webserver": "self statement_timeout",
     f"{POSTGRES}ScheduleStorage.optimize_for_webserver": "self statement_timeout",
 }
@@ -99,6 +102,7 @@ MEMBERS = {
     f"{DELEGATING}:StepHandlerContext": "dagster_run execute_step_args step_tags",
     f"{DELEGATING}:CheckStepHealthResult": "healthy",
     "dagster._core.execution.retries:RetryMode": "ENABLED",
+    "dagster._core.storage.asset_check_execution_record:AssetCheckExecutionRecordStatus": "FAILED PLANNED SUCCEEDED",
     "dagster._core.launcher.base:WorkerStatus": "NOT_FOUND RUNNING",
     f"{CONTEXT}:PlanExecutionContext": "dagster_run instance retry_mode run_id",
     f"{CONTEXT}:PlanOrchestrationContext": "dagster_run instance job output_capture raise_on_error retry_mode "

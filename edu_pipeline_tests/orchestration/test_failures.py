@@ -10,7 +10,13 @@ import pytest
 
 from edu_pipeline import errors
 from edu_pipeline.orchestration.check_results import failed_check_names, failed_checks
-from edu_pipeline.orchestration.failures import RETRIES, failure_or_retry, run_failure_text, step_failure_text
+from edu_pipeline.orchestration.failures import (
+    RETRIES,
+    failure_or_retry,
+    is_of_the_run,
+    run_failure_text,
+    step_failure_text,
+)
 
 BUSY = errors.TableBusy("table ips_lycees", "expected no other load, found one.", "Wait for it.")
 EMPTY = errors.NoRows("table ips_lycees", "expected rows, found none.", "Check the file.")
@@ -71,6 +77,16 @@ def test_the_text_of_a_failed_step() -> None:
     assert step_failure_text(failed_step("NoRows: ...", "dagster.Failure\n")) == "NoRows: ..."
     assert step_failure_text(failed_step(None, "ValueError: no\n")) == "ValueError: no"
     assert step_failure_text(failed_step(None, None)) == "failed"
+
+
+@pytest.mark.parametrize(
+    ("error", "step", "is_own"), [(None, None, False), ("lost", None, True), ("no", "load", False)]
+)
+def test_a_run_that_fails_by_itself(error: str | None, step: str | None, is_own: bool) -> None:
+    """Dagster repeats the error of the first failed step as that of the run."""
+    data = SimpleNamespace(error=error, first_step_failure_event=step)
+    event: Any = SimpleNamespace(event_specific_data=data)
+    assert is_of_the_run(event) == is_own
 
 
 def test_the_text_of_a_failed_run_is_our_own_or_the_first_cause() -> None:
