@@ -14,13 +14,17 @@ from edu_pipeline.table import LAYERS, tables
 LOADS = {"edu_pipeline/loads": "1"}
 """Tag of the jobs that load; Dagster runs one of them at a time (`dagster.yaml`)."""
 
+WHOLE = {"dagster/retry_strategy": "ALL_STEPS"}
+"""Tag of a job of which Dagster retries a crashed run from the beginning. The retry is a run of its own, which makes a
+next schema of its own: without the steps that the first run had done, their tables would be empty in it."""
+
 full_rebuild = dg.define_asset_job(
     "full_rebuild",
     selection=dg.AssetSelection.all() - dg.AssetSelection.checks(agreement),
     description="Fetch every source, build every table and view in the next schema, swap it with the live one, and "
     "show in data_freshness how fresh and sound it is.",
     config={"resources": {"postgres": {"config": {"rebuild": True}}}},
-    tags=LOADS,
+    tags=LOADS | WHOLE,
 )
 
 daily_refresh = dg.define_asset_job(

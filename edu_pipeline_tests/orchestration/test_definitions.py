@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._daemon.auto_run_reexecution.auto_run_reexecution import get_reexecution_strategy
 
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.database.views import views
@@ -73,6 +74,17 @@ def test_a_rebuild_ends_with_the_dashboard() -> None:
     for job, is_part in ("full_rebuild", True), ("freshness", True), ("daily_refresh", False):
         assets = defs.resolve_job_def(job).asset_layer.executable_asset_keys
         assert (dg.AssetKey("data_freshness") in assets) is is_part
+
+
+@pytest.mark.parametrize(
+    ("job", "strategy"),
+    [("full_rebuild", "ALL_STEPS"), ("daily_refresh", None)],  # None: Dagster's default, only the steps that are left
+)
+def test_a_crashed_rebuild_is_retried_as_a_whole(job: str, strategy: str | None) -> None:
+    crashed = dg.DagsterRun(job_name=job, tags=defs.resolve_job_def(job).run_tags)
+    with dg.DagsterInstance.ephemeral() as instance:
+        found = get_reexecution_strategy(crashed, instance)
+    assert (found and found.name) == strategy
 
 
 def test_places_are_loaded_before_tables_checked_against_them() -> None:
