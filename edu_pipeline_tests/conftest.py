@@ -25,26 +25,37 @@ from edu_pipeline.database.migrate import migrate
 from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline_tests.buckets import new_bucket, serving
+from edu_pipeline_tests.sample.demo import Demo, filled
 from edu_pipeline_tests.servers import new_database, own_server
 from edu_pipeline_tests.stand_in import StandIn
 
 CLUSTER = "EDU_TESTS_CLUSTER"
 
 LONGEST = (
+    "test_plan_sql.py",
+    "test_ui.py",
+    "test_whole_way.py",
     "test_zero_impact.py",
     "test_rebuild.py",
     "test_dask_executor.py",
     "test_torture.py",
-    "test_ui.py",
     "test_end_to_end.py",
     "test_rebuild_guide.py",
     "test_swap.py",
-    "test_whole_way.py",
     "test_background.py",
     "test_adding_a_table.py",
     "test_threaded_executor.py",
 )
 """The modules that take longest, in this order; the others take seconds."""
+
+TOGETHER = {
+    "database/test_plan_sql.py": "the demo",
+    "sample/test_whole_way.py": "the demo",
+    "sample/test_ui.py": "the demo",
+    "site/test_atlas_and_ask_in_a_browser.py": "the site",
+    "site/test_site_in_a_browser.py": "the site",
+}
+"""Modules that one worker has together, in the order of ``LONGEST``, because they share what takes long to make."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,16 +82,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     if config.option.dist != "load":
         return None
     config.option.loadscopereorder = False
-    return _OneSite(config, log)
+    return _ByModule(config, log)
 
 
-class _OneSite(LoadFileScheduling):  # type: ignore[misc] # xdist has no hints
-    """A worker for each module; the modules that open the site in a browser have one together, which builds it once."""
+class _ByModule(LoadFileScheduling):  # type: ignore[misc] # xdist has no hints
+    """A worker for each module, or for several ``TOGETHER``."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = str(super()._split_scope(nodeid))
-        is_browsing = module.startswith("edu_pipeline_tests/site/") and module.endswith("_in_a_browser.py")
-        return "edu_pipeline_tests/site" if is_browsing else module
+        return TOGETHER.get(module.removeprefix("edu_pipeline_tests/"), module)
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +119,13 @@ def database(cluster: Cluster, template: str) -> Iterator[Database]:
     """A migrated database; its tables are empty and in the schema ``educational_data``."""
     with new_database(cluster, template) as name:
         yield Database(cluster.url(name), "educational_data")
+
+
+@pytest.fixture(scope="session")
+def demo(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The sample, served, and a database that `edu-pipeline rebuild` has filled from it."""
+    with filled(cluster, tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
 
 
 @pytest.fixture

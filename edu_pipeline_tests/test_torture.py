@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -61,12 +62,12 @@ def test_a_reader_knows_mixed_answers() -> None:
     assert distribution([3.0, 1.0, 2.0]) | {"slowest": 3.0, "median": 2.0} == distribution([1.0, 2.0, 3.0])
 
 
-def test_sigterm_ends_the_campaign_with_all_it_has_started() -> None:
+def test_sigterm_ends_the_campaign_with_all_it_has_started(tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    command = [sys.executable, "-m", "torture", "--kills", "0", "--report", str(report)]
     with scratch() as folder:
         folder.chmod(0o755)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "torture", "--kills", "0"], env=os.environ | {"TMPDIR": str(folder)}
-        )
+        process = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)})
         try:
             awaited(lambda: list(folder.glob("*/.local/postgres/data/postmaster.pid")), "a server", process)
             process.send_signal(signal.SIGTERM)
@@ -75,6 +76,7 @@ def test_sigterm_ends_the_campaign_with_all_it_has_started() -> None:
             process.kill()
         assert list(folder.iterdir()) == []
         assert not [line for line in _command_lines() if str(folder) in line]
+    assert report.read_text(encoding="utf-8").startswith("# Campaign with seed 1\n")
 
 
 def _command_lines() -> list[str]:

@@ -90,7 +90,7 @@ def _end(number: int, _: object) -> None:
 
 
 def main() -> int:
-    """Run the campaign, print what it finds, and write the report.
+    """Run the campaign, print what it finds, and write the report, also of a campaign that is ended early.
 
     Returns:
         The exit code.
@@ -108,16 +108,21 @@ def main() -> int:
     for each in SIGNALS:
         signal.signal(each, _end)
     begin, lines, bad = time.monotonic(), [f"# Campaign with seed {arguments.seed}", ""], 0
-    with scratch() as folder, ground(folder, arguments.whole) as made:
-        for line, problems in campaign(made, arguments):
-            bad += bool(problems)
-            lines += [f"- {'FAILED' if problems else 'passed'}: {line}", *(f"  - {problem}" for problem in problems)]
-            print("\n".join(lines[-1 - len(problems) :]), flush=True)
-    minutes = (time.monotonic() - begin) / 60
-    lines += ["", f"{bad} of {len(lines) - 2} entries failed; {minutes:.0f} min."]
-    print(lines[-1])
-    if arguments.report:
-        arguments.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    try:
+        with scratch() as folder, ground(folder, arguments.whole) as made:
+            for line, problems in campaign(made, arguments):
+                bad += bool(problems)
+                lines += [
+                    f"- {'FAILED' if problems else 'passed'}: {line}",
+                    *(f"  - {problem}" for problem in problems),
+                ]
+                print("\n".join(lines[-1 - len(problems) :]), flush=True)
+    finally:
+        minutes = (time.monotonic() - begin) / 60
+        lines += ["", f"{bad} of {len(lines) - 2} entries failed; {minutes:.0f} min."]
+        print(lines[-1])
+        if arguments.report:
+            arguments.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 1 if bad else 0
 
 

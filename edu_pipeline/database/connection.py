@@ -73,7 +73,8 @@ class Database:
             new: in a session that begins now, with the settings that the database and the role have by now.
 
         Raises:
-            DatabaseUnreachable: the server does not answer or refuses the connection; the text contains no password.
+            DatabaseUnreachable: the server does not answer, refuses the connection, or goes away; the text contains no
+                password.
             DiskFull: the server has no space left.
         """
         try:
@@ -86,7 +87,7 @@ class Database:
             ) from error
         _open_connections.add(connection)
         try:
-            with _kept(self.url, connection):
+            with self._kept(connection):
                 _work_as_owner(connection, self.live or self.schema)
                 connection.execute(SESSION)
                 set_search_path(connection, [self.schema])
@@ -101,24 +102,34 @@ class Database:
         finally:
             _open_connections.discard(connection)
 
+    @contextmanager
+    def _kept(self, connection: Connection) -> Iterator[None]:
+        """Commit at the end and keep the session; after an error close it, which rolls back.
+
+        Raises:
+            DatabaseUnreachable: the server has ended the session.
+        """
+        try:
+            yield
+            if not connection.closed:
+                connection.commit()
+        except BaseException as error:
+            is_lost = connection.broken
+            connection.close()
+            if is_lost and isinstance(error, psycopg.Error):
+                raise DatabaseUnreachable(
+                    self.place,
+                    f"expected an answer throughout, found: {str(error).strip()}.",
+                    "What was not complete was rolled back. Start the server; then run the same command again.",
+                ) from error
+            raise
+        sessions.give_back(self.url, connection)
+
     @property
     def place(self) -> str:
         """Name, host and port of the database, for messages; never a password."""
         info = conninfo_to_dict(self.url)
         return f"database {info.get('dbname', '')} on {info.get('host', 'localhost')}:{info.get('port', 5432)}"
-
-
-@contextmanager
-def _kept(url: str, connection: Connection) -> Iterator[None]:
-    """Commit at the end and keep the session; after an error close it, which rolls back."""
-    try:
-        yield
-        if not connection.closed:
-            connection.commit()
-    except BaseException:
-        connection.close()
-        raise
-    sessions.give_back(url, connection)
 
 
 def cancel_statements() -> None:

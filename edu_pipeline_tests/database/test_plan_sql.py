@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -12,36 +11,19 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.views import views
 from edu_pipeline.table import tables
 from edu_pipeline_tests.database.plan_queries import FRESHNESS, INDEX, LYCEES, REFRESH, RESULTS, SEARCH_PATH
-from edu_pipeline_tests.programs import run_here
-from edu_pipeline_tests.sample.sample_files import copied_sample
+from edu_pipeline_tests.sample.demo import Demo
 
 Row = dict[str, Any]
 Session = psycopg.Connection[Row]
 
 
-@pytest.fixture(scope="module")
-def rebuilt(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a database that `edu-pipeline rebuild` has filled."""
-    name = sql.Identifier(f"plan_sql_{os.getpid()}")
-    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
-        url = cluster.url(f"plan_sql_{os.getpid()}")
-        upstream = copied_sample(tmp_path_factory.mktemp("upstream")).folder
-        home = tmp_path_factory.mktemp("home")
-        outcome = run_here("rebuild", EDU_HOME=str(home), EDU_DATABASE_URL=url, EDU_UPSTREAM=str(upstream))
-        assert outcome.returncode == 0, outcome.stderr
-        yield url
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
-
-
 @pytest.fixture
-def session(rebuilt: str) -> Iterator[Session]:
+def session(demo: Demo) -> Iterator[Session]:
     """A session after the plan's first statement; its changes are rolled back."""
-    with psycopg.connect(rebuilt, row_factory=dict_row) as connection:
+    with psycopg.connect(demo.url, row_factory=dict_row) as connection:
         connection.execute(SEARCH_PATH)
         yield connection
         connection.rollback()
@@ -106,10 +88,10 @@ def test_the_query_by_specialty_can_use_its_index(session: Session) -> None:
     assert "Index Cond: (specialites_array @> '{Mathématiques}'::text[])" in plan
 
 
-def test_refresh_all_caches_lets_readers_read(session: Session, rebuilt: str) -> None:
+def test_refresh_all_caches_lets_readers_read(session: Session, demo: Demo) -> None:
     """A reader in a transaction holds a lock on the view, which a refresh that is not concurrent would wait for."""
     session.execute("UPDATE ips_lycees SET ips = 150.5 WHERE uai = (SELECT min(uai) FROM lycee_context_cache)")
-    with psycopg.connect(rebuilt) as reader:
+    with psycopg.connect(demo.url) as reader:
         for name in views():
             count = sql.SQL("SELECT count(*) FROM educational_data.{}").format(sql.Identifier(name))
             reader.execute(count)

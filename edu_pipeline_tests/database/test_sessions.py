@@ -114,3 +114,11 @@ def test_another_url_has_a_session_of_its_own(database: Database) -> None:
     process_of(database)
     with pytest.raises(DatabaseUnreachable):
         process_of(Database("postgresql://edu@127.0.0.1:1/edu", database.schema))
+
+
+def test_a_session_that_ends_while_it_is_used_says_so(database: Database) -> None:
+    text = r"database test_\w+ on .*: expected an answer throughout, found: terminating connection due to admin"
+    with pytest.raises(DatabaseUnreachable, match=text), database.connect() as connection:
+        with psycopg.connect(database.url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
+        connection.execute("SELECT 1")

@@ -18,15 +18,12 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.orchestration.home import home as instance_home
-from edu_pipeline.sample.server import serving
 from edu_pipeline.settings import settings
 from edu_pipeline.table import LAYERS
 from edu_pipeline_tests.browsing import page_of
-from edu_pipeline_tests.programs import BIN, run, run_here
-from edu_pipeline_tests.sample.sample_files import copied_sample
-from edu_pipeline_tests.servers import new_database
+from edu_pipeline_tests.programs import BIN, run
+from edu_pipeline_tests.sample.demo import Demo
 from edu_pipeline_tests.serving_dagster import Ui, serving_ui
 from edu_pipeline_tests.waiting import HANG, Value, awaited
 
@@ -99,9 +96,9 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """All of it, filled once; the publishers are asked every five seconds."""
-    folder, home, posts = tmp_path_factory.mktemp("sample"), tmp_path_factory.mktemp("home"), []
+def running(demo: Demo) -> Iterator[Running]:
+    """All of it; the publishers are asked every five seconds."""
+    posts = []
 
     class Webhook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -113,20 +110,13 @@ def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
     webhook = ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
     threading.Thread(target=webhook.serve_forever, daemon=True).start()
-    with (
-        serving(copied_sample(folder)) as server,
-        new_database(cluster, "template1") as name,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("EDU_HOME", str(home))
-        patch.setenv("EDU_DATABASE_URL", cluster.url(name))
-        patch.setenv("EDU_UPSTREAM", server.url)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in demo.settings.items():
+            patch.setenv(name, value)
         patch.setenv("EDU_PROBE_SECONDS", "5")
         patch.setenv("EDU_ALERT_WEBHOOK", f"http://127.0.0.1:{webhook.server_port}/{SECRET}")
-        rebuild = run_here("rebuild")
-        assert rebuild.returncode == 0, rebuild.stderr
-        with serving_ui(home / "ui.log") as ui:
-            yield Running(cluster.url(name), server.url, folder, ui, posts)
+        with serving_ui(Path(demo.settings["EDU_HOME"]) / "ui.log") as ui:
+            yield Running(demo.url, demo.publisher, demo.shelf, ui, posts)
     webhook.shutdown()
     webhook.server_close()
 
