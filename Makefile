@@ -21,7 +21,7 @@ site: setup ## build the static site from the database that `make demo` has fill
 	@$(bin)/edu-pipeline site --to $(or $(TO),.local/site)
 
 test: setup ## run all tests
-	$(bin)/python -m pytest -n 2
+	$(bin)/python -m pytest -n 3
 
 lint: setup ## run ruff and lint-imports
 	$(bin)/ruff check .

@@ -59,7 +59,11 @@ TOGETHER = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the cluster in the process that started the run; its workers find its folder in the environment."""
+    """Start the cluster in the process that started the run; its workers find its folder in the environment.
+
+    Thousands of tests are made now and stay: Python's collector of cycles need not walk through them.
+    """
+    gc.disable()
     if not hasattr(config, "workerinput"):
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the cluster is stopped
         for name in [name for name in os.environ if name.startswith("EDU_") and name != "EDU_UPSTREAM"]:
@@ -73,7 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest modules first, so that no worker is left alone with one at the end."""
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(LONGEST)))
-    gc.freeze()  # thousands of tests that stay: no collection has to walk through them
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -157,5 +157,8 @@ def test_a_view_keeps_its_own_description(database: Database) -> None:
 def test_a_comment_that_is_right_takes_no_lock(database: Database) -> None:
     with database.connect() as connection:
         comment_on_table(connection, SCHEMA, tables()["departements"])
-        locks = connection.execute("SELECT FROM pg_locks WHERE mode = 'ShareUpdateExclusiveLock'").fetchall()
+        locks = connection.execute(
+            "SELECT relation::regclass::text FROM pg_locks "
+            "WHERE mode = 'ShareUpdateExclusiveLock' AND pid = pg_backend_pid()"
+        ).fetchall()
     assert locks == []

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from edu_pipeline.database import locks
 from edu_pipeline.database.connection import Connection, Database
-from edu_pipeline.errors import TableBusy
+from edu_pipeline.errors import DatabaseUnreachable, TableBusy
 from edu_pipeline.loading import writing
 from edu_pipeline.loading.difference import difference
 from edu_pipeline.table import Table
@@ -272,7 +272,7 @@ def test_an_exchange_behind_a_long_reader_gives_way(
 
 
 def test_a_killed_load_leaves_the_old_rows(database: Database, large: Table) -> None:
-    with pytest.raises(psycopg.OperationalError), database.connect() as connection:
+    with pytest.raises(DatabaseUnreachable), database.connect() as connection:
         writing.sweep(connection, large)
         frame = crimes(20_000, 2)
         rows = connection.execute("SELECT * FROM crimes").fetchall()
