@@ -22,6 +22,7 @@ from edu_pipeline.export.export import Export, Progress, describe, write
 from edu_pipeline.export.files import publish, workspace
 from edu_pipeline.export.form import Format
 from edu_pipeline.export.snapshot import names_of, snapshot
+from edu_pipeline.sources.bucket import without_cache
 
 NOTE, KEYS = "changes.json", "changes.parquet"
 """The change note, and the keys of all rows that it counts."""
@@ -53,6 +54,7 @@ def export_of_the_day(database: Database, root: UPath, progress: Progress = lamb
         ExportFailed, SchemaMissing, DatabaseUnreachable: see ``export``.
     """
     with workspace(root) as folder, snapshot(database) as source:
+        root = without_cache(root)
         described = source.describe(names_of(()))
         target = root / described.day.isoformat()
         if _loads(target) == {table.name: moment(table.loaded_at) for table in described.tables}:
@@ -92,8 +94,8 @@ def _note(done: Export, folder: Path, root: UPath) -> _Note:
 
 
 def _before(collection: Collection, root: UPath) -> UPath | None:
-    """The folder of the newest export of an earlier day."""
-    days = sorted(path.name for path in root.iterdir() if DAY.fullmatch(path.name))
+    """The folder of the newest export of an earlier day. A bucket has no folder before it has files."""
+    days = sorted(path.name for path in root.iterdir() if DAY.fullmatch(path.name)) if root.exists() else []
     earlier = [day for day in days if day < collection.day.isoformat()]
     return root / earlier[-1] if earlier else None
 

@@ -75,7 +75,7 @@ class Archive:
 
     def __init__(self, root: UPath, as_of: date | datetime | None = None) -> None:
         self._is_local = root.protocol in ("", "file", "local")
-        self.root, self.as_of = root if self._is_local else bucket.without_cache(root), as_of
+        self.root, self.as_of = bucket.without_cache(root), as_of
 
     def __repr__(self) -> str:
         return f"Archive({str(self.root)!r})"

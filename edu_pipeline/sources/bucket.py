@@ -20,7 +20,9 @@ CLIENTS = {"aiobotocore", "aiohttp", "botocore"}
 
 
 def without_cache(root: UPath) -> UPath:
-    """The same place, whose listings are asked for each time: other machines write there too."""
+    """The same place, whose listings are asked for each time: other machines write there too. A folder has no cache."""
+    if root.protocol in ("", "file", "local"):
+        return root
     place: UPath = UPath(str(root), **{**root.storage_options, "use_listings_cache": False})
     return place
 

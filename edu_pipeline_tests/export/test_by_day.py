@@ -57,9 +57,14 @@ def release_of(database: Database, day: date) -> None:
         record(connection, "departements", releases={"geo-api-departements": released})
 
 
-def test_a_folder_per_release_day_with_a_note(database: Database, tmp_path: Path) -> None:
+@pytest.fixture(params=["folder", "bucket"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> UPath:
+    """Where the exports go: a folder, or a bucket on a server that stands in for S3."""
+    return UPath(tmp_path) if request.param == "folder" else UPath(request.getfixturevalue("bucket")) / "exports"
+
+
+def test_a_folder_per_release_day_with_a_note(database: Database, root: UPath) -> None:
     country.fill(database)
-    root = UPath(tmp_path)
     release_of(database, date(2026, 11, 21))
     first = export_of_the_day(database, root)
     assert (first.folder.name, first.skipped, first.note["since"]) == ("2026-11-21", False, None)
@@ -73,14 +78,14 @@ def test_a_folder_per_release_day_with_a_note(database: Database, tmp_path: Path
     assert (second.folder.name, second.note["since"]) == ("2026-11-28", "2026-11-21")
     assert second.note["tables"]["departements"] == {"added": 1, "changed": 1, "removed": 1}
     assert second.note["tables"]["commune_boundaries"] == {"added": 0, "changed": 0, "removed": 0}
-    assert json.loads((tmp_path / "2026-11-28" / "changes.json").read_text()) == second.note
-    assert pl.read_parquet(tmp_path / "2026-11-28" / "changes.parquet").rows() == [
+    assert json.loads((root / "2026-11-28" / "changes.json").read_text()) == second.note
+    assert pl.read_parquet((root / "2026-11-28" / "changes.parquet").read_bytes()).rows() == [
         ("departements", "added", ["03"]),
         ("departements", "changed", ["2A"]),
         ("departements", "removed", ["01"]),
     ]
-    assert pl.read_parquet(tmp_path / "2026-11-21" / "departements.parquet").height == 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["2026-11-21", "2026-11-28"]
+    assert pl.read_parquet((root / "2026-11-21" / "departements.parquet").read_bytes()).height == 2
+    assert sorted(path.name for path in root.iterdir()) == ["2026-11-21", "2026-11-28"]
 
 
 def test_the_same_day_is_replaced_after_a_load(database: Database, tmp_path: Path) -> None:
