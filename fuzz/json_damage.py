@@ -10,6 +10,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import shapely
+
 OTHER: tuple[Any, ...] = (None, True, -1, 1.5e300, "", "x", [], [[1]], {}, {"a": {"b": []}}, [None, "x", 1])
 """Values of all kinds."""
 
@@ -89,10 +91,14 @@ def _rings(geometry: Any) -> list[list[Any]]:
 
 
 def _crossed(rng: random.Random, items: list[Any]) -> None:
-    """Two corners of a ring change places."""
+    """Two corners of a ring change places, so that it crosses itself: not every exchange does that."""
     for item in rng.sample(items, rng.choice((1, len(items)))):
         for ring in [ring for ring in _rings(item.get("geometry")) if len(ring) > 5][:1]:
-            ring[1], ring[3] = ring[3], ring[1]
+            for other in range(3, len(ring) - 1):
+                ring[1], ring[other] = ring[other], ring[1]
+                if not shapely.Polygon(ring).is_valid:
+                    break
+                ring[1], ring[other] = ring[other], ring[1]
 
 
 def _item_twice(rng: random.Random, items: list[Any]) -> None:

@@ -11,13 +11,14 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
 import polars as pl
 
 from edu_pipeline.catalogue import File
+from edu_pipeline.contracts import specs
 from edu_pipeline.loading.columns import find_columns
 from edu_pipeline.loading.passage import Passage
 from edu_pipeline.loading.unfolding import AREA, ATTRIBUTES, LEVEL, columns_of_long
@@ -25,6 +26,7 @@ from edu_pipeline.normalise import slug
 from edu_pipeline.sources.headers import is_copy, slugs
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
+from edu_pipeline_tests import real_files
 from edu_pipeline_tests.real_files import real_file
 from edu_pipeline_tests.sample import sample_files
 from fuzz import json_damage
@@ -103,13 +105,14 @@ class Subject:
             changed.write_bytes(document.content())
             mutant = read_file(self.file, changed, Path(folder))
             passage = _passage() if self.table.follows_passage else None
-            return made(
-                self.table,
-                {**_files(self.table.name, self.find), self.parameter: mutant},
-                self._other,
-                passage,
-                Path(folder),
-            )
+            files = {**_files(self.table.name, self.find), self.parameter: mutant}
+            rows = made(self.table, files, self._other, passage, Path(folder))
+            return replace(rows, signs={**rows.signs, **self._unknown(rows.frame)})
+
+    def _unknown(self, rows: pl.DataFrame) -> dict[str, int]:
+        """How many communes are none, by column: a load asks the database (``acceptance.check_references``)."""
+        columns = [name for name, spec in specs(self.table.contract).items() if "info_communes" in spec.references]
+        return {f"no commune: {name}": rows.filter(~pl.col(name).is_in(_communes())).height for name in columns}
 
     @cached_property
     def _other(self) -> dict[str, pl.DataFrame]:
@@ -134,6 +137,19 @@ def _files(table: str, find: Find) -> dict[str, ReadFile | None]:
             parameter: read_file(file, path, Path(scratch)) if (path := find(file)) else None
             for parameter, file in tables()[table].files.items()
         }
+
+
+@cache
+def _communes() -> list[str]:
+    """The communes of the sample, and the real ones if there is a real list of them."""
+    listed = [sample_files.produced("info_communes")]
+    if _has_real_files() and all(map(real_file, tables()["info_communes"].files.values())):
+        listed.append(real_files.produced("info_communes"))
+    return [code for conformed in listed for code in conformed.frame["code_commune"]]
+
+
+def _has_real_files() -> bool:
+    return Path(os.environ.get("EDU_UPSTREAM", "")).is_absolute()
 
 
 @cache
@@ -169,7 +185,7 @@ def subjects(find: Find = sample_files.file_of, find_others: Find = sample_files
 
 def real_subjects() -> list[Subject]:
     """The same of the real files."""
-    return subjects(real_file, _real_or_sample) if Path(os.environ.get("EDU_UPSTREAM", "")).is_absolute() else []
+    return subjects(real_file, _real_or_sample) if _has_real_files() else []
 
 
 def _real_or_sample(file: File) -> Path | None:

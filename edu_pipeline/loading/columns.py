@@ -28,6 +28,9 @@ from edu_pipeline.table import Table, tables
 CLOSE = 0.6
 """How alike two names must be for one to be suggested in place of the other, between 0 and 1."""
 
+ENOUGH = 5
+"""So many columns of one source in a file are no accident."""
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -52,30 +55,41 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
 
     Raises:
         ColumnMissing: the file lacks a column that the table cannot do without; the text gives the closest.
-        AnotherFile: it lacks most of the columns.
+        AnotherFile: it lacks most of the columns, or lacks some and has all those of another source.
     """
     contract = {name: spec for name, spec in specs(table.contract).items() if spec.upstream_in(parameter)}
     upstream = {name: _named(spec.upstream_in(parameter), spec, columns) for name, spec in contract.items()}
     needs = {need: [column for column in columns if is_called(column, need)] for need in table.needs.get(parameter, ())}
     claimed = {*upstream.values(), *(column for matching in needs.values() for column in matching)}
     free = [column for column in columns if column not in claimed]
+    source = table.files[parameter].source if parameter in table.files else parameter
+    new = [column for column in free if column not in _read_elsewhere(source)]
     is_there = {name: upstream[name] is not None for name, spec in contract.items() if not spec.optional}
     is_there |= {need: bool(matching) for need, matching in needs.items()}
     if 2 * sum(is_there.values()) < len(is_there):
         raise another_file(table, is_there, begins or ", ".join(columns), where)
+    absent_name = next((name for name, there in is_there.items() if not there), None)
+    if absent_name and (other := _owner(source, columns, free)):
+        raise AnotherFile(
+            where,
+            f"expected {absent_name!r} and the other columns that {table.name} reads, found all that are read from "
+            f"{other} and not {absent_name!r}: this is the file of {other}.",
+            "Hand it in under that name, or correct the source's entry in edu_pipeline/catalogue.toml. The previous "
+            "rows stay.",
+        )
     for need, matching in needs.items():
         absent = _absent_part(need, matching) if matching else need
         if absent:
-            others = [column for column in columns if column not in matching] if matching else free
+            others = [column for column in columns if column not in matching] if matching else new
             close = close_names(absent, [*others, *_strange_parts(need, matching)])
             raise ColumnMissing(where, absent, close, table.name, f"needs[{parameter!r}]")
     missing: dict[str, list[str]] = {}
     for name, column in upstream.items():
         expected = str(contract[name].upstream_in(parameter))
         if column is None and is_required(table, name):
-            raise ColumnMissing(where, expected, close_names(expected, free), table.contract.__name__, name)
+            raise ColumnMissing(where, expected, close_names(expected, new), table.contract.__name__, name)
         if column is None and not contract[name].optional:
-            missing[expected] = close_names(expected, free)
+            missing[expected] = close_names(expected, new)
     needed = dict.fromkeys(column for matching in needs.values() for column in matching)
     return Columns(upstream, tuple(needed), missing)
 
@@ -94,6 +108,38 @@ def another_file(table: Table, is_there: Mapping[str, bool], begins: str, where:
         "Check whether an error page, or another file, edition or geography, is in its place, or another delimiter or "
         "form in use. If so, correct the source's entry in edu_pipeline/catalogue.toml. The previous rows stay.",
     )
+
+
+def _owner(source: str, columns: Collection[str], free: Collection[str]) -> str | None:
+    """Another source than ``source``, whose file this is: it has all that is read of that one.
+
+    Args:
+        free: the columns that are not read here; there must be some of that other source.
+    """
+    for other in tables().values():
+        for name, file in other.files.items():
+            if file.source == source:
+                continue
+            read = [
+                _named(spec.upstream_in(name), spec, columns)
+                for spec in specs(other.contract).values()
+                if spec.upstream_in(name) and not spec.optional
+            ]
+            if len(read) >= ENOUGH and None not in read and set(free).intersection(read):
+                return file.source
+    return None
+
+
+@lru_cache
+def _read_elsewhere(source: str) -> frozenset[str]:
+    """The columns, by their slugs, that are read of other sources: no new name of one of ``source``."""
+    names: set[str] = set()
+    for table in tables().values():
+        for parameter, file in table.files.items():
+            if file.source != source:
+                upstream = (spec.upstream_in(parameter) for spec in specs(table.contract).values())
+                names |= {name for name in (*upstream, *table.needs.get(parameter, ())) if name}
+    return frozenset(slug(name) for name in names if not name.startswith("^"))
 
 
 def _parts(need: str, columns: Collection[str]) -> dict[str, dict[str, str]]:

@@ -148,3 +148,40 @@ def test_one_of_a_pair_of_columns_is_renamed(columns: list[str], absent: str, cl
     with pytest.raises(ColumnMissing) as caught:
         find_columns(table, parameter, [*complete, *columns], "a-source")
     assert f"expected column {absent!r}, found none of that name (closest: {close}" in str(caught.value)
+
+
+def upstream_columns(name: str) -> list[str]:
+    """The columns of a file that has all that a table reads, as their publisher names them."""
+    table = tables()[name]
+    (parameter,) = table.files
+    of_contract = (spec.upstream_in(parameter) for spec in specs(table.contract).values())
+    return [slug(column) for column in (*filter(None, of_contract), *table.needs.get(parameter, ()))]
+
+
+def test_a_file_of_another_source_is_known_by_its_columns() -> None:
+    """More than half of what ips_lycees reads is in the collèges' file too."""
+    table, columns = tables()["ips_lycees"], upstream_columns("ips_colleges")
+    (parameter,) = table.files
+    with pytest.raises(AnotherFile, match="this is the file of fr-en-ips-colleges-ap2023"):
+        find_columns(table, parameter, columns, "here")
+
+
+@pytest.mark.parametrize("name", ["ips_lycees", "ips_colleges"])
+def test_a_file_without_one_of_its_columns_is_no_other_file(name: str) -> None:
+    table, columns = tables()[name], upstream_columns(name)
+    (parameter,) = table.files
+    for column, spec in specs(table.contract).items():
+        if spec.optional or column in REQUIRED[name].split() or not spec.upstream_in(parameter):
+            continue
+        left = [other for other in columns if other != slug(str(spec.upstream_in(parameter)))]
+        assert spec.upstream_in(parameter) in find_columns(table, parameter, left, "here").missing
+
+
+def test_a_column_of_another_source_is_no_new_name() -> None:
+    """The options of seconde are in another source's file, and are no specialties under a new name."""
+    table = tables()["specialites_lycees"]
+    (parameter,) = table.files
+    columns = [name for name in upstream_columns("specialites_lycees") if not name.startswith("enseignements")]
+    columns += ["enseignements_optionnels_et_langues_de_classe_de_2nde_gt"]
+    with pytest.raises(ColumnMissing, match="closest: none is close"):
+        find_columns(table, parameter, columns, "here")
