@@ -1,8 +1,8 @@
 """The export of everything to Parquet at national size, compared with psql and DuckDB. `make bench-export`.
 
 Measured: `edu-pipeline export`, with sorted rows, descriptions and GeoParquet.
-Floor: psql's `\\copy` of the same tables and views to CSV, and DuckDB's conversion of these files to Parquet, all columns
-as text: it takes the code of a commune for a number until it comes to Corsica.
+Floor: psql's `\\copy` of the same tables and views to CSV, and DuckDB's conversion of these files to Parquet, all
+columns as text: it takes the code of a commune for a number until it comes to Corsica.
 Goals: at most the time of the floor, and less than 1 GiB resident for the export and the server.
 
 Both take turns, three times each, on one filled database; the result is the median ratio. Peak memory is that of one
@@ -46,7 +46,8 @@ def floor(url: str, names: list[str], folder: Path) -> float:
     convert = (
         "import duckdb, sys\n"
         "for path in sys.argv[1:]:\n"
-        "    duckdb.read_csv(path, all_varchar=True).write_parquet(path.replace('.csv', '.parquet'), compression='zstd')\n"
+        "    rows = duckdb.read_csv(path, all_varchar=True)\n"
+        "    rows.write_parquet(path.replace('.csv', '.parquet'), compression='zstd')\n"
     )
     converting, _ = run(sys.executable, "-c", convert, *(folder / f"{name}.csv" for name in names))
     shutil.rmtree(folder)
