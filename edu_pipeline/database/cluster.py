@@ -59,8 +59,8 @@ SETTINGS = {
 }
 """Written at every start, so that a change here reaches existing clusters too."""
 
-THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""Settings of a cluster that need not survive a crash of the machine."""
+THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
+"""Settings of a cluster that need not survive a crash of the machine, and that many tests use at the same time."""
 
 START_SECONDS = 300
 """How long a server may take to start: one that crashed replays its log first."""
