@@ -160,7 +160,8 @@ class _Difference:
         """The first value that is another one, or key that is new.
 
         Args:
-            may_lack_words: whether a text may be a part of what it was: several columns make it, and one is missing.
+            may_lack_words: whether a text may be a part of what it was, since several columns make it and one is
+                missing, and a list too: an empty one says that the publisher lists nothing.
         """
         keys = [_is_marked(name) for name in self._table.key if self._is_free(name)]
         strange = self._new.filter(~pl.any_horizontal(False, *keys))
@@ -205,6 +206,8 @@ class _Difference:
         if may_lack_words and kind == pl.String:
             words, before = (pl.col(text).str.extract_all(WORD) for text in (f"{name}_actual", name))
             differs &= words.list.set_difference(before).list.len() > 0
+        if may_lack_words and kind == pl.List(pl.String):
+            differs &= now.list.set_difference(pl.col(name)).list.len() > 0
         return differs
 
     def _is_free(self, name: str) -> bool:
