@@ -76,6 +76,7 @@ def once(rows: pl.LazyFrame, values: Sequence[str]) -> pl.LazyFrame:
     Args:
         values: all other columns are the key. Rows with the same key and the same values are copies: all but the first
             are set aside. Rows with the same key and other values contradict each other: all of them are refused.
+            None: rows with any other value are other rows.
     """
     key = [name for name in rows.collect_schema() if name not in (*values, SOURCE_ROW)]
     numbered = rows.with_row_index(_NUMBER)
@@ -86,7 +87,7 @@ def once(rows: pl.LazyFrame, values: Sequence[str]) -> pl.LazyFrame:
         return rows
     suspects = numbered.filter(hashed.is_in(twice.unique().implode())).select(_NUMBER, *key, *values)
     text = f"expected one row about the same thing, found several that differ in {', '.join(values)}"
-    is_contradicted = pl.struct(values).n_unique() > 1
+    is_contradicted = pl.struct(values).n_unique() > 1 if values else pl.lit(False)
     judged = (
         suspects.group_by(key)
         .agg(_NUMBER, pl.when(is_contradicted).then(pl.lit(text)).alias(REFUSED_BECAUSE))

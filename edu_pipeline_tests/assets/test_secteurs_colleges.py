@@ -74,6 +74,13 @@ def test_sectors_have_codes_and_areas(tmp_path: Path) -> None:
     assert result.balance.files == {"paris_secteurs_colleges": {"rows": 3, "published": 2, "older rentree_scolaire": 1}}
 
 
+def test_a_sector_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+    rodin, elsewhere = ("AUGUSTE RODIN", "70 RUE CORVISART"), SHAPE.replace("48.9", "48.85")
+    result = sectors([sector(rodin), sector(rodin), sector(rodin, shape=elsewhere)], tmp_path)
+    assert result.frame["uai_colleges"].to_list() == [[RODIN], [RODIN]] and result.refused.is_empty()
+    assert result.balance.files == {"paris_secteurs_colleges": {"rows": 3, "published": 2, "the same row again": 1}}
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

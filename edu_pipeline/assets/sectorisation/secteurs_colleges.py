@@ -13,7 +13,7 @@ import shapely
 
 from edu_pipeline import contracts as c
 from edu_pipeline import ewkb
-from edu_pipeline.flow import newest
+from edu_pipeline.flow import newest, once
 from edu_pipeline.sectors import numbering, rules, schools, zoning
 from edu_pipeline.sectors.schools import School
 from edu_pipeline.table import table
@@ -73,7 +73,7 @@ def secteurs_colleges(
     """Find the collèges of each sector in the directory, and read its area; without the file there are no rows."""
     if paris_secteurs_colleges is None:
         return SecteursColleges.create_empty(lazy=True)
-    rows = newest(paris_secteurs_colleges, "rentree_scolaire").collect()
+    rows = once(newest(paris_secteurs_colleges, "rentree_scolaire"), []).collect()
     colleges = annuaire_education.filter(
         type_etablissement="Collège", statut_public_prive="public", code_departement=PARIS
     )
@@ -82,7 +82,7 @@ def secteurs_colleges(
     texts, text = pl.List(pl.String), pl.String()
     columns = {"noms_colleges": texts, "uai_colleges": texts, "geometry": text, "refused_because": text}
     sectors = (
-        rows.drop("geometry")
+        rows.drop("geometry", c.REFUSED_BECAUSE, strict=False)
         .hstack(pl.DataFrame(read, schema=columns))
         .with_columns(code_departement=pl.lit(PARIS), rule=pl.lit(rules.PARIS_SECTORS))
     )
