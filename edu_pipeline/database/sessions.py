@@ -14,7 +14,7 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 
@@ -39,7 +39,7 @@ CONNECT_TIMEOUT = 10
 
 @dataclass(frozen=True)
 class _Idle:
-    url: str
+    url: str = field(repr=False)
     since: float
     connection: Connection
 
