@@ -177,13 +177,16 @@ def _amounts(table: Table, text: Collection[str]) -> dict[str, int]:
 def _empty(table: Table, parameter: str, names: Collection[str], where: str) -> dict[str, list[str]]:
     """The empty columns, as missing ones are listed; rows without a key or a value that must be there are refused.
 
+    A list that must be there is no reason for that: a transform makes an empty one of nothing.
+
     Raises:
         ColumnEmpty: the table cannot do without one of them.
     """
     contract, columns = specs(table.contract), table.contract.columns()
     for name in names:
         is_own = name in contract
-        if not is_own or (is_required(table, name) and columns[name].nullable):
+        is_refused = is_own and not columns[name].nullable and not columns[name].dtype.is_nested()
+        if not is_own or (is_required(table, name) and not is_refused):
             column = contract[name].upstream_in(parameter) if is_own else name
             place = f"the aliases of {table.contract.__name__}.{name}" if is_own else f"needs of {table.name}"
             raise ColumnEmpty(

@@ -14,6 +14,7 @@ from edu_pipeline.assets.specialty.enseignements_optionnels_seconde import COURS
 from edu_pipeline.catalogue import File, files_by_parameter
 from edu_pipeline.errors import ColumnEmpty, FileInvalid
 from edu_pipeline.loading.intake import Intake, take_in
+from edu_pipeline.normalise import slug
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import tables
 from edu_pipeline_tests.conformed import conform
@@ -23,6 +24,8 @@ from edu_pipeline_tests.sample.sample_files import file_of
 TABLE, PARAMETER = "mutations_immo_latest", "dvf_indicateurs_communes"
 NAMES = ["INSEE_COM", "annee", "nb_mutations", "NbMaisons", "NbApparts", "PropMaison", "PropAppart"]
 NAMES += ["PrixMoyen", "Prixm2Moyen", "SurfaceMoy"]
+
+SPECIALTIES = "Enseignements de spécialité de classe de 1ère générale"
 
 
 def sales(count: int = 30, **changes: list[str]) -> pl.DataFrame:
@@ -63,22 +66,21 @@ def test_an_empty_key_is_left_to_the_contract(tmp_path: Path) -> None:
     assert intake.missing == {} and len(reasons(intake)) == 30
 
 
-def test_an_empty_column_that_others_need_stops_the_load(tmp_path: Path) -> None:
-    table, parameter = tables()["annuaire_education"], "fr_en_annuaire_education"
+@pytest.mark.parametrize(
+    ("name", "parameter", "column", "shown"),
+    [
+        ("annuaire_education", "fr_en_annuaire_education", "voie_generale", "voie_generale"),
+        ("enseignements_optionnels_seconde", "onisep_60113c3d5fee0", COURSES, COURSES),
+        ("specialites_lycees", "onisep_60113f395cce6", slug(SPECIALTIES), SPECIALTIES),
+    ],
+    ids=["other tables need it", "the transform needs it", "a list is made of it"],
+)
+def test_some_empty_columns_stop_the_load(name: str, parameter: str, column: str, shown: str, tmp_path: Path) -> None:
     path, file = file_of(files_by_parameter()[parameter]), files_by_parameter()[parameter]
     assert path is not None
-    raw = read(path, file, tmp_path, "a test").frame.with_columns(voie_generale=pl.lit(None, pl.String))
-    with pytest.raises(ColumnEmpty, match="expected values in column 'voie_generale', found none in any row"):
-        take_in(table, parameter, raw, file, path.name, "a test")
-
-
-def test_an_empty_column_that_the_transform_needs_stops_the_load(tmp_path: Path) -> None:
-    table, parameter = tables()["enseignements_optionnels_seconde"], "onisep_60113c3d5fee0"
-    path, file = file_of(files_by_parameter()[parameter]), files_by_parameter()[parameter]
-    assert path is not None
-    raw = read(path, file, tmp_path, "a test").frame.with_columns(pl.lit(None, pl.String).alias(COURSES))
-    with pytest.raises(ColumnEmpty, match=f"expected values in column '{COURSES}', found none in any row"):
-        take_in(table, parameter, raw, file, path.name, "a test")
+    raw = read(path, file, tmp_path, "a test").frame.with_columns(pl.lit(None, pl.String).alias(column))
+    with pytest.raises(ColumnEmpty, match=f"expected values in column '{shown}', found none in any row"):
+        take_in(tables()[name], parameter, raw, file, path.name, "a test")
 
 
 @pytest.mark.parametrize("lacks", ["NbMaisons", "PropMaison"])
