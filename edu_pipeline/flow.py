@@ -97,7 +97,7 @@ def once(rows: pl.LazyFrame, values: Sequence[str]) -> pl.LazyFrame:
     )
     known = numbered.join(judged.lazy(), on=_NUMBER, how="left", maintain_order="left")
     is_kept = pl.col(REFUSED_BECAUSE).is_not_null() | (pl.col(_NUMBER) == pl.col(_FIRST).fill_null(pl.col(_NUMBER)))
-    return keep(known, is_kept, SAME_ROW).drop(_NUMBER, _FIRST)
+    return keep(known, is_kept, SAME_ROW).drop(_NUMBER, _FIRST, *([] if values else [REFUSED_BECAUSE]))
 
 
 def add_up(rows: pl.LazyFrame, by: Sequence[str], columns: Sequence[pl.Expr]) -> pl.LazyFrame:

@@ -85,7 +85,6 @@ class Database:
                 f"expected an answer, found: {str(error).strip()}.",
                 "Start it (`edu-pipeline db start` for the private cluster), or correct its URL in the settings.",
             ) from error
-        _open_connections.add(connection)
         try:
             with self._kept(connection):
                 _work_as_owner(connection, self.live or self.schema)
@@ -99,8 +98,6 @@ class Database:
                 "The published rows are unchanged. Add space on the server or free some (`edu-pipeline drop-previous` "
                 "frees that of the previous schema); then run the same command again.",
             ) from error
-        finally:
-            _open_connections.discard(connection)
 
     @contextmanager
     def _kept(self, connection: Connection) -> Iterator[None]:
@@ -109,6 +106,7 @@ class Database:
         Raises:
             DatabaseUnreachable: the server has ended the session.
         """
+        _open_connections.add(connection)
         try:
             yield
             if not connection.closed:
@@ -123,6 +121,8 @@ class Database:
                     "What was not complete was rolled back. Start the server; then run the same command again.",
                 ) from error
             raise
+        finally:
+            _open_connections.discard(connection)  # before another thread has it
         sessions.give_back(self.url, connection)
 
     @property

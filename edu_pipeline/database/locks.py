@@ -13,8 +13,9 @@ A process that takes several takes them in this order, so that no two processes 
 6. ``schema_in_use``   loads and refreshes share it
 7. ``table_loading``   one load of a table at a time
 
-``schema_swapped`` takes 5 and 6, both exclusively. Locks 1 to 5 are released at the end of the block, ``rebuilding`` at
-the end of the session. The others end with the transaction. The server releases all of them when a process dies.
+``schema_swapped`` takes 5 and 6, both exclusively. Locks 1 to 5 are released at the end of the block, ``rebuilding``
+when its connection is given back. The others end with the transaction. The server releases all of them when a process
+dies.
 
 All are advisory but ``one_run``, which any role that may connect could otherwise hold for ever: it is a lock on a table
 that only the owner may touch. Whoever waits does so up to a limit, and says then who is in the way.
@@ -180,7 +181,7 @@ def rebuild_claim(connection: Connection, live: str) -> Iterator[None]:
 
 
 def rebuilding(connection: Connection, live: str, run_id: str) -> None:
-    """Show until the session ends that the rebuild ``run_id`` is under way; every process of the run does so."""
+    """Show that the rebuild ``run_id`` is under way until the connection is given back; every process of the run does."""
     connection.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", [_rebuild_key(live, run_id)])
 
 

@@ -28,9 +28,6 @@ from edu_pipeline.table import Table, tables
 CLOSE = 0.6
 """How alike two names must be for one to be suggested in place of the other, between 0 and 1."""
 
-ENOUGH = 5
-"""So many columns of one source in a file are no accident."""
-
 
 @dataclass(frozen=True)
 class Columns:
@@ -62,34 +59,32 @@ def find_columns(table: Table, parameter: str, columns: Collection[str], where: 
     needs = {need: [column for column in columns if is_called(column, need)] for need in table.needs.get(parameter, ())}
     claimed = {*upstream.values(), *(column for matching in needs.values() for column in matching)}
     free = [column for column in columns if column not in claimed]
-    source = table.files[parameter].source if parameter in table.files else parameter
-    new = [column for column in free if column not in _read_elsewhere(source)]
     is_there = {name: upstream[name] is not None for name, spec in contract.items() if not spec.optional}
     is_there |= {need: bool(matching) for need, matching in needs.items()}
-    if 2 * sum(is_there.values()) < len(is_there):
+    found = sum(is_there.values())
+    if 2 * found < len(is_there):
         raise another_file(table, is_there, begins or ", ".join(columns), where)
-    absent_name = next((name for name, there in is_there.items() if not there), None)
-    if absent_name and (other := _owner(source, columns, free)):
+    if found < len(is_there) and (owner := _owner(table, parameter, columns, found)):
         raise AnotherFile(
             where,
-            f"expected {absent_name!r} and the other columns that {table.name} reads, found all that are read from "
-            f"{other} and not {absent_name!r}: this is the file of {other}.",
+            f"expected all {len(is_there)} columns that {table.name} reads, found {found}, and all that are read from "
+            f"{owner}: this is the file of {owner}.",
             "Hand it in under that name, or correct the source's entry in edu_pipeline/catalogue.toml. The previous "
             "rows stay.",
         )
     for need, matching in needs.items():
         absent = _absent_part(need, matching) if matching else need
         if absent:
-            others = [column for column in columns if column not in matching] if matching else new
+            others = [column for column in columns if column not in matching] if matching else free
             close = close_names(absent, [*others, *_strange_parts(need, matching)])
             raise ColumnMissing(where, absent, close, table.name, f"needs[{parameter!r}]")
     missing: dict[str, list[str]] = {}
     for name, column in upstream.items():
         expected = str(contract[name].upstream_in(parameter))
         if column is None and is_required(table, name):
-            raise ColumnMissing(where, expected, close_names(expected, new), table.contract.__name__, name)
+            raise ColumnMissing(where, expected, close_names(expected, free), table.contract.__name__, name)
         if column is None and not contract[name].optional:
-            missing[expected] = close_names(expected, new)
+            missing[expected] = close_names(expected, free)
     needed = dict.fromkeys(column for matching in needs.values() for column in matching)
     return Columns(upstream, tuple(needed), missing)
 
@@ -110,36 +105,37 @@ def another_file(table: Table, is_there: Mapping[str, bool], begins: str, where:
     )
 
 
-def _owner(source: str, columns: Collection[str], free: Collection[str]) -> str | None:
-    """Another source than ``source``, whose file this is: it has all that is read of that one.
+def _owner(table: Table, parameter: str, columns: Collection[str], found: int) -> str | None:
+    """Another source whose file this is: it has all that is read of that source, and that is more than ``found``.
 
     Args:
-        free: the columns that are not read here; there must be some of that other source.
+        found: how many of the columns that ``table`` reads it has.
     """
+    here = table.files[parameter].source if parameter in table.files else parameter
+    own = {column for column in columns if not is_copy(column)}
     for other in tables().values():
         for name, file in other.files.items():
-            if file.source == source:
+            if file.source == here:
                 continue
-            read = [
-                _named(spec.upstream_in(name), spec, columns)
-                for spec in specs(other.contract).values()
-                if spec.upstream_in(name) and not spec.optional
-            ]
-            if len(read) >= ENOUGH and None not in read and set(free).intersection(read):
+            read = _names_read(other.name, name)
+            if len(read) > found and all(own.intersection(names) or _matches(names, own) for names in read):
                 return file.source
     return None
 
 
 @lru_cache
-def _read_elsewhere(source: str) -> frozenset[str]:
-    """The columns, by their slugs, that are read of other sources: no new name of one of ``source``."""
-    names: set[str] = set()
-    for table in tables().values():
-        for parameter, file in table.files.items():
-            if file.source != source:
-                upstream = (spec.upstream_in(parameter) for spec in specs(table.contract).values())
-                names |= {name for name in (*upstream, *table.needs.get(parameter, ())) if name}
-    return frozenset(slug(name) for name in names if not name.startswith("^"))
+def _names_read(name: str, parameter: str) -> list[tuple[str, ...]]:
+    """The slugs, or patterns of slugs, of every column that a table reads of a file and that the file always has."""
+    table = tables()[name]
+    read = [spec for spec in specs(table.contract).values() if spec.upstream_in(parameter) and not spec.optional]
+    names = [(str(spec.upstream_in(parameter)), *spec.aliases) for spec in read]
+    names += [(need,) for need in table.needs.get(parameter, ())]
+    return [tuple(one if one.startswith("^") else slug(one) for one in each) for each in names]
+
+
+def _matches(names: Collection[str], columns: Collection[str]) -> bool:
+    patterns = [name for name in names if name.startswith("^")]
+    return any(re.fullmatch(pattern, column) for pattern in patterns for column in columns)
 
 
 def _parts(need: str, columns: Collection[str]) -> dict[str, dict[str, str]]:

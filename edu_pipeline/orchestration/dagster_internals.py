@@ -17,8 +17,8 @@ Dagster may change these without notice. ``pyproject.toml`` therefore pins its v
   subclassed (``dg.DefaultRunLauncher``), but these two types are not exported.
 - ``WorkspaceProcessContext``, ``WorkspaceFileTarget``: what the web server is made from. Its own program,
   `dagster-webserver`, takes no middleware.
-- ``CheckStatus``, ``store_event``, ``_event_to_row``, ``_connect``: what the log of events writes. It writes in batches
-  what belongs to many partitions of one asset, nothing else.
+- ``CheckStatus``, ``store_event``, ``_event_to_row``, ``index_transaction``: what the log of events writes. It writes
+  in batches what belongs to many partitions of one asset, nothing else.
 - ``index_connection``, ``connect``: the connections of its storages. Nothing public removes single events, results of
   checks or ticks.
 """
@@ -231,6 +231,10 @@ def reuse_connections(storage: DagsterPostgresStorage, statement_seconds: int) -
     events.has_table, events.has_asset_key_col = cache(events.has_table), cache(events.has_asset_key_col)
 
 
+Execute = Callable[[str, Mapping[str, Any]], list[int]]
+"""Executes a statement, for psycopg 2; returns the first value of each row that it returns."""
+
+
 class EventLog:
     """The log of events of a storage: what ``EventBatches`` needs of it."""
 
@@ -246,11 +250,16 @@ class EventLog:
         """The row of the table ``event_logs`` for an event, without its number."""
         return dict(self._events._event_to_row(event))
 
-    def execute(self, statement: str, values: Mapping[str, Any]) -> list[int]:
-        """Execute a statement in the log's schema, for psycopg 2; the first value of each row that it returns."""
-        with self._events._connect() as connection:
-            result = connection.exec_driver_sql(statement, values)
-            return [row[0] for row in result] if result.returns_rows else []
+    @contextmanager
+    def transaction(self) -> Iterator[Execute]:
+        """A transaction in the log's schema, which is committed at the end and rolled back on an error."""
+        with self._events.index_transaction() as connection:
+
+            def execute(statement: str, values: Mapping[str, Any]) -> list[int]:
+                result = connection.exec_driver_sql(statement, values)
+                return [row[0] for row in result] if result.returns_rows else []
+
+            yield execute
 
 
 def workspace_process(

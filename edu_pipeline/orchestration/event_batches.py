@@ -11,6 +11,7 @@ Belongs here: which events wait, and writing them. Does not belong here: what ch
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
@@ -63,20 +64,26 @@ class EventBatches:
         self._log.store(event)
 
     def write(self) -> None:
-        """Write the events that wait; if that fails they go on waiting."""
+        """Write the events that wait, all of them or none; if that fails they go on waiting."""
         with self._lock:
             if not self._waiting:
                 return
             rows = [self._log.row(event) for event in self._waiting]
-            ids = self._log.execute(WRITE, {name: [row[name] for row in rows] for name in rows[0]})
-            checks = [
-                _of_check(event, row, number)
-                for event, row, number in zip(self._waiting, rows, ids, strict=True)
-                if event.dagster_event_type in (PLANNED, EVALUATED)
-            ]
-            if checks:
-                self._log.execute(NOTE_CHECKS, {name: [check[name] for check in checks] for name in checks[0]})
+            with self._log.transaction() as execute:
+                ids = execute(WRITE, {name: [row[name] for row in rows] for name in rows[0]})
+                checks = _latest(
+                    _of_check(event, row, number)
+                    for event, row, number in zip(self._waiting, rows, ids, strict=True)
+                    if event.dagster_event_type in (PLANNED, EVALUATED)
+                )
+                if checks:
+                    execute(NOTE_CHECKS, {name: [check[name] for check in checks] for name in checks[0]})
             self._waiting.clear()
+
+
+def _latest(checks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last row of each check in a run: a statement may change a row only once."""
+    return list({(check["asset_key"], check["check_name"], check["run_id"]): check for check in checks}.values())
 
 
 def _of_check(event: dg.EventLogEntry, row: dict[str, Any], number: int) -> dict[str, Any]:

@@ -214,11 +214,29 @@ def _csv(path: Path, file: File, scratch: Path, where: str) -> Read:
 
 def _parquet(path: Path, file: File, where: str) -> Read:
     """Read Parquet; binary columns are the geometries of GeoParquet, as WKB."""
+    _check_parquet(path)
     frame = pl.scan_parquet(path)
     schema = frame.collect_schema()
     wkb = [name for name, kind in schema.items() if kind == pl.Binary]
     frame = frame.with_columns(pl.col(wkb).map_batches(_as_ewkb, pl.String))
     return Read(_as_text(_renamed(frame, schema.names(), where)), begins=", ".join(schema))
+
+
+def _check_parquet(path: Path) -> None:
+    """Decode all of a file by pyarrow 26, which raises an error where it is damaged.
+
+    A damaged length makes polars 2.1 ask for more memory than there is, which ends the whole process.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    from pyarrow import ArrowException, parquet  # noqa: PLC0415 - takes a tenth of a second, and few files are Parquet
+
+    try:
+        for _ in parquet.ParquetFile(path, memory_map=True).iter_batches():
+            pass
+    except ArrowException as error:
+        raise ValueError(error) from error
 
 
 def _as_ewkb(wkb: pl.Series) -> pl.Series:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from edu_pipeline.assets.specialty.effectifs_specialites_premiere import BOYS, GIRLS, PAIRS
 from edu_pipeline.contracts import specs
-from edu_pipeline.errors import AnotherFile, ColumnMissing
+from edu_pipeline.errors import AnotherFile, ColumnMissing, EduError
 from edu_pipeline.loading.columns import close_names, find_columns, missing_columns
 from edu_pipeline.normalise import slug
+from edu_pipeline.sources.readers import read
 from edu_pipeline.table import Table, tables
+from edu_pipeline_tests.sample.sample_files import file_of
 
 REQUIRED = {
     "departements": "code_departement nom_departement code_region",
@@ -158,30 +163,31 @@ def upstream_columns(name: str) -> list[str]:
     return [slug(column) for column in (*filter(None, of_contract), *table.needs.get(parameter, ()))]
 
 
-def test_a_file_of_another_source_is_known_by_its_columns() -> None:
-    """More than half of what ips_lycees reads is in the collèges' file too."""
-    table, columns = tables()["ips_lycees"], upstream_columns("ips_colleges")
-    (parameter,) = table.files
-    with pytest.raises(AnotherFile, match="this is the file of fr-en-ips-colleges-ap2023"):
-        find_columns(table, parameter, columns, "here")
+@pytest.mark.parametrize(
+    ("name", "other", "source"),
+    [
+        ("ips_lycees", "ips_colleges", "fr-en-ips-colleges-ap2023"),
+        ("specialites_lycees", "enseignements_optionnels_seconde", "onisep-60113c3d5fee0"),
+    ],
+)
+def test_a_file_of_another_source_is_known_by_its_columns(name: str, other: str, source: str) -> None:
+    """More than half of what a table reads is in the other's file too."""
+    (parameter,) = tables()[name].files
+    with pytest.raises(AnotherFile, match=f"this is the file of {source}"):
+        find_columns(tables()[name], parameter, upstream_columns(other), "here")
 
 
-@pytest.mark.parametrize("name", ["ips_lycees", "ips_colleges"])
+@pytest.mark.parametrize("name", sorted(name for name, table in tables().items() if table.files))
 def test_a_file_without_one_of_its_columns_is_no_other_file(name: str) -> None:
-    table, columns = tables()[name], upstream_columns(name)
-    (parameter,) = table.files
-    for column, spec in specs(table.contract).items():
-        if spec.optional or column in REQUIRED[name].split() or not spec.upstream_in(parameter):
+    """The sample's files, with all their columns, also those that nobody reads."""
+    for parameter, file in tables()[name].files.items():
+        path = file_of(file)
+        if path is None or file.format in ("json", "geojson") or file.long:
             continue
-        left = [other for other in columns if other != slug(str(spec.upstream_in(parameter)))]
-        assert spec.upstream_in(parameter) in find_columns(table, parameter, left, "here").missing
-
-
-def test_a_column_of_another_source_is_no_new_name() -> None:
-    """The options of seconde are in another source's file, and are no specialties under a new name."""
-    table = tables()["specialites_lycees"]
-    (parameter,) = table.files
-    columns = [name for name in upstream_columns("specialites_lycees") if not name.startswith("enseignements")]
-    columns += ["enseignements_optionnels_et_langues_de_classe_de_2nde_gt"]
-    with pytest.raises(ColumnMissing, match="closest: none is close"):
-        find_columns(table, parameter, columns, "here")
+        with tempfile.TemporaryDirectory() as scratch:
+            header = read(path, file, Path(scratch), "a test").frame.collect_schema().names()
+        for lost in header:
+            try:
+                find_columns(tables()[name], parameter, [column for column in header if column != lost], "here")
+            except EduError as error:
+                assert isinstance(error, ColumnMissing), f"without {lost}: {error}"

@@ -72,7 +72,7 @@ BY_POSITION = {
     f"{WORKSPACE}.context:WorkspaceProcessContext.__init__": "self instance workspace_load_target",
     f"{POSTGRES}EventLogStorage.has_asset_key_col": "self",
     f"{POSTGRES}EventLogStorage.has_table": "self table_name",
-    f"{POSTGRES}EventLogStorage._connect": "self",
+    f"{POSTGRES}EventLogStorage.index_transaction": "self",
     f"{POSTGRES}EventLogStorage._event_to_row": "self event",
     f"{POSTGRES}EventLogStorage.optimize_for_webserver": "self statement_timeout",
     f"{POSTGRES}EventLogStorage.store_event": "self event",

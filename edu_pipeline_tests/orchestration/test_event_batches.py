@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import psycopg
 import pytest
+import sqlalchemy.exc
 
 from edu_pipeline.database.connection import Database
-from edu_pipeline.orchestration.dagster_internals import EventLog, run_job
-from edu_pipeline.orchestration.event_batches import EventBatches
+from edu_pipeline.orchestration import event_batches
+from edu_pipeline.orchestration.dagster_internals import run_job
 from edu_pipeline.orchestration.home import home
 from edu_pipeline.settings import settings
 from edu_pipeline_tests.orchestration.steps import job_of
@@ -93,38 +95,30 @@ def test_announced_checks_are_written_before_the_run_begins(instance: dg.Dagster
     assert seen == [("filled", "PLANNED")]
 
 
-class Log(EventLog):
-    """A log that fails as long as it is broken; it keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.broken = True
-        self.told: list[Any] = []
-        self.store = lambda event: self.told.append([event.dagster_event_type])
-
-    def row(self, event: dg.EventLogEntry) -> dict[str, Any]:
-        return {"dagster_event_type": event.dagster_event_type, "event": "", "timestamp": 0.0}
-
-    def execute(self, statement: str, values: Any) -> list[int]:
-        if self.broken:
-            raise ConnectionError
-        self.told.append(values.get("dagster_event_type", values.get("status")))
-        return [1] * len(values["event"])
-
-
-def test_events_that_cannot_be_written_wait_on() -> None:
+def test_events_are_written_whole_or_wait_on(
+    instance: dg.DagsterInstance, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the second statement of a batch fails, nothing of the first is left, and the next attempt writes both."""
     events: list[dg.EventLogEntry] = []
-    with dg.DagsterInstance.ephemeral() as instance:
-        run_job(job_of([checked]), instance, events.append)
-    of_step = [event for event in events if event.step_key == "checked" and "STEP" in str(event.dagster_event_type)]
-    *outputs, success = of_step[of_step.index(next(e for e in of_step if "OUTPUT" in str(e.dagster_event_type))) :]
-    log = Log()
-    batches = EventBatches(log)
-    for event in outputs:
-        batches.store_event(event)
-    with pytest.raises(ConnectionError):
-        batches.store_event(success)
-    assert log.told == []
-    log.broken = False
-    batches.store_event(success)
-    output = dg.DagsterEventType.STEP_OUTPUT
-    assert log.told == [[output] * 4, [dg.DagsterEventType.STEP_SUCCESS]]
+    with dg.DagsterInstance.ephemeral() as elsewhere:
+        run_id = run_job(job_of([checked]), elsewhere, events.append)
+    of_step = [event for event in events if event.step_key == "checked"]
+    right = event_batches.NOTE_CHECKS
+    monkeypatch.setattr(event_batches, "NOTE_CHECKS", right.replace("asset_check_executions", "nowhere"))
+    for event in of_step[:-1]:
+        if event.dagster_event_type in event_batches.WAITING:
+            instance.event_log_storage.store_event(event)
+    with pytest.raises(sqlalchemy.exc.ProgrammingError, match="nowhere"):
+        instance.event_log_storage.store_event(of_step[-1])
+    assert written(database, run_id) == ([], [])
+    monkeypatch.setattr(event_batches, "NOTE_CHECKS", right)
+    instance.event_log_storage.store_event(of_step[-1])
+    kinds, checks = written(database, run_id)
+    counts = Counter(kind for kind, *_ in kinds)
+    assert counts == {
+        "ASSET_CHECK_EVALUATION_PLANNED": 3,
+        "ASSET_CHECK_EVALUATION": 3,
+        "STEP_OUTPUT": 4,
+        "STEP_SUCCESS": 1,
+    }
+    assert len(checks) == 3

@@ -82,7 +82,7 @@ def secteurs_colleges(
     texts, text = pl.List(pl.String), pl.String()
     columns = {"noms_colleges": texts, "uai_colleges": texts, "geometry": text, "refused_because": text}
     sectors = (
-        rows.drop("geometry", c.REFUSED_BECAUSE, strict=False)
+        rows.drop("geometry")
         .hstack(pl.DataFrame(read, schema=columns))
         .with_columns(code_departement=pl.lit(PARIS), rule=pl.lit(rules.PARIS_SECTORS))
     )
