@@ -181,7 +181,7 @@ def rebuild_claim(connection: Connection, live: str) -> Iterator[None]:
 
 
 def rebuilding(connection: Connection, live: str, run_id: str) -> None:
-    """Show that the rebuild ``run_id`` is under way until the connection is given back; every process of the run does."""
+    """Show that the rebuild ``run_id`` is under way until the connection is given back, as every process of it does."""
     connection.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", [_rebuild_key(live, run_id)])
 
 
