@@ -5,10 +5,11 @@ They are never copied into the repository; without them, the tests that need the
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def upstream() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("EDU_UPSTREAM names no directory of the publishers' real files")
     return Path(folder)
+
+
+def csv_rows(path: str, delimiter: str) -> Iterator[dict[str, str]]:
+    """The rows of a real file, read without any of the product's code."""
+    with (upstream() / path).open(encoding="utf-8-sig", newline="") as stream:
+        yield from csv.DictReader(stream, delimiter=delimiter)
 
 
 def real_file(file: File) -> Path | None:

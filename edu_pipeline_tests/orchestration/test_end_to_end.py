@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections import Counter
@@ -19,7 +18,7 @@ from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.views import views
 from edu_pipeline.table import tables
 from edu_pipeline_tests.programs import run, run_here, status
-from edu_pipeline_tests.real_files import upstream
+from edu_pipeline_tests.real_files import csv_rows, upstream
 
 IVAC = "fr-en-indicateurs-valeur-ajoutee-colleges/fr-en-indicateurs-valeur-ajoutee-colleges.csv"
 IVAL = "fr-en-indicateurs-de-resultat-des-lycees-gt_v2/fr-en-indicateurs-de-resultat-des-lycees-gt_v2.csv"
@@ -88,8 +87,7 @@ def query(filled: dict[str, Any], statement: LiteralString | sql.Composed) -> li
 
 
 def records(path: str, delimiter: str) -> list[dict[str, str]]:
-    with (upstream() / path).open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file, delimiter=delimiter))
+    return list(csv_rows(path, delimiter))
 
 
 def commune_in_force(code: str) -> str | None:
