@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from subprocess import getoutput
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from fuzz.document import Means, Mutation
 from fuzz.judging import BAD, FOREIGN, MISLEADING, REFUSED, RIGHT, SAID, SILENT, UNACCOUNTED, judged
 from fuzz.making import Rows
 from fuzz.mutants import mutant
+from fuzz.processes import in_processes
 from fuzz.subjects import subjects
 
 SEED, COUNT = 1, 60
@@ -101,3 +103,9 @@ def test_damaged_files_are_read_right_refused_or_said() -> None:
     assert [f"{label}: {verdict.detail}" for label, verdict in wrong] == []
     kinds = Counter(verdict.kind for _, verdict in outcomes)
     assert kinds[RIGHT] and kinds[REFUSED] and kinds[SAID], "the sample shows all three"
+
+
+def test_what_ends_its_process_is_named_and_the_rest_is_done() -> None:
+    commands = ["echo 1", "echo 2", "kill -KILL $PPID", "echo 4", "echo 5"]
+    results = in_processes(getoutput, commands, at_a_time=2)
+    assert list(results) == list(zip(commands, ["1", "2", None, "4", "5"], strict=True))

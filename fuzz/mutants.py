@@ -1,7 +1,7 @@
 """Making mutants and judging them.
 
-Belongs here: which file is damaged how, and the processes that do it. Does not belong here: the files
-(``subjects.py``), the mutations (``mutations.py``), what is right (``judging.py``).
+Belongs here: which file is damaged how. Does not belong here: the files (``subjects.py``), the mutations
+(``mutations.py``), what is right (``judging.py``), the processes (``processes.py``).
 """
 
 from __future__ import annotations
@@ -9,16 +9,13 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
-from multiprocessing import get_context
-
-import loky
 
 from fuzz.document import Document
-from fuzz.judging import Verdict, judged
+from fuzz.judging import FOREIGN, Verdict, judged
 from fuzz.mutations import MUTATIONS
+from fuzz.processes import in_processes
 from fuzz.subjects import Subject, real_subjects, subjects
 
 TOGETHER = 20
@@ -26,17 +23,14 @@ TOGETHER = 20
 
 
 def mutants(seed: int, count: int) -> Iterator[tuple[str, Verdict]]:
-    """Make and judge mutants, in a process for each processor.
+    """Make and judge mutants, in a process for each processor; one that ends its process is judged too.
 
     Yields:
         What was changed, and the verdict.
     """
     os.environ["POLARS_MAX_THREADS"] = "1"  # of the processes: this one has begun with more
-    with ProcessPoolExecutor(loky.cpu_count(), mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(mutant_of, range(seed, seed + count), chunksize=TOGETHER)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    for number, judged_mutant in in_processes(mutant_of, range(seed, seed + count), at_a_time=TOGETHER):
+        yield judged_mutant or (f"seed {number}", Verdict(FOREIGN, "its process ended"))
 
 
 def mutant_of(seed: int) -> tuple[str, Verdict]:
