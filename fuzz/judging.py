@@ -7,7 +7,7 @@ files are changed (`mutations.py`), and how rows are made (`making.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -151,7 +151,11 @@ class _Difference:
         self._codes, self._years = _all_alike(expected, CODE), _all_alike(expected, YEAR)
         both = expected.join(actual, on=table.key, suffix="_actual", nulls_equal=True)
         free = {name: kind for name, kind in expected.schema.items() if name not in table.key and self._is_free(name)}
-        shows = (_is_marked(f"{name}_actual", kind) & ~_is_marked(name, kind) for name, kind in free.items())
+        shows = (
+            _is_marked(f"{name}_actual", kind, [mark]) & ~_is_marked(name, kind, [mark])
+            for name, kind in free.items()
+            for mark in MARKS
+        )
         self._both = both.filter(
             ~pl.any_horizontal(False, *shows)
         )  # a row that shows what is in the file hides nothing
@@ -221,7 +225,7 @@ def _all_alike(rows: pl.DataFrame, form: str) -> list[str]:
     return [name for name, values in texts.items() if len(values) and values.str.contains(form).all()]
 
 
-def _is_marked(name: str, kind: pl.DataType | None = None) -> pl.Expr:
-    """Whether the cell has a text that the mutation has put there."""
+def _is_marked(name: str, kind: pl.DataType | None = None, marks: Sequence[str] = MARKS) -> pl.Expr:
+    """Whether the cell has one of the marks, texts that a mutation puts there."""
     text = pl.col(name).list.join("; ", ignore_nulls=True) if isinstance(kind, pl.List) else pl.col(name)
-    return text.str.contains(rf"(^|\W)({'|'.join(map(re.escape, MARKS))})($|\W)").fill_null(False)
+    return text.str.contains(rf"(^|\W)({'|'.join(map(re.escape, marks))})($|\W)").fill_null(False)
