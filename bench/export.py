@@ -48,7 +48,8 @@ def floor(url: str, names: list[str], folder: Path) -> float:
         "for path in sys.argv[1:]:\n"
         "    with open(path, newline='') as file:\n"
         "        columns = dict.fromkeys(next(csv.reader(file)), 'VARCHAR')\n"
-        "    rows = duckdb.read_csv(path, header=True, columns=columns, auto_detect=False)\n"
+        "    form = dict(header=True, delimiter=',', quotechar='\"', escapechar='\"', auto_detect=False)\n"
+        "    rows = duckdb.read_csv(path, columns=columns, **form)\n"
         "    rows.write_parquet(path.replace('.csv', '.parquet'), compression='zstd')\n"
     )
     converting, _ = run(sys.executable, "-c", convert, *(folder / f"{name}.csv" for name in names))

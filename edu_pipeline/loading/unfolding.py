@@ -67,7 +67,7 @@ def unfolded(
         begins: the file's first line, for the failure text.
 
     Returns:
-        In addition, which figures no area has in a period in which there are others, in sentences.
+        In addition, which figures no area, or not every area, has in a period in which there are others, in sentences.
 
     Raises:
         AnotherFile: the file lacks most of the columns that a long file has.
@@ -97,13 +97,26 @@ def unfolded(
     wide = add_up(values, own, [*of_area, *(_summed(name).alias(name) for name in periods)])
     if long.absent == "zero":
         wide = wide.with_columns(_zero_if_absent(name, years) for name, years in periods.items())
-    return wide.drop(FIGURES).rename({REFUSED: REFUSED_BECAUSE}).collect(engine="streaming").lazy(), _gaps(periods)
+    rows_of_areas = wide.drop(FIGURES).rename({REFUSED: REFUSED_BECAUSE}).collect(engine="streaming")
+    of_some = _of_some_areas(rows_of_areas, periods) if long.absent == "unknown" else []
+    return rows_of_areas.lazy(), [*_of_no_area(periods), *of_some]
 
 
-def _gaps(periods: Mapping[str, pl.Series]) -> list[str]:
+def _of_no_area(periods: Mapping[str, pl.Series]) -> list[str]:
     every = sorted({period for known in periods.values() for period in known if period})
     absent = {period: [name for name, known in periods.items() if period not in known] for period in every}
     return [f"no area has a value of {', '.join(names)} in {period}" for period, names in absent.items() if names]
+
+
+def _of_some_areas(rows_of_areas: pl.DataFrame, periods: Mapping[str, pl.Series]) -> list[str]:
+    """Which figures some areas have no row of, which others have in the same period."""
+    sentences = []
+    for name, known in periods.items():
+        without = rows_of_areas.filter(pl.col(slug(PERIOD)).is_in(known.implode()), pl.col(name).is_null())
+        for (period,), areas in without.group_by(slug(PERIOD), maintain_order=True):
+            first = areas[slug(AREA)][0]
+            sentences.append(f"areas without a row of {name} in {period}: {areas.height:,}, such as {first}")
+    return sentences
 
 
 def columns_of_long(table: Table, parameter: str) -> list[str]:

@@ -184,6 +184,15 @@ def test_a_figure_that_no_area_has_in_a_period_is_noted(tmp_path: Path) -> None:
     assert others == ["no area has a value of rp_measure_dwellings_ocs_dw_vac in 2023"]
 
 
+def test_a_figure_that_some_areas_lack_is_noted_if_absence_means_nothing(tmp_path: Path) -> None:
+    path, file = tmp_path / "DS_FILOSOFI_CC_2023_data.csv", files_by_parameter()["insee_filosofi_2023"]
+    rows = [f"{area};COM;{name};2023;20000" for area in ("01001", "01002") for name in ("MED_SL", "PR_MD60")]
+    path.write_text("\n".join(["GEO;GEO_OBJECT;FILOSOFI_MEASURE;TIME_PERIOD;OBS_VALUE", *rows[:-1]]))
+    raw = read(path, file, tmp_path, "a test").frame
+    intake = take_in(tables()["revenu_pauvrete"], "insee_filosofi_2023", raw, file, path.name, "a test")
+    assert intake.notes == ("areas without a row of filosofi_measure_pr_md60 in 2023: 1, such as 01002",)
+
+
 def test_communes_that_merge_later_add_up(tmp_path: Path) -> None:
     changes = {"code_ancien": ["01901"], "code_commune": ["01001"], "date_effet": [date(2027, 1, 1)], "part": [1.0]}
     passage = Passage(pl.DataFrame(changes), ["01001"])
