@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psycopg
 
+from edu_pipeline.database import sessions
 from edu_pipeline.database.checksum import checksums
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
@@ -153,8 +154,11 @@ class Ground:
         return self.start(command, edition).ended()
 
     def content(self) -> Content:
-        """The checksums of the live tables."""
-        return {name: str(checksum) for name, checksum in checksums(self.database).items()}
+        """The checksums of the live tables. The session that asks for them does not stay: it would look left behind."""
+        try:
+            return {name: str(checksum) for name, checksum in checksums(self.database).items()}
+        finally:
+            sessions.close_idle()
 
     def left_behind(self) -> list[str]:
         """Sessions and locks of the product that are still there when it has ended, after a while."""
