@@ -17,6 +17,9 @@ from shapely import Geometry
 
 SRID = 4326
 
+FLAGGED = "^01......20E6100000"
+"""How a text begins: little-endian, the kind of shape, the flag that says that a SRID follows, and this SRID."""
+
 Shapes = npt.NDArray[np.object_]
 
 
@@ -31,3 +34,15 @@ def decoded(texts: pl.Series) -> Shapes:
     """The shape of each text; None for NULL and for text that is not a geometry."""
     shapes: Shapes = shapely.from_wkb(texts.str.decode("hex", strict=False).to_numpy(), on_invalid="ignore")
     return shapes
+
+
+def without_srid(texts: pl.Series) -> pl.Series:
+    """The WKB of each text, as bytes; NULL for NULL.
+
+    Raises:
+        ValueError: a text is not EWKB as `encoded` and PostGIS write it.
+    """
+    if not texts.str.contains(FLAGGED).all():
+        raise ValueError("expected EWKB, little-endian, in WGS 84, found another text")
+    parts = pl.DataFrame({"kind": texts.str.slice(0, 8), "rest": texts.str.slice(18)})
+    return parts.select(pl.concat_str("kind", pl.lit("00"), "rest").str.decode("hex")).to_series()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 import shapely
 
 from edu_pipeline import ewkb
@@ -37,3 +38,12 @@ def test_text_that_is_not_a_geometry_is_none() -> None:
     texts = pl.Series([None, "", "POINT (1 2)", "0102", point[:-2], point.lower()])
     *nothing, lower = ewkb.decoded(texts)
     assert nothing == [None] * 5 and lower == shapely.Point(1, 2)
+
+
+def test_without_srid_it_is_the_wkb_of_geos() -> None:
+    by_geos = [None if shape is None else shapely.to_wkb(shape, byte_order=1) for shape in SHAPES]
+    assert ewkb.without_srid(ewkb.encoded(SHAPES)).to_list() == by_geos
+    assert ewkb.without_srid(pl.Series([None], dtype=pl.String)).to_list() == [None]
+    elsewhere = shapely.to_wkb(shapely.set_srid(shapely.Point(1, 2), 2154), hex=True, include_srid=True, byte_order=1)
+    with pytest.raises(ValueError, match="expected EWKB, little-endian, in WGS 84"):
+        ewkb.without_srid(pl.Series([*ewkb.encoded(SHAPES), elsewhere]))

@@ -17,6 +17,12 @@ from psycopg import pq
 
 from edu_pipeline.database.connection import Connection
 
+PIECE = 8 << 20
+"""Bytes that are worth taking together."""
+
+INTERVAL = 100
+"""Milliseconds after which a thread that waits can be interrupted."""
+
 END, NOTHING_YET = -1, 0
 """What libpq returns instead of the length of a row."""
 
@@ -49,7 +55,7 @@ class CopyStream:
                 piece.write(row)
                 rows += 1
             elif arrived == NOTHING_YET:
-                self._arrival.poll()
+                self._arrival.poll(INTERVAL)
                 self._connection.consume_input()
             else:
                 self.sent = self._end()

@@ -17,6 +17,7 @@ from psycopg.copy import QueuedLibpqWriter
 
 from edu_pipeline.contracts import Contract
 from edu_pipeline.database.connection import Connection
+from edu_pipeline.database.copy_stream import PIECE, CopyStream
 
 SLICE = 10_000
 """Rows per write: enough to be as fast as ``psql \\copy``, few enough to bound the memory."""
@@ -97,9 +98,10 @@ def copy_out(
         rows += sql.SQL(" WHERE {0} = (SELECT max({0}) FROM {1})").format(sql.Identifier(latest), sql.Identifier(name))
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(rows)
     path = scratch / f"{name}.csv"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy, path.open("wb") as file:
-        for block in copy:
-            file.write(block)
+    with connection.cursor() as cursor, cursor.copy(statement), path.open("wb") as file:
+        stream = CopyStream(connection)
+        while piece := stream.piece(PIECE):
+            file.write(piece)
     text = pl.scan_csv(path, infer_schema=False)
     return text.select(_parsed(column_name, column) for column_name, column in columns.items())
 

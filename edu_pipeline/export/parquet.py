@@ -87,7 +87,9 @@ class _Geography:
         """The batch with the bounds of its geometries."""
         shapes = shapely.from_wkb(batch.column(self.column).to_numpy(zero_copy_only=False))
         bounds, missing = shapely.bounds(shapes), shapely.is_missing(shapes) | shapely.is_empty(shapes)
-        self.types |= {shape.geom_type for shape in shapes[~missing]}
+        present = shapes[~missing]
+        _, first = np.unique(shapely.get_type_id(present), return_index=True)
+        self.types |= {shape.geom_type for shape in present[first]}
         if not missing.all():
             known = np.vstack([bounds[~missing], np.reshape(self.bounds, (-1, 4))])
             self.bounds = (*known[:, :2].min(axis=0).tolist(), *known[:, 2:].max(axis=0).tolist())

@@ -16,14 +16,13 @@ from datetime import datetime
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
-import shapely
 from psycopg import sql
 
 from edu_pipeline import ewkb
 from edu_pipeline.database import ledger, locks
 from edu_pipeline.database.checksum import SAME_TEXT
 from edu_pipeline.database.connection import Connection, Database, check_migrated
-from edu_pipeline.database.copy_stream import CopyStream
+from edu_pipeline.database.copy_stream import PIECE, CopyStream
 from edu_pipeline.database.provenance import provenance
 from edu_pipeline.database.views import views
 from edu_pipeline.errors import SettingInvalid
@@ -32,9 +31,6 @@ from edu_pipeline.table import tables
 
 Arrived = Callable[[int], None]
 """Called with the number of rows that have arrived."""
-
-PIECE = 8 << 20
-"""Bytes of CSV that are parsed at a time."""
 
 COLUMNS = """
     SELECT
@@ -265,6 +261,5 @@ def _decoded(field: Field, values: pa.Array) -> pa.Array:
         lists = pl.Series(values, dtype=pl.String).str.json_decode(pl.List(pl.String))
         return lists.to_arrow().cast(field.arrow)
     if field.is_geometry:
-        shapes = ewkb.decoded(pl.Series(values, dtype=pl.String))
-        return pa.array(shapely.to_wkb(shapes, byte_order=1, include_srid=False), field.arrow)
+        return ewkb.without_srid(pl.Series(values, dtype=pl.String)).to_arrow().cast(field.arrow)
     return values
