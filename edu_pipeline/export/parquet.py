@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pyproj
 import shapely
 
-from edu_pipeline.export.description import Described
+from edu_pipeline.export.description import Described, Field
 
 ROWS, BYTES = 250_000, 64 << 20
 """A row group ends with the batch that reaches one of these."""
@@ -52,6 +52,7 @@ def write(path: Path, table: Described, batches: Iterator[pa.RecordBatch], told:
         compression="zstd",
         compression_level=COMPRESSION_LEVEL,
         write_page_index=True,
+        use_dictionary=[field.name for field in table.fields if not _is_distinct(field, table)],
         sorting_columns=pq.SortingColumn.from_ordering(schema, [(name, "ascending") for name in table.key]),
     ) as writer:
         for group in _row_groups(map(geography.with_bounds, batches) if geography else batches):
@@ -60,6 +61,11 @@ def write(path: Path, table: Described, batches: Iterator[pa.RecordBatch], told:
         if geography:
             writer.add_key_value_metadata({"geo": json.dumps(geography.metadata())})
     return rows
+
+
+def _is_distinct(field: Field, table: Described) -> bool:
+    """Whether hardly any two rows have the same value, so that a dictionary of the values would only take room."""
+    return field.is_geometry or [field.name] == list(table.key)
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

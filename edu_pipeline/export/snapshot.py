@@ -2,13 +2,13 @@
 
 Belongs here: every statement that an export makes. Does not belong here: the form of any file.
 
-The rows are copied out as CSV, eight megabytes at a time; while one piece is parsed and written, the next one arrives.
+The rows are copied out as CSV, eight megabytes at a time: while one piece is written, the next one is parsed, and the
+one after that arrives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +26,7 @@ from edu_pipeline.database.copy_stream import PIECE, CopyStream
 from edu_pipeline.database.provenance import provenance
 from edu_pipeline.database.views import views
 from edu_pipeline.errors import SettingInvalid
+from edu_pipeline.export.ahead import ahead
 from edu_pipeline.export.description import DIGITS, Collection, Described, Field, contract_field
 from edu_pipeline.table import tables
 
@@ -197,15 +198,14 @@ class Rows:
             RuntimeError: the server counted more or fewer rows than were parsed.
         """
         parsed = 0
-        with self.connection.cursor() as cursor, cursor.copy(self._statement()), ThreadPoolExecutor(1) as reader:
+        with self.connection.cursor() as cursor, cursor.copy(self._statement()):
             stream = CopyStream(self.connection)
-            arriving = reader.submit(stream.piece, PIECE)
-            while piece := arriving.result():
-                arriving = reader.submit(stream.piece, PIECE)
-                batch = self._parsed(piece)
-                parsed += batch.num_rows
-                self.arrived(batch.num_rows)
-                yield batch
+            pieces = iter(lambda: stream.piece(PIECE), b"")
+            with ahead(pieces) as arriving, ahead(map(self._parsed, arriving)) as batches:
+                for batch in batches:
+                    parsed += batch.num_rows
+                    self.arrived(batch.num_rows)
+                    yield batch
         if stream.sent != parsed:
             raise RuntimeError(f"{self.table.name}: expected {stream.sent} rows, found {parsed} in the stream")
 
