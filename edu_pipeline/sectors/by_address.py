@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import shapely
 
@@ -27,6 +28,11 @@ REACH = 30.0
 
 ALONG = 100.0
 """Metres to the nearest stretch of its own street within which an address belongs to it."""
+
+GRID = 500.0
+"""Metres: only stretches that reach into the square of an address are compared with it."""
+
+SQUARE = ("column", "row")
 
 SIDE = ["code_commune", "label", "odd"]
 SCHOOLS = ("uai_colleges", "rule", "rentree_scolaire")
@@ -138,18 +144,24 @@ def _area_of(near: pl.DataFrame, areas: pl.DataFrame) -> pl.DataFrame:
 def _stretch_of(near: pl.DataFrame, stretches: pl.DataFrame) -> pl.DataFrame:
     """The sector of the addresses that are near a stretch of their street, on its side: that of the nearest one."""
     shapes, points = _in_metres(stretches["geometry"], near)
-    places = shapely.get_coordinates(points)
-    address, stretch = shapely.STRtree(shapes).query(shapely.box(*(places - ALONG).T, *(places + ALONG).T))
     ways = stretches.select("label", "odd", "sector").with_row_index("stretch")
-    pairs = (
-        pl.DataFrame({"address": address, "stretch": stretch}, schema_overrides=PAIR)
-        .join(near.select("address", "label", "odd"), on="address")
-        .join(ways, on=["stretch", "label", "odd"])
-    )
+    lowest, highest = np.hsplit(shapely.bounds(shapes), 2)
+    around = ways.with_columns(_squares("first", lowest - ALONG) + _squares("last", highest + ALONG))
+    for name in SQUARE:
+        squares = pl.int_ranges(f"first_{name}", pl.col(f"last_{name}") + 1)
+        around = around.with_columns(squares.alias(name)).explode(name)
+    located = near.select("address", "label", "odd").with_columns(_squares("", shapely.get_coordinates(points)))
+    pairs = located.join(around, on=["label", "odd", *SQUARE])
     metres = shapely.distance(points[pairs["address"].to_numpy()], shapes[pairs["stretch"].to_numpy()])
     near_enough = pairs.with_columns(metres=pl.Series(metres, dtype=pl.Float64)).filter(pl.col("metres") <= ALONG)
     nearest = near_enough.sort("address", "metres", "stretch")
     return nearest.unique("address", keep="first", maintain_order=True).select("address", "sector")
+
+
+def _squares(which: str, places: npt.NDArray[np.float64]) -> list[pl.Series]:
+    """Column and row of the square of a grid, as wide as ``GRID``, in which each place is."""
+    names = [f"{which}_{name}".lstrip("_") for name in SQUARE]
+    return [pl.Series(name, values, dtype=pl.Int64) for name, values in zip(names, places.T // GRID, strict=True)]
 
 
 def _in_metres(geometry: pl.Series, near: pl.DataFrame) -> tuple[Shapes, Shapes]:
