@@ -159,7 +159,8 @@ def _first(source_rows: pl.Series) -> pl.Series:
 
 def _by_account(source_rows: pl.Series) -> Iterable[tuple[Account, Rows]]:
     known = source_rows.drop_nulls().cast(pl.UInt64).to_numpy()
-    numbers = known >> np.uint64(32)
-    for number in np.unique(numbers):
+    numbers, rows = known >> np.uint64(32), (known & np.uint64(LAST_ROW)).astype(np.int64)
+    of_one_file = len(numbers) > 0 and numbers.min() == numbers.max()
+    for number in numbers[:1] if of_one_file else np.unique(numbers):
         if account := _accounts.get(int(number)):
-            yield account, (known[numbers == number] & np.uint64(LAST_ROW)).astype(np.int64)
+            yield account, rows if of_one_file else rows[numbers == number]

@@ -31,8 +31,11 @@ def keep(rows: pl.LazyFrame, condition: pl.Expr, rule: str) -> pl.LazyFrame:
     """The rows that meet a condition; the others, those for which it is NULL included, are set aside by ``rule``."""
 
     def noted(batch: pl.DataFrame) -> pl.DataFrame:
-        accounts.note(batch.filter(~pl.col(_KEPT))[SOURCE_ROW], rule)
-        return batch.filter(_KEPT)
+        is_kept = batch[_KEPT]
+        if is_kept.all():
+            return batch
+        accounts.note(batch[SOURCE_ROW].filter(~is_kept), rule)
+        return batch.filter(is_kept)
 
     if not is_tracked(rows):
         return rows.filter(condition)

@@ -15,13 +15,13 @@ from edu_pipeline.table import Table, tables
 from edu_pipeline_tests.assets.inputs import conformed, taken_in
 from edu_pipeline_tests.assets.spreadsheet import ENCODING, saved
 from edu_pipeline_tests.conformed import Conformed
-from edu_pipeline_tests.sample.sample_files import file_of, produced
+from edu_pipeline_tests.sample.sample_files import file_of, name_of, produced
 
 READ_FILES = [
     pytest.param(table, parameter, id=f"{table.name}-{parameter}")
     for table in tables().values()
     for parameter, file in table.files.items()
-    if not table.in_parts and file_of(file)
+    if not table.in_parts and name_of(file)
 ]
 
 

@@ -47,9 +47,14 @@ def sample_file(source: str, file_name: str) -> Path:
 
 def file_of(file: File) -> Path | None:
     """The file that the sample publishes for an entry of the catalogue, if any."""
+    name = name_of(file)
+    return sample_file(file.source, name) if name else None
+
+
+def name_of(file: File) -> str | None:
+    """Its name; the file is not written."""
     names = [item.file_name for item in publications() if item.source == file.source and item.exists(sample_world())]
-    matches = sorted(name for name in names if re.fullmatch(file.name, name))
-    return sample_file(file.source, matches[-1]) if matches else None
+    return max((name for name in names if re.fullmatch(file.name, name)), default=None)
 
 
 @cache
