@@ -37,7 +37,7 @@ LONGEST = (
     "test_whole_way.py",
     "test_zero_impact.py",
     "test_rebuild.py",
-    "test_dask_executor.py",
+    "test_several_machines.py",
     "test_torture.py",
     "test_end_to_end.py",
     "test_rebuild_guide.py",

@@ -105,16 +105,13 @@ def test_a_bucket_needs_the_package_for_it(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_executor_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dagster_celery", None)
-    monkeypatch.setenv("EDU_EXECUTOR", "celery")
-    with pytest.raises(SettingInvalid, match=r"EDU_EXECUTOR: expected the package dagster-celery.*\[celery\]"):
-        executor()
-    monkeypatch.delitem(sys.modules, "edu_pipeline.orchestration.dask_executor", raising=False)
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.setenv("EDU_EXECUTOR", "dask")
-    settings.cache_clear()
-    with pytest.raises(SettingInvalid, match=r"EDU_EXECUTOR: expected the package distributed .*\[dask\]"):
-        executor()
+    for name, package in (("celery", "celery"), ("dask", "distributed")):
+        monkeypatch.delitem(sys.modules, f"edu_pipeline.orchestration.{name}_executor", raising=False)
+        monkeypatch.setitem(sys.modules, package, None)
+        monkeypatch.setenv("EDU_EXECUTOR", name)
+        settings.cache_clear()
+        with pytest.raises(SettingInvalid, match=rf"EDU_EXECUTOR: expected the package {package} .*\[{name}\]"):
+            executor()
 
 
 def test_the_demo_keeps_the_settings_file_to_its_owner() -> None:

@@ -1,20 +1,17 @@
 """An executor whose steps run on the workers of a Dask cluster, on as many machines as it has.
 
-Belongs here: giving steps to the cluster, and executing one on a worker. Does not belong here: in which order they run
-and when one is retried (Dagster), which executor runs the jobs (``executors.py``).
+Belongs here: giving steps to the cluster. Does not belong here: executing one (``remote_steps.py``), in which order
+they run and when one is retried (Dagster), which executor runs the jobs (``executors.py``).
 
 dagster-dask has an executor too. It retries no step that asks for it, runs the steps after one that has failed, and
-expects the folders of the process that started the run on every worker. Here a worker needs the same settings, the
-database and the archive, and nothing else.
+expects the folders of the process that started the run on every worker.
 
 The scheduler is the one that ``DASK_SCHEDULER_ADDRESS`` names, Dask's own setting. If a worker dies, Dask gives its
-step to another one, several times (``distributed.scheduler.allowed-failures``); then the step fails. A load is one
-transaction, so nothing is left of the first try.
+step to another one, several times (``distributed.scheduler.allowed-failures``); then the step fails.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import dagster as dg
@@ -24,22 +21,12 @@ from distributed import Client, Future
 from edu_pipeline.errors import SettingInvalid
 from edu_pipeline.orchestration.dagster_internals import (
     CheckStepHealthResult,
-    RetryMode,
-    StepDelegatingExecutor,
     StepHandler,
     StepHandlerContext,
-    execute_step,
     step_attempt,
     whole_step,
 )
-from edu_pipeline.orchestration.home import home
-from edu_pipeline.settings import settings
-
-POLL_SECONDS = 0.25
-"""Between two looks at the events that the workers have reported."""
-
-HEALTH_SECONDS = 5
-"""Between two looks at whether the cluster has given up a step."""
+from edu_pipeline.orchestration.remote_steps import delegating_executor, run_step
 
 
 @dg.executor(name="dask", requirements=dg.multiple_process_executor_requirements())
@@ -49,12 +36,7 @@ def dask_executor(_: dg.InitExecutorContext) -> dg.Executor:
     Raises:
         SettingInvalid: no scheduler is named.
     """
-    return StepDelegatingExecutor(
-        DaskSteps(scheduler_address()),
-        retries=RetryMode.ENABLED,
-        sleep_seconds=POLL_SECONDS,
-        check_step_health_interval_seconds=HEALTH_SECONDS,
-    )
+    return delegating_executor(DaskSteps(scheduler_address()))
 
 
 def scheduler_address() -> str:
@@ -98,6 +80,7 @@ class DaskSteps(StepHandler):
         self._futures[key] = self._client.submit(
             run_step,
             whole_step(step_handler_context),
+            "dask",
             key=f"{key}-{attempt}-{step_handler_context.dagster_run.run_id}",
             priority=int(step_handler_context.step_tags[key].get("dagster/priority", 0)),
             pure=False,
@@ -118,20 +101,3 @@ class DaskSteps(StepHandler):
         """Take a step from the cluster, if no worker has begun it; one that has been begun is finished."""
         self._futures[step_attempt(step_handler_context)[0]].cancel()
         return iter(())
-
-
-def run_step(text: str) -> None:
-    """Execute a step, on a worker.
-
-    Raises:
-        SettingInvalid: this worker has other settings than the process that started the run.
-    """
-    if settings().executor != "dask":
-        raise SettingInvalid(
-            "EDU_EXECUTOR",
-            f"expected 'dask' on a worker too, found {settings().executor!r}.",
-            "Give every worker the settings of the process that starts runs, and start it again.",
-        )
-    os.environ.setdefault("DAGSTER_HOME", home(settings()))
-    with dg.DagsterInstance.get() as instance:
-        execute_step(text, instance)

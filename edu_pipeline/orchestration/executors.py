@@ -1,7 +1,7 @@
 """Which of Dagster's executors runs the jobs: the setting ``EDU_EXECUTOR``.
 
-Belongs here: nothing else. Does not belong here: how steps run in threads (``threaded_executor.py``) or on a Dask
-cluster (``dask_executor.py``).
+Belongs here: nothing else. Does not belong here: how steps run in threads (``threaded_executor.py``), on a Dask cluster
+(``dask_executor.py``) or as tasks of Celery (``celery_executor.py``).
 
 A step costs 0.03 to 0.08 s in one process and 2 s with multiprocessing. The distributed executors need their package
 (the extras ``dask`` and ``celery``) and workers.
@@ -19,7 +19,7 @@ from edu_pipeline.settings import settings
 
 DISTRIBUTED = {
     "dask": ("edu_pipeline.orchestration.dask_executor", "dask_executor", "distributed"),
-    "celery": ("dagster_celery", "celery_executor", "dagster-celery"),
+    "celery": ("edu_pipeline.orchestration.celery_executor", "celery_executor", "celery"),
 }
 """By name: the module and the object in it, and the package that it needs."""
 
