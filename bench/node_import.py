@@ -20,10 +20,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from statistics import median
 
+import psutil
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -35,6 +37,15 @@ from edu_pipeline.settings import settings
 
 SOURCE, TABLE = "ssmsi-communale", "criminalite_2024"
 NODE = Path(__file__).parent / "node"
+VARIABLES = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "dbname": "PGDATABASE",
+    "passfile": "PGPASSFILE",
+}
+"""How libpq, and pg, call in the environment what a URL says."""
+
 TURNS = 3
 GOAL = 6
 
@@ -62,13 +73,12 @@ def cut(bench: Workbench, sample: Path, rows: int) -> Path:
 
 def server_seconds(pid: int) -> float:
     """CPU seconds of the server: of its first process, of those that have ended, and of those that run."""
-    stats = [
-        Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        for process in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
-    ]
-    own = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = sum(map(int, own[11:15])) + sum(int(stat[11]) + int(stat[12]) for stat in stats)
-    return ticks / os.sysconf("SC_CLK_TCK")
+    first = psutil.Process(pid)
+    seconds = float(sum(first.cpu_times()[:4]))  # user and system, its own and those of the processes that have ended
+    for process in first.children():
+        with suppress(psutil.NoSuchProcess):
+            seconds += sum(process.cpu_times()[:2])
+    return seconds
 
 
 def seconds_of(server: int, *command: str | Path, environment: Mapping[str, str] | None = None) -> tuple[float, float]:
@@ -96,11 +106,7 @@ def main() -> None:
         file, schema = cut(bench, sample, rows), settings().target_schema
         server = bench.cluster.status().pid or sys.exit("the server does not run")
         parts = conninfo_to_dict(bench.cluster.url())
-        place = {
-            f"PG{name}": str(parts[key])
-            for name, key in (("HOST", "host"), ("PORT", "port"), ("USER", "user"), ("DATABASE", "dbname"))
-            if key in parts
-        }
+        place = {variable: str(parts[key]) for key, variable in VARIABLES.items()}
         refresh = (BIN / "edu-pipeline", "refresh")
         turns = []
         for _ in range(TURNS):
