@@ -44,8 +44,11 @@ REBUILD = [sys.executable, "-m", "edu_pipeline_tests.orchestration.small_rebuild
 DASK = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--no-dashboard", "--nthreads", "1"]
 CELERY = [sys.executable, "-m", "celery", "-A", "edu_pipeline.orchestration.celery_executor", "worker"]
 
-LOADING = "SELECT count(*) FROM pg_locks WHERE relation = 'edu_pipeline.loads'::regclass AND NOT granted"
-"""How many sessions wait to write their load into the ledger."""
+LOADING = """
+    SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE relation = 'edu_pipeline.loads'::regclass AND NOT granted
+"""
+"""The sessions that wait to write their load into the ledger, by the port of the process."""
 
 STARTED = "SELECT EXISTS (SELECT FROM dagster.event_logs WHERE dagster_event_type = %s)"
 """Whether a step has begun."""
@@ -140,14 +143,19 @@ def steps(database: Database, kind: dg.DagsterEventType) -> list[str]:
         return sorted(str(key) for (key,) in connection.execute(STEPS, [kind.value]))
 
 
-def disturbed(database: Database, environment: dict[str, str], kill: Callable[[], None]) -> int:
-    """The exit code of a rebuild of which a load is held up as it writes into the ledger, and its worker is killed."""
+def disturbed(database: Database, environment: dict[str, str], kill: Callable[[int], None]) -> int:
+    """The exit code of a rebuild of which a load is held up as it writes into the ledger, and its worker is killed.
+
+    Args:
+        kill: kills the worker that has this port of this machine.
+    """
     with psycopg.connect(database.url) as blocking, psycopg.connect(database.url, autocommit=True) as watching:
         run = subprocess.Popen(REBUILD, env=environment)
         wait_until(lambda: has_begun(watching), "a step", lambda: run.poll() is None)
         blocking.execute("LOCK TABLE edu_pipeline.loads IN SHARE MODE")
-        wait_until(lambda: watching.execute(LOADING).fetchone() == (1,), "a load", lambda: run.poll() is None)
-        kill()
+        wait_until(lambda: watching.execute(LOADING).fetchone(), "a load", lambda: run.poll() is None)
+        ((port,), *_) = watching.execute(LOADING).fetchall()
+        kill(int(port))
         blocking.rollback()
     return run.wait()
 
@@ -167,7 +175,7 @@ def test_a_rebuild_on_a_dask_cluster_of_which_a_worker_dies(
     environments = [machine(tmp_path / f"worker-{number}", database, archive_of_all, "dask") for number in range(2)]
     with workers(*environments) as (address, processes):
         here = machine(tmp_path / "run", database, archive_of_all, "dask", DASK_SCHEDULER_ADDRESS=address)
-        assert disturbed(database, here, lambda: kill_who_works(address, processes)) == 0
+        assert disturbed(database, here, lambda _: kill_who_works(address, processes)) == 0
     check(database, undisturbed)
 
 
@@ -184,10 +192,11 @@ def celery_workers(*environments: dict[str, str]) -> Iterator[list[psutil.Proces
             worker.wait()
 
 
-def kill_who_is_connected(workers: Sequence[psutil.Process]) -> None:
-    """Kill the one process of a worker that has a session of the server, and so a step."""
-    (busy,) = [process for worker in workers for process in worker.children() if process.net_connections("tcp")]
-    busy.kill()
+def kill_who_has(port: int, workers: Sequence[psutil.Process]) -> None:
+    """Kill the process of a worker that has this port."""
+    for process in [process for worker in workers for process in worker.children()]:
+        if port in [connection.laddr.port for connection in process.net_connections("tcp")]:
+            process.kill()
 
 
 def test_a_rebuild_by_celery_of_which_a_process_dies(
@@ -206,7 +215,7 @@ def test_a_rebuild_by_celery_of_which_a_process_dies(
         machine(tmp_path / name, database, archive_of_all, "celery", **broker) for name in ("run", "one", "two")
     )
     with celery_workers(*environments) as workers:
-        assert disturbed(database, here, lambda: kill_who_is_connected(workers)) == 0
+        assert disturbed(database, here, lambda port: kill_who_has(port, workers)) == 0
     check(database, undisturbed)
 
 
