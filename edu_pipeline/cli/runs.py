@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import sqlalchemy.exc
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -23,7 +22,7 @@ from edu_pipeline.database.connection import Database
 from edu_pipeline.database.migrate import check_current
 from edu_pipeline.database.views import views
 from edu_pipeline.definitions import defs
-from edu_pipeline.errors import DatabaseUnreachable, DiskFull, EduError, SettingInvalid, StillRefused
+from edu_pipeline.errors import EduError, SettingInvalid, StillRefused
 from edu_pipeline.loading import operator_file
 from edu_pipeline.loading.load import Options
 from edu_pipeline.loading.plan import check_holds, sources_to_ask, stale
@@ -31,7 +30,7 @@ from edu_pipeline.loading.releases import fetch_new
 from edu_pipeline.monitoring import alerts
 from edu_pipeline.orchestration.alerting import post_alerts, post_red_checks
 from edu_pipeline.orchestration.dagster_internals import run_job
-from edu_pipeline.orchestration.failures import is_of_the_run, run_failure_text, step_failure_text
+from edu_pipeline.orchestration.failures import LOST, is_of_the_run, lost_storage, run_failure_text, step_failure_text
 from edu_pipeline.orchestration.home import home
 from edu_pipeline.orchestration.metadata import release_metadata
 from edu_pipeline.orchestration.raw_assets import raw_key
@@ -40,9 +39,6 @@ from edu_pipeline.resources import ONE_PROCESS, moment
 from edu_pipeline.settings import Settings, settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
-
-DISK_FULL = "53100"
-"""PostgreSQL's code for it."""
 
 
 def rebuild(
@@ -191,14 +187,8 @@ def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     try:
         with dg.DagsterInstance.get() as instance:
             yield instance
-    except sqlalchemy.exc.OperationalError as error:
-        is_full = getattr(error.orig, "pgcode", None) == DISK_FULL
-        remedy = "Free some space" if is_full else "Start the server"
-        raise (DiskFull if is_full else DatabaseUnreachable)(
-            "Dagster's storage",
-            f"expected an answer throughout, found: {str(error.orig).strip()}.",
-            f"What was not complete was rolled back. {remedy}; then run the same command again.",
-        ) from error
+    except LOST as error:
+        raise lost_storage(error) from error
 
 
 def _execute(

@@ -6,17 +6,31 @@ Belongs here: which errors Dagster retries, and what it shows of the others. Doe
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
+import sqlalchemy.exc
 
 from edu_pipeline import errors
-from edu_pipeline.errors import EduError, cut, is_transient
+from edu_pipeline.errors import DatabaseUnreachable, DiskFull, EduError, cut, is_transient
 
 RETRIES, RETRY_AFTER = 2, 30
 """How often a step is retried after a transient error, and after how many seconds."""
+
+DISK_FULL = "53100"
+"""PostgreSQL's code for it."""
+
+LOST = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError)
+"""What Dagster's storage raises if its server goes away, or has no space left."""
+
+LOST_TEXT = re.compile(
+    r"sqlalchemy\.exc\.(?:OperationalError|InterfaceError): (?:\([\w.]+\) )?(.+?)(?:\n+\[SQL: .*)?", re.S
+)
+"""The same in an event; what the server, or its library, says is the group."""
 
 
 @contextmanager
@@ -29,11 +43,26 @@ def dagster_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except Exception as caught:
+        error = lost_storage(caught) if isinstance(caught, LOST) else caught
         failure = failure_or_retry(error, context.retry_number)
         if isinstance(failure, dg.RetryRequested):
             context.log.warning(str(error))
         raise failure from error
+
+
+def lost_storage(error: sqlalchemy.exc.DBAPIError) -> EduError:
+    """One of ``LOST`` as an error of the project: DatabaseUnreachable or DiskFull."""
+    return _storage_failed(str(error.orig).strip(), is_full=getattr(error.orig, "pgcode", None) == DISK_FULL)
+
+
+def _storage_failed(found: str, *, is_full: bool) -> EduError:
+    remedy = "Free some space" if is_full else "Start the server"
+    return (DiskFull if is_full else DatabaseUnreachable)(
+        "Dagster's storage",
+        f"expected an answer throughout, found: {found}.",
+        f"What was not complete was rolled back. {remedy}; then run the same command again.",
+    )
 
 
 def failure_or_retry(error: Exception, retry_number: int) -> dg.Failure | dg.RetryRequested:
@@ -62,7 +91,7 @@ def step_failure_text(event: dg.DagsterEvent) -> str:
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
-    return data.error.message.strip() if data.error else "failed"
+    return _message(data.error) if data.error else "failed"
 
 
 def is_of_the_run(event: dg.DagsterEvent) -> bool:
@@ -77,4 +106,11 @@ def run_failure_text(event: dg.DagsterEvent) -> str:
     error = getattr(data, "error", None) or getattr(data, "first_step_failure_event", None)
     while error is not None and error.cause is not None and not hasattr(errors, error.cls_name or ""):
         error = error.cause
-    return error.message.strip() if error is not None else str(event.message)
+    return _message(error) if error is not None else str(event.message)
+
+
+def _message(error: Any) -> str:
+    """The message of an error in an event; the failure text of one that Dagster's storage has met."""
+    message = str(error.message).strip()
+    found = LOST_TEXT.fullmatch(message)
+    return str(_storage_failed(found[1], is_full="No space left" in message)) if found else message

@@ -7,11 +7,13 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy.exc
 
 from edu_pipeline import errors
 from edu_pipeline.orchestration.check_results import failed_check_names, failed_checks
 from edu_pipeline.orchestration.failures import (
     RETRIES,
+    dagster_failures,
     failure_or_retry,
     is_of_the_run,
     run_failure_text,
@@ -104,3 +106,31 @@ def test_the_text_of_a_failed_run_is_our_own_or_the_first_cause() -> None:
     assert run_failure_text(failed_by()) == "run failed"
     without_error: Any = SimpleNamespace(event_specific_data=None, message="run failed")
     assert run_failure_text(without_error) == "run failed"
+
+
+LOST = (
+    "sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) server closed the connection unexpectedly\n"
+    "\tbefore or while processing the request.\n\n[SQL: SELECT 1]\n[parameters: {}]\n(Background on this error ...)\n"
+)
+
+
+def test_a_lost_storage_is_one_text_in_events_too() -> None:
+    text = step_failure_text(failed_step(None, LOST))
+    assert text.startswith(
+        "DatabaseUnreachable: Dagster's storage: expected an answer throughout, found: server closed"
+    )
+    assert "SQL" not in text and "Start the server; then run the same command again." in text
+    full = "sqlalchemy.exc.OperationalError: (psycopg2.errors.DiskFull) No space left on device\n"
+    assert step_failure_text(failed_step(None, full)).startswith("DiskFull: Dagster's storage")
+
+
+def test_a_step_that_loses_the_storage_is_retried_then_fails() -> None:
+    context: Any = SimpleNamespace(retry_number=0, log=SimpleNamespace(warning=lambda text: None))
+    lost = sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+    with pytest.raises(dg.RetryRequested), dagster_failures(context):
+        raise lost
+    context.retry_number = RETRIES
+    with pytest.raises(dg.Failure) as failed, dagster_failures(context):
+        raise lost
+    assert isinstance(failed.value.__cause__, errors.DatabaseUnreachable)
+    assert str(failed.value.description).startswith("DatabaseUnreachable: Dagster's storage: ")
