@@ -34,7 +34,7 @@ LOST_TEXT = re.compile(
 
 
 @contextmanager
-def dagster_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
+def dagster_failures(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[None]:
     """Raise every error as Dagster's: a retry if that can help, otherwise a final failure with the failure text.
 
     Raises:

@@ -12,7 +12,7 @@ import dagster as dg
 from edu_pipeline.database.connection import target
 from edu_pipeline.operations.prune import Keep, Pruned, prune
 from edu_pipeline.orchestration.automation import PARIS
-from edu_pipeline.orchestration.failures import failure_or_retry
+from edu_pipeline.orchestration.failures import dagster_failures
 from edu_pipeline.orchestration.jobs import LOADS
 from edu_pipeline.orchestration.retention import Forgotten, forget
 from edu_pipeline.settings import Settings, settings
@@ -59,10 +59,8 @@ def prune_all(settings: Settings, instance: dg.DagsterInstance, now: datetime, *
 @dg.op(name="remove_unneeded", description="Removes what the settings EDU_KEEP_... do not keep.")
 def prune_op(context: dg.OpExecutionContext) -> None:
     """Prune, and say in the run's log what was removed."""
-    try:
+    with dagster_failures(context):
         outcome = prune_all(settings(), context.instance, datetime.now(UTC))
-    except Exception as error:
-        raise failure_or_retry(error, context.retry_number) from error
     context.log.info("removed: " + ", ".join(f"{count:,} {what}" for what, count in outcome.counts().items()))
 
 
