@@ -121,8 +121,10 @@ def unreadable_archive(made: Ground) -> Iterator[Trouble]:
 @contextmanager
 def full_archive(made: Ground) -> Iterator[Trouble]:
     """The archive is on a disk that is full; it has the releases so far."""
-    with disk(made.folder / "archive", 64 * MEGABYTE) as folder:
-        shutil.copytree(made.folder / ".local" / "archive", folder / "archive", symlinks=True)
+    own = made.folder / ".local" / "archive"
+    size = sum(path.stat().st_size for path in own.rglob("*"))  # hundreds of runs leave some releases
+    with disk(made.folder / "archive", 2 * size + 64 * MEGABYTE) as folder:
+        shutil.copytree(own, folder / "archive", symlinks=True)
         yield Trouble({"EDU_ARCHIVE": str(folder / "archive")}, end=_filled(folder, LEFT["archive"]))
 
 
