@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,10 +27,8 @@ from edu_pipeline.settings import settings
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline_tests.buckets import new_bucket, serving
 from edu_pipeline_tests.sample.demo import Demo, filled
-from edu_pipeline_tests.servers import new_database, own_server
+from edu_pipeline_tests.servers import CLUSTER, new_database, own_server
 from edu_pipeline_tests.stand_in import StandIn
-
-CLUSTER = "EDU_TESTS_CLUSTER"
 
 LONGEST = (
     "test_plan_sql.py",
@@ -158,10 +157,16 @@ def stand_in(tmp_path: Path, archive: Archive, database: Database) -> StandIn:
     return StandIn(tmp_path / "upstream", archive, database)
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the homes; pytest numbers its own folders, for which it looks through all that there are."""
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_settings(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keep the private state of the checkout, and the settings of other tests, out of each test."""
-    monkeypatch.setenv("EDU_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("EDU_HOME", tempfile.mkdtemp(dir=homes))
     settings.cache_clear()
     yield
     settings.cache_clear()

@@ -7,6 +7,7 @@ in a database (``conftest.py``).
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -21,6 +22,9 @@ from edu_pipeline.database import sessions
 from edu_pipeline.database.cluster import Cluster
 
 MEMORY = Path("/dev/shm")
+CLUSTER = "EDU_TESTS_CLUSTER"
+"""The variable of the environment that names the folder of the run's own cluster."""
+
 ROOM = 2 << 30
 """Servers are made in memory if it has this many bytes free; those of a whole run need half a GB."""
 
@@ -37,6 +41,11 @@ def own_server() -> Iterator[Cluster]:
             yield cluster
         finally:
             cluster.stop()
+
+
+def of_the_run() -> Path:
+    """A folder that all processes of the run share; it is removed at the end."""
+    return Path(os.environ[CLUSTER]).parent
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import os
 
-worker_lost_wait = 1.0
+worker_lost_wait = 0.2
 """Seconds after which a killed process has its task taken away."""
 
 _folder = os.environ["FOLDER_OF_THE_BROKER"]

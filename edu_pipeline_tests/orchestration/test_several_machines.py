@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -44,11 +44,8 @@ REBUILD = [sys.executable, "-m", "edu_pipeline_tests.orchestration.small_rebuild
 DASK = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--no-dashboard", "--nthreads", "1"]
 CELERY = [sys.executable, "-m", "celery", "-A", "edu_pipeline.orchestration.celery_executor", "worker"]
 
-LOADING = """
-    SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE relation = 'edu_pipeline.loads'::regclass AND NOT granted
-"""
-"""The sessions that wait to write their load into the ledger, by the port of the process."""
+LOADING = "SELECT FROM pg_locks WHERE relation = 'edu_pipeline.loads'::regclass AND NOT granted"
+"""The sessions that wait to write their load into the ledger."""
 
 STARTED = "SELECT EXISTS (SELECT FROM dagster.event_logs WHERE dagster_event_type = %s)"
 """Whether a step has begun."""
@@ -143,19 +140,14 @@ def steps(database: Database, kind: dg.DagsterEventType) -> list[str]:
         return sorted(str(key) for (key,) in connection.execute(STEPS, [kind.value]))
 
 
-def disturbed(database: Database, environment: dict[str, str], kill: Callable[[int], None]) -> int:
-    """The exit code of a rebuild of which a load is held up as it writes into the ledger, and its worker is killed.
-
-    Args:
-        kill: kills the worker that has this port of this machine.
-    """
+def disturbed(database: Database, environment: dict[str, str], kill: Callable[[], None]) -> int:
+    """The exit code of a rebuild of which a load is held up as it writes into the ledger, and its worker is killed."""
     with psycopg.connect(database.url) as blocking, psycopg.connect(database.url, autocommit=True) as watching:
         run = subprocess.Popen(REBUILD, env=environment)
         wait_until(lambda: has_begun(watching), "a step", lambda: run.poll() is None)
         blocking.execute("LOCK TABLE edu_pipeline.loads IN SHARE MODE")
-        wait_until(lambda: watching.execute(LOADING).fetchone(), "a load", lambda: run.poll() is None)
-        ((port,), *_) = watching.execute(LOADING).fetchall()
-        kill(int(port))
+        wait_until(lambda: watching.execute(LOADING).fetchall(), "a load", lambda: run.poll() is None)
+        kill()
         blocking.rollback()
     return run.wait()
 
@@ -175,28 +167,26 @@ def test_a_rebuild_on_a_dask_cluster_of_which_a_worker_dies(
     environments = [machine(tmp_path / f"worker-{number}", database, archive_of_all, "dask") for number in range(2)]
     with workers(*environments) as (address, processes):
         here = machine(tmp_path / "run", database, archive_of_all, "dask", DASK_SCHEDULER_ADDRESS=address)
-        assert disturbed(database, here, lambda _: kill_who_works(address, processes)) == 0
+        assert disturbed(database, here, lambda: kill_who_works(address, processes)) == 0
     check(database, undisturbed)
 
 
 @contextmanager
-def celery_workers(*environments: dict[str, str]) -> Iterator[list[psutil.Process]]:
-    """A worker with one process in each of the environments; they are killed at the end."""
-    started = [subprocess.Popen([*CELERY, "--concurrency", "1"], env=environment) for environment in environments]
+def celery_worker(environment: dict[str, str]) -> Iterator[psutil.Process]:
+    """A worker with one process; both are killed at the end."""
+    worker = subprocess.Popen([*CELERY, "--concurrency", "1"], env=environment)
     try:
-        yield [psutil.Process(worker.pid) for worker in started]
+        yield psutil.Process(worker.pid)
     finally:
-        for worker in started:
-            for process in [*psutil.Process(worker.pid).children(), worker]:
-                process.kill()
-            worker.wait()
-
-
-def kill_who_has(port: int, workers: Sequence[psutil.Process]) -> None:
-    """Kill the process of a worker that has this port."""
-    for process in [process for worker in workers for process in worker.children()]:
-        if port in [connection.laddr.port for connection in process.net_connections("tcp")]:
+        for process in [*psutil.Process(worker.pid).children(), worker]:
             process.kill()
+        worker.wait()
+
+
+def kill_who_works_for(worker: psutil.Process) -> None:
+    """Kill the process of a worker that executes its tasks."""
+    (process,) = worker.children()
+    process.kill()
 
 
 def test_a_rebuild_by_celery_of_which_a_process_dies(
@@ -211,11 +201,9 @@ def test_a_rebuild_by_celery_of_which_a_process_dies(
     }
     for folder in ("outcomes", "broker"):
         (tmp_path / folder).mkdir()
-    here, *environments = (
-        machine(tmp_path / name, database, archive_of_all, "celery", **broker) for name in ("run", "one", "two")
-    )
-    with celery_workers(*environments) as workers:
-        assert disturbed(database, here, lambda port: kill_who_has(port, workers)) == 0
+    here, there = (machine(tmp_path / name, database, archive_of_all, "celery", **broker) for name in ("run", "worker"))
+    with celery_worker(there) as worker:
+        assert disturbed(database, here, lambda: kill_who_works_for(worker)) == 0
     check(database, undisturbed)
 
 

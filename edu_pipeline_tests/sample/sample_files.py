@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from fcntl import LOCK_EX, flock
 from functools import cache
 from pathlib import Path
 
@@ -14,17 +15,24 @@ from edu_pipeline.sample.shelf import Shelf, make
 from edu_pipeline.sample.world import World
 from edu_pipeline_tests.conformed import Conformed
 from edu_pipeline_tests.real_files import made_from
+from edu_pipeline_tests.servers import of_the_run
 
 _folder = tempfile.TemporaryDirectory(prefix="sample-")
 
 
 @cache
 def _whole_sample() -> Path:
-    return make(Path(_folder.name) / "whole", "sample").folder
+    """The whole sample, which the first process of the run that needs it has made for all."""
+    folder = of_the_run() / "sample"
+    with (of_the_run() / "sample.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not folder.exists():
+            make(of_the_run() / "sample.new", "sample").folder.rename(folder)
+    return folder
 
 
 def copied_sample(folder: Path) -> Shelf:
-    """A sample directory that a test may publish from: a copy of one that this process has made."""
+    """A sample directory that a test may publish from."""
     shutil.copytree(_whole_sample(), folder, dirs_exist_ok=True)
     return make(folder, "sample")
 
