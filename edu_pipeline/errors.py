@@ -301,6 +301,11 @@ class ClusterFailed(EduError):
     """The private PostgreSQL cluster could not be created or started."""
 
 
+def failure_text(error: BaseException) -> str:
+    """What people read of an error: its text, or the name and the message of one that is not the project's."""
+    return str(error) if isinstance(error, EduError) else cut(f"{type(error).__name__}: {error}")
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether trying again may help: timeouts, 5xx, 429, lost connections; nothing else."""
     if isinstance(error, EduError):

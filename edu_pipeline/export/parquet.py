@@ -52,7 +52,7 @@ def write(path: Path, table: Described, batches: Iterator[pa.RecordBatch], told:
         compression="zstd",
         compression_level=COMPRESSION_LEVEL,
         write_page_index=True,
-        use_dictionary=[field.name for field in table.fields if not _is_distinct(field, table)],
+        use_dictionary=[_path(field) for field in table.fields if not _is_distinct(field, table)],
         sorting_columns=pq.SortingColumn.from_ordering(schema, [(name, "ascending") for name in table.key]),
     ) as writer:
         for group in _row_groups(map(geography.with_bounds, batches) if geography else batches):
@@ -66,6 +66,11 @@ def write(path: Path, table: Described, batches: Iterator[pa.RecordBatch], told:
 def _is_distinct(field: Field, table: Described) -> bool:
     """Whether hardly any two rows have the same value, so that a dictionary of the values would only take room."""
     return field.is_geometry or [field.name] == list(table.key)
+
+
+def _path(field: Field) -> str:
+    """The name of the column in the file: the elements of a list are one of their own."""
+    return f"{field.name}.list.element" if pa.types.is_list(field.arrow) else field.name
 
 
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

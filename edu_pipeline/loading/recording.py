@@ -17,7 +17,7 @@ import psycopg
 from edu_pipeline.database import ledger
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.ledger import REFUSED, Load
-from edu_pipeline.errors import EduError, cut
+from edu_pipeline.errors import EduError, failure_text
 from edu_pipeline.loading import acceptance
 from edu_pipeline.loading.balance import Balance
 from edu_pipeline.loading.conform import Conformed
@@ -52,12 +52,11 @@ class Recording:
     ) -> None:
         if error is None:
             return
-        text = str(error) if isinstance(error, EduError) else cut(f"{type(error).__name__}: {error}")
         failed = replace(
             self.load,
             state="failed",
             refused=self.refused.height,
-            error=text.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+            error=failure_text(error).replace("\0", "\N{REPLACEMENT CHARACTER}"),
         )
         for sample in (self.refused, self.refused.clear()):  # the failure alone, if its rows cannot be recorded
             with suppress(EduError, psycopg.Error), self.database.connect() as connection:

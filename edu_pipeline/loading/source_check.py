@@ -20,7 +20,7 @@ from typing import Literal
 
 from edu_pipeline.catalogue import File, Source
 from edu_pipeline.contracts import specs
-from edu_pipeline.errors import ColumnMissing, EduError, NoRows, PublisherUnavailable, cut
+from edu_pipeline.errors import ColumnMissing, EduError, NoRows, PublisherUnavailable, failure_text
 from edu_pipeline.loading.columns import is_called, is_required
 from edu_pipeline.loading.unfolding import columns_of_long
 from edu_pipeline.long_form import is_figure
@@ -166,8 +166,7 @@ def _in_time(checks: Mapping[str, Callable[[], SourceCheck]], seconds: float) ->
         except Exception as error:
             if not isinstance(error, EduError):
                 log.exception("%s: a defect in its check", source)
-            text = str(error) if isinstance(error, EduError) else cut(f"{type(error).__name__}: {source}: {error}")
-            result = SourceCheck(source, "stops", [text])
+            result = SourceCheck(source, "stops", [failure_text(error)])
         results[source] = replace(result, seconds=time.monotonic() - started)
 
     threads = {

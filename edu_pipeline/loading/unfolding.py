@@ -112,7 +112,8 @@ def _of_some_areas(rows_of_areas: pl.DataFrame, periods: Mapping[str, pl.Series]
     """Which figures some areas have no row of, which others have in the same period."""
     sentences = []
     for name, known in periods.items():
-        without = rows_of_areas.filter(pl.col(slug(PERIOD)).is_in(known.implode()), pl.col(name).is_null())
+        is_known = pl.col(slug(AREA)).is_not_null() & pl.col(slug(PERIOD)).is_in(known.implode())
+        without = rows_of_areas.filter(is_known, pl.col(name).is_null())
         for (period,), areas in without.group_by(slug(PERIOD), maintain_order=True):
             first = areas[slug(AREA)][0]
             sentences.append(f"areas without a row of {name} in {period}: {areas.height:,}, such as {first}")

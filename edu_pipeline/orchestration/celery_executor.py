@@ -20,7 +20,7 @@ import dagster as dg
 from celery import Celery
 from celery.result import AsyncResult
 
-from edu_pipeline.errors import SettingInvalid
+from edu_pipeline.errors import SettingInvalid, failure_text
 from edu_pipeline.orchestration.dagster_internals import (
     CheckStepHealthResult,
     StepHandler,
@@ -44,7 +44,11 @@ GIVEN_UP = ("FAILURE", "REVOKED")
 
 
 def _execute(text: str) -> None:
-    run_step(text, "celery")
+    """Execute a step; of an error Celery passes on only what can be made again from a single text."""
+    try:
+        run_step(text, "celery")
+    except Exception as error:
+        raise RuntimeError(failure_text(error)) from error
 
 
 step = app.task(_execute, name="edu_pipeline.step")
@@ -98,7 +102,7 @@ class CelerySteps(StepHandler):
         result = self._results[step_attempt(step_handler_context)[0]]
         if result.state not in GIVEN_UP:
             return CheckStepHealthResult.healthy()
-        return CheckStepHealthResult.unhealthy(f"{type(result.result).__name__}: {result.result}")
+        return CheckStepHealthResult.unhealthy(str(result.result))
 
     def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
         """Take a step back, if no worker has begun it; one that has been begun is finished."""

@@ -18,7 +18,7 @@ import dagster as dg
 from dask import config
 from distributed import Client, Future
 
-from edu_pipeline.errors import SettingInvalid
+from edu_pipeline.errors import SettingInvalid, failure_text
 from edu_pipeline.orchestration.dagster_internals import (
     CheckStepHealthResult,
     StepHandler,
@@ -92,10 +92,9 @@ class DaskSteps(StepHandler):
         future = self._futures[step_attempt(step_handler_context)[0]]
         if future.status in ("pending", "finished"):
             return CheckStepHealthResult.healthy()
-        found = future.exception() if future.status == "error" else f"the cluster has {future.status} it"
-        return CheckStepHealthResult.unhealthy(
-            f"{type(found).__name__}: {found}" if future.status == "error" else found
-        )
+        if future.status == "error":
+            return CheckStepHealthResult.unhealthy(failure_text(future.exception()))
+        return CheckStepHealthResult.unhealthy(f"the cluster has {future.status} it")
 
     def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
         """Take a step from the cluster, if no worker has begun it; one that has been begun is finished."""

@@ -16,7 +16,7 @@ import dagster as dg
 import sqlalchemy.exc
 
 from edu_pipeline import errors
-from edu_pipeline.errors import DatabaseUnreachable, DiskFull, EduError, cut, is_transient
+from edu_pipeline.errors import DatabaseUnreachable, DiskFull, EduError, failure_text, is_transient
 
 RETRIES, RETRY_AFTER = 2, 30
 """How often a step is retried after a transient error, and after how many seconds."""
@@ -28,9 +28,11 @@ LOST = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError)
 """What Dagster's storage raises if its server goes away, or has no space left."""
 
 LOST_TEXT = re.compile(
-    r"sqlalchemy\.exc\.(?:OperationalError|InterfaceError): (?:\([\w.]+\) )?(.+?)(?:\n+\[SQL: .*)?", re.S
+    r"(?:sqlalchemy|psycopg2)[\w.]*\.(?:OperationalError|InterfaceError|DiskFull): (?:\([\w.]+\) )?"
+    r"(.+?)(?:\n+\[SQL: .*)?",
+    re.S,
 )
-"""The same in an event; what the server, or its library, says is the group."""
+"""The same in an event, or its cause there; what the server, or its library, says is the group."""
 
 
 @contextmanager
@@ -75,12 +77,12 @@ def failure_or_retry(error: Exception, retry_number: int) -> dg.Failure | dg.Ret
         return dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_AFTER)
     if isinstance(error, EduError):
         return dg.Failure(
-            description=str(error),
+            description=failure_text(error),
             metadata={"where": error.where, "found": error.problem, "what to do": error.remedy},
             allow_retries=False,
         )
     return dg.Failure(
-        description=cut(f"{type(error).__name__}: {error}"),
+        description=failure_text(error),
         metadata={"defect": dg.MetadataValue.json("".join(traceback.format_exception(error)).splitlines())},
         allow_retries=False,
     )
@@ -113,4 +115,4 @@ def _message(error: Any) -> str:
     """The message of an error in an event; the failure text of one that Dagster's storage has met."""
     message = str(error.message).strip()
     found = LOST_TEXT.fullmatch(message)
-    return str(_storage_failed(found[1], is_full="No space left" in message)) if found else message
+    return str(_storage_failed(found[1], is_full="errors.DiskFull" in message)) if found else message

@@ -45,8 +45,8 @@ LINE = pl.Schema(
 )
 """The columns of a line; its bounds are text, as files have them."""
 
-PAIR = pl.Schema(dict.fromkeys(("address", "area", "stretch"), pl.UInt32()))
-"""Positions of an address, and of what it belongs to."""
+PAIR = pl.Schema(dict.fromkeys(("address", "area"), pl.UInt32()))
+"""Positions of an address, and of the area that it belongs to."""
 
 Of = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
 
@@ -146,11 +146,11 @@ def _stretch_of(near: pl.DataFrame, stretches: pl.DataFrame) -> pl.DataFrame:
     shapes, points = _in_metres(stretches["geometry"], near)
     ways = stretches.select("label", "odd", "sector").with_row_index("stretch")
     lowest, highest = np.hsplit(shapely.bounds(shapes), 2)
-    around = ways.with_columns(_squares("first", lowest - ALONG) + _squares("last", highest + ALONG))
+    around = ways.with_columns(_squares(lowest - ALONG, "first_") + _squares(highest + ALONG, "last_"))
     for name in SQUARE:
         squares = pl.int_ranges(f"first_{name}", pl.col(f"last_{name}") + 1)
         around = around.with_columns(squares.alias(name)).explode(name)
-    located = near.select("address", "label", "odd").with_columns(_squares("", shapely.get_coordinates(points)))
+    located = near.select("address", "label", "odd").with_columns(_squares(shapely.get_coordinates(points)))
     pairs = located.join(around, on=["label", "odd", *SQUARE])
     metres = shapely.distance(points[pairs["address"].to_numpy()], shapes[pairs["stretch"].to_numpy()])
     near_enough = pairs.with_columns(metres=pl.Series(metres, dtype=pl.Float64)).filter(pl.col("metres") <= ALONG)
@@ -158,10 +158,10 @@ def _stretch_of(near: pl.DataFrame, stretches: pl.DataFrame) -> pl.DataFrame:
     return nearest.unique("address", keep="first", maintain_order=True).select("address", "sector")
 
 
-def _squares(which: str, places: npt.NDArray[np.float64]) -> list[pl.Series]:
-    """Column and row of the square of a grid, as wide as ``GRID``, in which each place is."""
-    names = [f"{which}_{name}".lstrip("_") for name in SQUARE]
-    return [pl.Series(name, values, dtype=pl.Int64) for name, values in zip(names, places.T // GRID, strict=True)]
+def _squares(places: npt.NDArray[np.float64], prefix: str = "") -> list[pl.Series]:
+    """Column and row of the square, as wide as ``GRID``, in which each place is; their names begin with ``prefix``."""
+    squares = zip(SQUARE, places.T // GRID, strict=True)
+    return [pl.Series(f"{prefix}{name}", values, dtype=pl.Int64) for name, values in squares]
 
 
 def _in_metres(geometry: pl.Series, near: pl.DataFrame) -> tuple[Shapes, Shapes]:

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from edu_pipeline.catalogue import Source
-from edu_pipeline.errors import EduError
+from edu_pipeline.errors import EduError, failure_text
 from edu_pipeline.scratch import scratch_folder
 from edu_pipeline.sources.admission import has_lapsed
 from edu_pipeline.sources.archive import Archive
@@ -110,8 +110,7 @@ def _probe_source(
     except Exception as error:
         if not isinstance(error, EduError):
             log.exception("%s: a defect in its probe", source.id)
-        text = str(error) if isinstance(error, EduError) else f"{type(error).__name__}: {error}"
-        return Probed(source.id, known.get(source.id, ""), False, now, text)
+        return Probed(source.id, known.get(source.id, ""), False, now, failure_text(error))
 
 
 def _has_changed(

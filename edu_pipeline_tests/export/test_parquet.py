@@ -80,6 +80,14 @@ def test_rows_are_sorted_by_the_bytes_of_the_key(folder: Path) -> None:
     assert group.column(0).compression == "ZSTD"
 
 
+def test_what_repeats_has_a_dictionary(folder: Path) -> None:
+    group = pq.ParquetFile(folder / "commune_boundaries.parquet").metadata.row_group(0)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    without = {column.path_in_schema.split(".")[0] for column in columns if not column.has_dictionary_page}
+    assert without == {"code_commune", "geometry", "bbox"}
+    assert "codes_anciens.list.element" in [column.path_in_schema for column in columns]
+
+
 def test_the_file_says_what_it_holds(folder: Path) -> None:
     schema = pq.read_schema(folder / "commune_boundaries.parquet")
     told = {name.decode(): value.decode() for name, value in schema.metadata.items()}

@@ -191,6 +191,8 @@ def test_a_figure_that_some_areas_lack_is_noted_if_absence_means_nothing(tmp_pat
     raw = read(path, file, tmp_path, "a test").frame
     intake = take_in(tables()["revenu_pauvrete"], "insee_filosofi_2023", raw, file, path.name, "a test")
     assert intake.notes == ("areas without a row of filosofi_measure_pr_md60 in 2023: 1, such as 01002",)
+    census, _ = taken(tmp_path, line("01002", "", status="O"))
+    assert not [note for note in census.notes if note.startswith("areas without")], "a missing row is 0 there"
 
 
 def test_communes_that_merge_later_add_up(tmp_path: Path) -> None:

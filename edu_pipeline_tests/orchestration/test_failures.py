@@ -120,8 +120,25 @@ def test_a_lost_storage_is_one_text_in_events_too() -> None:
         "DatabaseUnreachable: Dagster's storage: expected an answer throughout, found: server closed"
     )
     assert "SQL" not in text and "Start the server; then run the same command again." in text
-    full = "sqlalchemy.exc.OperationalError: (psycopg2.errors.DiskFull) No space left on device\n"
+    full = "sqlalchemy.exc.OperationalError: (psycopg2.errors.DiskFull) aucun espace disponible\n"
     assert step_failure_text(failed_step(None, full)).startswith("DiskFull: Dagster's storage")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("psycopg2.OperationalError: server closed the connection unexpectedly\n", "DatabaseUnreachable"),
+        ("psycopg2.InterfaceError: connection already closed\n", "DatabaseUnreachable"),
+        ("psycopg2.errors.DiskFull: aucun espace disponible\n", "DiskFull"),
+        ("psycopg2.errors.UndefinedTable: no such table\n", "psycopg2.errors.UndefinedTable"),
+    ],
+)
+def test_a_run_that_loses_the_storage_names_the_cause(message: str, kind: str) -> None:
+    """The cause of SQLAlchemy's error is that of the library below it."""
+    cause = SimpleNamespace(cls_name="Error", message=message, cause=None)
+    error = SimpleNamespace(cls_name="OperationalError", message="sqlalchemy.exc.OperationalError: ...", cause=cause)
+    event: Any = SimpleNamespace(event_specific_data=SimpleNamespace(error=error), message="run failed")
+    assert run_failure_text(event).startswith(f"{kind}: ")
 
 
 def test_a_step_that_loses_the_storage_is_retried_then_fails() -> None:

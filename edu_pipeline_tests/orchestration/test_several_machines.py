@@ -5,6 +5,7 @@ Belongs here: what only several machines can do wrong. Does not belong here: wha
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,12 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
 import psutil
 import psycopg
 import pytest
+from celery.backends.base import DisabledBackend
+from celery.result import EagerResult
 from dask import config
 from distributed import Client, LocalCluster
 from upath import UPath
@@ -27,7 +30,8 @@ from edu_pipeline.database.checksum import checksums
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.errors import SettingInvalid
-from edu_pipeline.orchestration.celery_executor import check_broker
+from edu_pipeline.orchestration import celery_executor
+from edu_pipeline.orchestration.celery_executor import CelerySteps
 from edu_pipeline.orchestration.dask_executor import scheduler_address
 from edu_pipeline.orchestration.remote_steps import run_step
 from edu_pipeline.settings import settings
@@ -214,11 +218,33 @@ def test_a_cluster_needs_an_address() -> None:
         assert scheduler_address() == "tcp://10.0.0.1:8786"
 
 
+@pytest.mark.parametrize(("state", "outcome"), [("STARTED", None), ("SUCCESS", None), ("FAILURE", RuntimeError("no"))])
+def test_a_task_that_failed_fails_its_step(
+    monkeypatch: pytest.MonkeyPatch, state: str, outcome: Exception | None
+) -> None:
+    monkeypatch.setattr(celery_executor, "step_attempt", lambda context: ("ips_lycees", 0))
+    steps = CelerySteps()
+    steps._results["ips_lycees"] = EagerResult("id", outcome, state)
+    context: Any = None
+    health = steps.check_step_health(context)
+    assert (health.is_healthy, health.unhealthy_reason) == (outcome is None, outcome and "no")
+
+
+def test_a_failure_reaches_the_run_as_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery makes an error again from its class and its arguments, of which the project's have three."""
+    monkeypatch.setenv("EDU_EXECUTOR", "in_process")
+    settings.cache_clear()
+    outcome = celery_executor.step.apply([""])
+    backend = DisabledBackend(celery_executor.app)
+    made_again = backend.exception_to_python(json.loads(json.dumps(backend.prepare_exception(outcome.result, "json"))))
+    assert str(made_again).startswith("SettingInvalid: EDU_EXECUTOR: expected 'celery' on a worker too, found")
+
+
 def test_celery_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingInvalid, match="CELERY_BROKER_URL: expected the URL of a broker"):
-        check_broker()
+        celery_executor.check_broker()
     monkeypatch.setenv("CELERY_BROKER_URL", "amqp://10.0.0.1")
-    check_broker()
+    celery_executor.check_broker()
 
 
 def test_a_worker_needs_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 import polars as pl
@@ -165,3 +166,40 @@ def test_stretches_lead_to_the_addresses_of_their_street() -> None:
 def test_a_street_of_the_same_name_elsewhere_is_another_one(north: float, count: int) -> None:
     found = by_address.along(stretches(("RUE DU BAC", True, 0, 210, A)), {"75": ban((1, 3), north=north).lazy()}, [])
     assert found.height == count
+
+
+def test_every_address_gets_the_nearest_stretch_wherever_it_is() -> None:
+    """Over some squares of the grid on either side of its origin, compared with all distances."""
+    rng = random.Random(1)
+    ways, near = [], []
+    for number in range(120):
+        x, y = rng.uniform(-1_500, 1_500), rng.uniform(-1_500, 1_500)
+        east, north = rng.uniform(-900, 900), rng.uniform(-900, 900)
+        ways.append((f"RUE {'ABC'[number % 3]}", shapely.LineString([(x, y), (x + east, y + north)])))
+        near.append((f"RUE {'ABC'[rng.randrange(3)]}", rng.uniform(-1_500, 1_500), rng.uniform(-1_500, 1_500)))
+    schools = [f"075{number:04}A" for number in range(len(ways))]
+    shapes = [shapely.transform(line, lambda metres: metres / METRES_PER_DEGREE) for _, line in ways]
+    stretches = pl.DataFrame(
+        {
+            "code_departement": "75",
+            "libelle_rue": [street for street, _ in ways],
+            "odd": True,
+            "geometry": ewkb.encoded(shapes),
+            "uai_colleges": [[school] for school in schools],
+            "rule": "a map",
+            "rentree_scolaire": None,
+        },
+        schema_overrides={"rentree_scolaire": pl.String},
+    )
+    expected = {}
+    for place, (street, x, y) in enumerate(near):
+        metres = [(line.distance(shapely.Point(x, y)), n) for n, (name, line) in enumerate(ways) if name == street]
+        if min(metres)[0] <= by_address.ALONG:
+            expected[f"{75101 + place}"] = schools[min(metres)[1]]
+    assert 20 < len(expected) < len(near)
+    addresses = pl.concat(
+        ban((1,), street, f"{75101 + place}", y).with_columns(lon=pl.lit(str(lon(x))))
+        for place, (street, x, y) in enumerate(near)
+    )
+    found = by_address.along(stretches, {"75": addresses.lazy()}, [])
+    assert {row["code_commune"]: row["uai_colleges"][0] for row in found.iter_rows(named=True)} == expected
