@@ -107,10 +107,12 @@ class StepThreads:
     def next_report(self) -> Report:
         """The next report of any step. After a while without one: the end of a step whose thread died without
         reporting it, or a report of no step."""
+        # Before the wait: what a thread has reported that is dead by now is in the queue, and not yet after the wait.
+        dead = next((key for key, thread in self.running.items() if not thread.is_alive()), "")
         try:
             report = self._reports.get(timeout=INTERRUPT_CHECK_SECONDS)
         except Empty:
-            return Report(next((key for key, thread in self.running.items() if not thread.is_alive()), ""))
+            return Report(dead)
         if report.event:
             self._events[report.step_key].append(report.event)
         return report

@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from threading import Barrier, BrokenBarrierError, Event, current_thread, main_thread
+from threading import enumerate as enumerate_threads
 
 import dagster as dg
 import psycopg
@@ -17,6 +19,8 @@ import pytest
 
 from edu_pipeline.database.connection import Database
 from edu_pipeline.definitions import defs
+from edu_pipeline.orchestration import threaded_executor
+from edu_pipeline.orchestration.threaded_executor import Report
 from edu_pipeline.settings import settings
 from edu_pipeline_tests.orchestration.steps import run_steps
 from edu_pipeline_tests.waiting import HANG, awaited
@@ -131,6 +135,28 @@ def test_a_step_is_retried_while_others_run(seconds: float | None) -> None:
     events = run_steps([patient, retried], 2)
     assert events["retried"] == ["START", "UP_FOR_RETRY", "RESTARTED", "OUTPUT", "SUCCESS"]
     assert events["patient"][-1] == "SUCCESS"
+
+
+def test_a_step_that_ends_just_after_the_wait_has_reported_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = Event()
+
+    class WaitsTooShort(SimpleQueue[Report]):
+        """Its first wait is over just before the step reports; the step has ended when the caller hears of it."""
+
+        def get(self, block: bool = True, timeout: float | None = None) -> Report:
+            if not waited.is_set():
+                waited.set()
+                thread = next(thread for thread in enumerate_threads() if thread.name == "late")
+                thread.join(HANG)
+                raise Empty
+            return super().get(block, timeout)
+
+    @dg.asset
+    def late() -> None:
+        assert waited.wait(HANG)
+
+    monkeypatch.setattr(threaded_executor, "SimpleQueue", WaitsTooShort)
+    assert run_steps([late, noting("behind", ["late"])], 2)["behind"][-1] == "SUCCESS"
 
 
 def test_an_error_that_ends_the_run_first_ends_its_steps() -> None:
