@@ -357,11 +357,9 @@ def test_all_real_movements() -> None:
 def test_all_real_communes_deleguees_and_associees() -> None:
     frame = real_passage().filter(pl.col("geo_ini").is_null(), pl.col("geo_fin").is_not_null())
     moved = {row["COM_AV"] for row in real_movements() if row["COM_AV"] != row["COM_AP"]}
-    former = real_former_communes()
+    known = changed_in_table() | moved
     expected = {
-        (code, parent, IN_2025, "fusion", 1.0)
-        for code, parent in former.items()
-        if code not in changed_in_table() | moved
+        (code, parent, IN_2025, "fusion", 1.0) for code, parent in real_former_communes().items() if code not in known
     }
     assert set(frame.select(*CHANGE).rows()) == expected
     assert frame.height == 535
@@ -399,10 +397,9 @@ def test_without_movements_the_other_rows_stay_the_same() -> None:
     frame, without = real_passage(), real_passage(with_movements=False)
     from_table = pl.col("geo_ini").is_not_null()
     assert without.filter(from_table).equals(frame.filter(from_table))
+    known = changed_in_table()
     former = {
-        (code, parent, IN_2025, "fusion", 1.0)
-        for code, parent in real_former_communes().items()
-        if code not in changed_in_table()
+        (code, parent, IN_2025, "fusion", 1.0) for code, parent in real_former_communes().items() if code not in known
     }
     assert set(without.filter(~from_table).select(*CHANGE).rows()) == former
     assert without.height == 2724 + len(former) == 3316
