@@ -10,6 +10,7 @@ Commands import what they need when they run, so that `edu-pipeline db url` does
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import typer
@@ -37,6 +38,10 @@ HELP = (
     "3 the private cluster is not running (db status). docs/operating.md explains every failure text."
 )
 
+COLLECT_EVERY = 50_000
+"""New objects after which Python looks for cycles: it would do so hundreds of times during a command's imports, which
+make nothing that goes away."""
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 for group in (loads.app, reports.app, export.app, site.app, database.app, prune.app, ui.app):
     app.add_typer(group)
@@ -50,6 +55,7 @@ app.add_typer(switchover.app, name="switchover")
 
 def main() -> None:
     """Run the command line; a failure that a person can act on is one text on stderr and exit code 1."""
+    gc.set_threshold(COLLECT_EVERY)
     try:
         app()
     except EduError as error:

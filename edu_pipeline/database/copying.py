@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import dataframely as dy
 import polars as pl
 from psycopg import sql
 from psycopg.copy import QueuedLibpqWriter
@@ -18,6 +18,9 @@ from psycopg.copy import QueuedLibpqWriter
 from edu_pipeline.contracts import Contract
 from edu_pipeline.database.connection import Connection
 from edu_pipeline.database.copy_stream import PIECE, CopyStream
+
+if TYPE_CHECKING:
+    import dataframely as dy
 
 SLICE = 10_000
 """Rows per write: enough to be as fast as ``psql \\copy``, few enough to bound the memory."""
