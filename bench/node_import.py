@@ -14,24 +14,19 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
-import resource
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from statistics import median
 
-import psutil
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 from rich.table import Table
-from workbench import BIN, Workbench, workbench
+from workbench import BIN, Workbench, cost_of, run, workbench
 
 from edu_pipeline.settings import settings
 
@@ -71,27 +66,6 @@ def cut(bench: Workbench, sample: Path, rows: int) -> Path:
     return file
 
 
-def server_seconds(pid: int) -> float:
-    """CPU seconds of the server: of its first process, of those that have ended, and of those that run."""
-    first = psutil.Process(pid)
-    seconds = float(sum(first.cpu_times()[:4]))  # user and system, its own and those of the processes that have ended
-    for process in first.children():
-        with suppress(psutil.NoSuchProcess):
-            seconds += sum(process.cpu_times()[:2])
-    return seconds
-
-
-def seconds_of(server: int, *command: str | Path, environment: Mapping[str, str] | None = None) -> tuple[float, float]:
-    """CPU seconds of a command and of what it makes the server do, and the seconds that it takes."""
-    used, begun, begin = resource.getrusage(resource.RUSAGE_CHILDREN), server_seconds(server), time.perf_counter()
-    done = subprocess.run(command, env=os.environ | (environment or {}), capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{command[0]} failed:\n{done.stderr[-4000:]}")
-    elapsed, now = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
-    client = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
-    return client + server_seconds(server) - begun, elapsed
-
-
 def main() -> None:
     """Print CPU seconds, seconds, and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -104,27 +78,27 @@ def main() -> None:
         shutil.copytree(NODE, modules)
         subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=modules, check=True)
         file, schema = cut(bench, sample, rows), settings().target_schema
-        server = bench.cluster.status().pid or sys.exit("the server does not run")
         parts = conninfo_to_dict(bench.cluster.url())
         place = {variable: str(parts[key]) for key, variable in VARIABLES.items()}
         refresh = (BIN / "edu-pipeline", "refresh")
         turns = []
         for _ in range(TURNS):
-            seconds_of(server, BIN / "edu-pipeline", "start-over", "--yes")
-            seconds_of(server, *refresh, "departements", "info_communes", "passage_communes")
-            ours = seconds_of(server, *refresh, TABLE)
+            run(BIN / "edu-pipeline", "start-over", "--yes")
+            run(*refresh, "departements", "info_communes", "passage_communes")
+            ours = cost_of(bench.cluster, *refresh, TABLE)
             with psycopg.connect(bench.cluster.url(), autocommit=True) as connection:
                 for statement in ("DROP TABLE IF EXISTS imported", "CREATE TABLE imported (LIKE {} INCLUDING ALL)"):
                     connection.execute(sql.SQL(statement).format(sql.Identifier(schema, TABLE)))
-            theirs = seconds_of(server, node, modules / "import.mjs", file, "imported", environment=place)
+            theirs = cost_of(bench.cluster, node, modules / "import.mjs", file, "imported", environment=place)
             turns.append((ours, theirs))
     console = Console()
     grid = Table("edu-pipeline: CPU", "seconds", "Node: CPU", "seconds", "part of the CPU", "part of the time")
     for ours, theirs in turns:
-        parts_of = [mine / other for mine, other in zip(ours, theirs, strict=True)]
-        grid.add_row(*(f"{value:.1f} s" for value in (*ours, *theirs)), *(f"{part:.3f}" for part in parts_of))
+        times = (ours.cpu, ours.seconds, theirs.cpu, theirs.seconds)
+        parts_of = (ours.cpu / theirs.cpu, ours.seconds / theirs.seconds)
+        grid.add_row(*(f"{value:.1f} s" for value in times), *(f"{part:.3f}" for part in parts_of))
     console.print(grid)
-    ratio = median(ours / theirs for (ours, _), (theirs, _) in turns)
+    ratio = median(ours.cpu / theirs.cpu for ours, theirs in turns)
     console.print(f"median: 1/{1 / ratio:.1f} of the CPU seconds of Node; goal: at most 1/{GOAL}")
 
 

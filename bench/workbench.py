@@ -1,21 +1,24 @@
 """What the benchmarks of the whole product run on: a cluster made for the run, and the sample publisher.
 
-Belongs here: starting and stopping both, running programs. Does not belong here: what is measured.
+Belongs here: starting and stopping both, running programs, and what these cost. Does not belong here: what is measured.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -90,3 +93,41 @@ def run(*command: str | Path) -> tuple[float, str]:
     if outcome.returncode:
         sys.exit(f"{command[0]} failed:\n{outcome.stderr[-4000:]}")
     return time.perf_counter() - begin, outcome.stderr
+
+
+class Cost(NamedTuple):
+    """What a program has cost.
+
+    Attributes:
+        seconds: by the clock.
+        cpu: seconds of processor, user and system, of all its processes and of what it made the server do.
+    """
+
+    seconds: float
+    cpu: float
+
+
+def cost_of(cluster: Cluster, *command: str | Path, environment: Mapping[str, str] | None = None) -> Cost:
+    """Run a program that nothing else uses the server beside; exit if it fails.
+
+    Args:
+        environment: in addition to that of this process.
+    """
+    server = cluster.status().pid or sys.exit("the server does not run")
+    used, begun, begin = resource.getrusage(resource.RUSAGE_CHILDREN), _server_cpu(server), time.perf_counter()
+    done = subprocess.run(command, env=os.environ | (environment or {}), capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{command[0]} failed:\n{done.stderr[-4000:]}")
+    seconds, now = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    client = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    return Cost(seconds, client + _server_cpu(server) - begun)
+
+
+def _server_cpu(pid: int) -> float:
+    """CPU seconds of the server: of its first process, of those that have ended, and of those that run."""
+    first = psutil.Process(pid)
+    seconds = float(sum(first.cpu_times()[:4]))  # user and system, its own and those of the processes that have ended
+    for process in first.children():
+        with suppress(psutil.NoSuchProcess):
+            seconds += sum(process.cpu_times()[:2])
+    return seconds
