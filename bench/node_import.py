@@ -6,6 +6,9 @@ Floor: `node/import.mjs`, which parses the same file with csv-parse and writes i
 into an empty table with the same indexes.
 Goal: at most a sixth of its CPU seconds, of the client and of the server.
 
+Then one row in a hundred changes, and the table is refreshed again; the goal is a third of the first load. The importer
+does the same for that as for a first import.
+
 They take turns on the same server. CPU seconds are user and system of the program, its processes and the server.
 """
 
@@ -17,6 +20,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -42,7 +46,13 @@ VARIABLES = {
 """How libpq, and pg, call in the environment what a URL says."""
 
 TURNS = 3
-GOAL = 6
+GOAL, GOAL_OF_CHANGE = 6, 3
+
+DWELLINGS = 9
+"""The position of the column that changes."""
+
+CHANGED = 100
+"""One row in so many changes."""
 
 
 def cut(bench: Workbench, sample: Path, rows: int) -> Path:
@@ -59,11 +69,28 @@ def cut(bench: Workbench, sample: Path, rows: int) -> Path:
     (whole,) = (sample / SOURCE).iterdir()
     file = upstream / SOURCE / whole.name
     file.parent.mkdir()
-    with gzip.open(whole, "rb") as read, gzip.open(file, "wb", compresslevel=6) as written:
+    with gzip.open(whole, "rt") as read, gzip.open(file, "wt", compresslevel=6) as written:
         written.writelines(islice(read, rows + 1))
     os.environ["EDU_UPSTREAM"] = str(upstream)
     settings.cache_clear()
     return file
+
+
+def change(file: Path, by: int) -> None:
+    """Publish the file again, with some more dwellings in one row of a hundred."""
+    new = file.with_suffix(".new")
+    with gzip.open(file, "rt") as read, gzip.open(new, "wt", compresslevel=6) as written:
+        written.writelines(_changed(read, by))
+    new.replace(file)
+
+
+def _changed(lines: Iterator[str], by: int) -> Iterator[str]:
+    for place, line in enumerate(lines):
+        cells = line.split(";")
+        number = cells[DWELLINGS].strip('"')
+        if place % CHANGED == 1 and number.isdigit():
+            cells[DWELLINGS] = f'"{int(number) + by}"'
+        yield ";".join(cells)
 
 
 def main() -> None:
@@ -82,24 +109,28 @@ def main() -> None:
         place = {variable: str(parts[key]) for key, variable in VARIABLES.items()}
         refresh = (BIN / "edu-pipeline", "refresh")
         turns = []
-        for _ in range(TURNS):
+        for number in range(1, TURNS + 1):
             run(BIN / "edu-pipeline", "start-over", "--yes")
             run(*refresh, "departements", "info_communes", "passage_communes")
             ours = cost_of(bench.cluster, *refresh, TABLE)
+            change(file, number)
+            again = cost_of(bench.cluster, *refresh, TABLE)
             with psycopg.connect(bench.cluster.url(), autocommit=True) as connection:
                 for statement in ("DROP TABLE IF EXISTS imported", "CREATE TABLE imported (LIKE {} INCLUDING ALL)"):
                     connection.execute(sql.SQL(statement).format(sql.Identifier(schema, TABLE)))
             theirs = cost_of(bench.cluster, node, modules / "import.mjs", file, "imported", environment=place)
-            turns.append((ours, theirs))
+            turns.append((ours, again, theirs))
     console = Console()
-    grid = Table("edu-pipeline: CPU", "seconds", "Node: CPU", "seconds", "part of the CPU", "part of the time")
-    for ours, theirs in turns:
-        times = (ours.cpu, ours.seconds, theirs.cpu, theirs.seconds)
-        parts_of = (ours.cpu / theirs.cpu, ours.seconds / theirs.seconds)
-        grid.add_row(*(f"{value:.1f} s" for value in times), *(f"{part:.3f}" for part in parts_of))
+    grid = Table("edu-pipeline: CPU", "seconds", "1 % changed: CPU", "seconds", "Node: CPU", "seconds")
+    for turn in turns:
+        grid.add_row(*(f"{value:.1f} s" for cost in turn for value in (cost.cpu, cost.seconds)))
     console.print(grid)
-    ratio = median(ours.cpu / theirs.cpu for ours, theirs in turns)
-    console.print(f"median: 1/{1 / ratio:.1f} of the CPU seconds of Node; goal: at most 1/{GOAL}")
+    part = median(theirs.cpu / ours.cpu for ours, _, theirs in turns)
+    console.print(f"median: 1/{part:.1f} of the CPU seconds of Node; goal: at most 1/{GOAL}")
+    part = median(ours.cpu / again.cpu for ours, again, _ in turns)
+    console.print(
+        f"a change of 1 %: 1/{part:.1f} of the CPU seconds of the first load; goal: at most 1/{GOAL_OF_CHANGE}"
+    )
 
 
 if __name__ == "__main__":

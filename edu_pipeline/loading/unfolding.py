@@ -11,7 +11,7 @@ stops the load, as in any other file. Everything is text, codes included: ``0100
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -27,6 +27,9 @@ from edu_pipeline.table import Table
 
 AREA, LEVEL, PERIOD, VALUE = "GEO", "GEO_OBJECT", "TIME_PERIOD", "OBS_VALUE"
 """The columns of a long file that are in every one."""
+
+AREAS = [slug(name) for name in (AREA, LEVEL, PERIOD)]
+"""What one row of an unfolded file is about."""
 
 STATUS, SECRECY, EXPONENT = "OBS_STATUS", "CONF_STATUS", "UNIT_MULT"
 """Columns that say of a value whether it is one, and in which unit; not every file has them."""
@@ -51,6 +54,9 @@ NOTHING = "nothing"
 """What stands for a value where the file has none, although no status says why."""
 
 FIGURE, FIGURES, REFUSED = "figure", "number_of_figures", "refused"
+
+CODES = "codes"
+"""The number of a combination of codes. It stands for the columns of all dimensions, which take most of the memory."""
 
 
 def unfolded(
@@ -88,13 +94,18 @@ def unfolded(
             raise ColumnMissing(where, name, close_names(name, present), table.name, parameter, remedy)
         check_kind(slug(name), schema[slug(name)], False, where)
     attributes = [slug(name) for name in ATTRIBUTES if slug(name) in present]
-    values = _values(_figures_read(rows, figures, long), dimensions(figures), attributes)
+    values = _values(_figures_read(rows, figures, long), attributes).collect(engine="streaming").lazy()
     occurring = values.select(slug(PERIOD), FIGURE).unique().sort(FIGURE).collect()
-    periods = {name: occurring.filter(pl.col(FIGURE) == name)[slug(PERIOD)] for name in occurring[FIGURE].unique()}
+    known = occurring.cast(pl.String).group_by(FIGURE, maintain_order=True).agg(slug(PERIOD))
+    periods = {str(name): pl.Series(years, dtype=pl.String) for name, years in known.iter_rows()}
     of_area = [_statuses()] if slug(STATUS) in attributes else []
     of_area += [pl.col(REFUSED).drop_nulls().first(), _numbers().alias(FIGURES)]
-    own = [slug(name) for name in (AREA, LEVEL, PERIOD)]
-    wide = add_up(values, own, [*of_area, *(_summed(name).alias(name) for name in periods)])
+    sums = [name for name in periods if len(_combinations(figures[name])) > 1]
+    of_area += [_summed(name).alias(name) for name in sums]
+    areas = add_up(values, AREAS, of_area).collect(engine="streaming").lazy()
+    single = _side_by_side(values, [name for name in periods if name not in sums]).collect()
+    wide = areas.join(single.lazy(), on=AREAS, how="left", maintain_order="left")
+    wide = wide.with_columns(pl.col(AREAS).cast(pl.String))
     if long.absent == "zero":
         wide = wide.with_columns(_zero_if_absent(name, years) for name, years in periods.items())
     rows_of_areas = wide.drop(FIGURES).rename({REFUSED: REFUSED_BECAUSE}).collect(engine="streaming")
@@ -136,6 +147,11 @@ def dimensions(figures: Mapping[str, Figure]) -> list[str]:
     return list(dict.fromkeys(name for figure in figures.values() for name in figure))
 
 
+def _combinations(figure: Figure) -> list[dict[str, str]]:
+    """The codes of the values that a figure consists of, dimension to code."""
+    return [dict(zip(figure, codes, strict=True)) for codes in itertools.product(*figure.values())]
+
+
 def _figures_read(rows: pl.LazyFrame, figures: Mapping[str, Figure], long: Long) -> pl.LazyFrame:
     """The rows with a figure that is read, of a commune or an arrondissement, with its name; others are set aside."""
     named = [slug(name) for name in dimensions(figures)]
@@ -144,21 +160,23 @@ def _figures_read(rows: pl.LazyFrame, figures: Mapping[str, Figure], long: Long)
     rows = keep_words(rows, slug(LEVEL), ["COM", "ARM"], OTHER_LEVELS, "other geographic level")
     for name, pattern in long.codes.items():
         rows = keep(rows, pl.col(slug(name)).str.contains(pattern), f"{UNKNOWN_WORD} in {slug(name)}")
+    mentioned = dimensions(figures)
     codes = [
-        [name, *combination]
+        [name, *(combination.get(key, TOTAL) for key in mentioned)]
         for name, figure in figures.items()
-        for combination in itertools.product(*(figure.get(key, (TOTAL,)) for key in dimensions(figures)))
+        for combination in _combinations(figure)
     ]
-    wanted = pl.LazyFrame(codes, schema=dict.fromkeys([FIGURE, *named], pl.String), orient="row")
+    schema: dict[str, pl.DataType] = {FIGURE: pl.Enum(list(figures)), **dict.fromkeys(named, pl.String())}
+    wanted = pl.LazyFrame(codes, schema=schema, orient="row").with_row_index(CODES)
     joined = rows.join(wanted, on=named, how="left", maintain_order="left")
     is_total = [pl.col(name).fill_null(TOTAL) == TOTAL for name in others]
     return keep(joined, pl.all_horizontal(pl.col(FIGURE).is_not_null(), *is_total), "figure that is not read")
 
 
-def _values(rows: pl.LazyFrame, named: list[str], attributes: list[str]) -> pl.LazyFrame:
+def _values(rows: pl.LazyFrame, attributes: list[str]) -> pl.LazyFrame:
     """The figures, each once, with the reason in ``REFUSED`` if they contradict each other or have another unit."""
-    own = [slug(name) for name in (AREA, LEVEL, PERIOD, *named)]
-    picked = pick(rows, *own, FIGURE, *attributes, slug(VALUE)).collect(engine="streaming").lazy()
+    areas = [pl.col(name).cast(pl.Categorical) for name in AREAS]
+    picked = pick(rows, *areas, CODES, FIGURE, *attributes, slug(VALUE)).collect(engine="streaming").lazy()
     single = once(picked, [*attributes, slug(VALUE)])
     reasons = [pl.col(REFUSED_BECAUSE)] if REFUSED_BECAUSE in single.collect_schema() else []
     if slug(EXPONENT) in attributes:
@@ -166,8 +184,7 @@ def _values(rows: pl.LazyFrame, named: list[str], attributes: list[str]) -> pl.L
         reasons.append(pl.when(exponent != "0").then(pl.format(f"expected {EXPONENT} 0, found {{}}", exponent)))
     if slug(STATUS) in attributes:
         is_elsewhere = (pl.col(slug(STATUS)) == ELSEWHERE).fill_null(False)
-        area = [slug(name) for name in (AREA, LEVEL, PERIOD)]
-        single = keep(single, ~is_elsewhere.all().over(area), "counted in another area")
+        single = keep(single, ~is_elsewhere.all().over(AREAS), "counted in another area")
     reason = pl.coalesce(*reasons, pl.lit(None, pl.String)).alias(REFUSED)
     return single.with_columns(reason, _value(attributes).alias(slug(VALUE))).drop(REFUSED_BECAUSE, strict=False)
 
@@ -201,6 +218,13 @@ def _summed(name: str) -> pl.Expr:
     wrong, total = value.filter(number.is_null()), number.sum()
     text = total.cast(pl.String).str.strip_suffix(".0")
     return pl.when(wrong.len() > 0).then(wrong.first()).when(value.len() > 1).then(text).otherwise(value.first())
+
+
+def _side_by_side(values: pl.LazyFrame, figures: Sequence[str]) -> pl.LazyFrame:
+    """A row for each area and period, with the values of figures that have one; of several, which contradict each other
+    and are refused, the first."""
+    own = values.filter(pl.col(FIGURE).is_in(figures))
+    return own.pivot(FIGURE, on_columns=figures, index=AREAS, values=slug(VALUE), aggregate_function="first")
 
 
 def _zero_if_absent(name: str, periods: pl.Series) -> pl.Expr:

@@ -138,9 +138,9 @@ def _cut(
         (pl.col("nature") == PART)
         | ((pl.col("nature") == COMMUNE) & pl.col("code_commune").is_in(list(arrondissements.COMMUNES)))
     )
-    of_parts = shared.filter(nature=PART).select(ZONE_TEXT, ZONE, "code_departement").lazy()
+    of_parts = shared.filter(nature=PART).select(pl.col(ZONE_TEXT).hash(), ZONE, "code_departement").lazy()
     streets = (
-        segments.select(*placing.SELECTS, _zone_text(), street="nom_voie", mapped=rules.is_mapped())
+        segments.select(*placing.SELECTS, _zone_text().hash(), street="nom_voie", mapped=rules.is_mapped())
         .join(of_parts, on=ZONE_TEXT, maintain_order="left")
         .drop(ZONE_TEXT)
         .collect(engine="streaming")
