@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from csv import reader
 from pathlib import Path
 
 import polars as pl
@@ -181,3 +182,39 @@ def test_what_is_written_is_read(
     kept = [list(row) for row in read.rows() if any(cell.strip() for cell in row)]
     assert kept == expected
     assert csv.refused.is_empty() and csv.skipped.get(csv_lines.BLANK, 0) <= blank
+
+
+FOUND_FAST = [
+    ("plain", "a;b;c"),
+    ("all quoted", '"a";"b";"c"'),
+    ("some quoted", '"a";b;c'),
+    ("a delimiter in quotes", '"a;b";c;d'),
+    ("a delimiter in quotes in place of one", '"a;b";c'),
+    ("only delimiters in quotes", '";";";"'),
+    ("a doubled quote", '"a ""b""";"c";"d"'),
+    ("doubled quotes beside delimiters", '"a"";""b";"c"'),
+    ("blank", ' ;"";\t'),
+    ("one too few", "a;b"),
+    ("one too many", '"a";"b";"c";"d"'),
+    ("an empty one too many", "a;b;c;"),
+]
+
+
+@pytest.mark.parametrize("line", [line for _, line in FOUND_FAST], ids=[name for name, _ in FOUND_FAST])
+def test_plain_lines_are_told_by_counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """With and without counting, a line has the same fate."""
+    text = "\n".join([HEADER, ROWS[0], line, ROWS[1], *ROWS * 3, ""])
+    fast = prepared(tmp_path, text)
+    fast_rows = rows(fast)
+    monkeypatch.setattr(csv_lines, "_is_plain", lambda _: pl.lit(False))
+    slow = prepared(tmp_path, text)
+    assert (fast_rows, fast.refused.rows(), fast.skipped) == (rows(slow), slow.refused.rows(), slow.skipped)
+
+
+@given(st.lists(st.text('a;"', max_size=12), min_size=1, max_size=20))
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_a_plain_line_is_a_row(lines: list[str]) -> None:
+    """What is counted as plain has three fields for Python's own reader too."""
+    header = csv_lines._Header(1, 3, ";")
+    plain = pl.DataFrame({"line": lines}).filter(csv_lines._is_plain(header))["line"]
+    assert all(len(next(reader([line], delimiter=";", strict=True))) == 3 for line in plain)
