@@ -34,6 +34,8 @@ from edu_pipeline.settings import PROJECT, settings
 from edu_pipeline.table import tables
 
 GOAL, GOAL_WITHOUT_SECTORS, GOAL_BYTES = 1.1, 0.8, 1.2 * 2**30
+"""Times the floor, without the layer ``SECTORS`` too, and bytes of memory, the server's included."""
+
 SECTORS = "sectorisation"
 TURNS = 3
 """Odd, so that one ratio is in the middle."""
@@ -118,8 +120,8 @@ def main() -> None:
             pair = rebuild(bench.cluster, smaller), floor(bench.cluster, [*others, *refreshes], bench.folder)
             turns_without.append(pair)
         run(BIN / "edu-pipeline", "start-over", "--yes")
-        measured = PROJECT / "bench" / "peak_memory.py"
-        _, memory = run(sys.executable, measured, "edu-pipeline", "rebuild", "--offline")
+        watch = PROJECT / "bench" / "peak_memory.py"
+        _, memory = run(sys.executable, watch, "edu-pipeline", "rebuild", "--offline")
     console = Console()
     grid = Table("table", "rows", "refused")
     for name, load in loads.items():

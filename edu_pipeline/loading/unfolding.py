@@ -96,8 +96,8 @@ def unfolded(
     attributes = [slug(name) for name in ATTRIBUTES if slug(name) in present]
     values = _values(_figures_read(rows, figures, long), attributes).collect(engine="streaming").lazy()
     occurring = values.select(slug(PERIOD), FIGURE).unique().sort(FIGURE).collect()
-    known = occurring.cast(pl.String).group_by(FIGURE, maintain_order=True).agg(slug(PERIOD))
-    periods = {str(name): pl.Series(years, dtype=pl.String) for name, years in known.iter_rows()}
+    periods_of = occurring.cast(pl.String).group_by(FIGURE, maintain_order=True).agg(slug(PERIOD))
+    periods = {str(name): pl.Series(years, dtype=pl.String) for name, years in periods_of.iter_rows()}
     of_area = [_statuses()] if slug(STATUS) in attributes else []
     of_area += [pl.col(REFUSED).drop_nulls().first(), _numbers().alias(FIGURES)]
     sums = [name for name in periods if len(_combinations(figures[name])) > 1]
@@ -154,13 +154,13 @@ def _combinations(figure: Figure) -> list[dict[str, str]]:
 
 def _figures_read(rows: pl.LazyFrame, figures: Mapping[str, Figure], long: Long) -> pl.LazyFrame:
     """The rows with a figure that is read, of a commune or an arrondissement, with its name; others are set aside."""
-    named = [slug(name) for name in dimensions(figures)]
+    mentioned = dimensions(figures)
+    named = [slug(name) for name in mentioned]
     known = {*named, SOURCE_ROW, *map(slug, (AREA, LEVEL, PERIOD, VALUE, *ATTRIBUTES, *long.follow))}
     others = [name for name in rows.collect_schema() if name not in known]
     rows = keep_words(rows, slug(LEVEL), ["COM", "ARM"], OTHER_LEVELS, "other geographic level")
     for name, pattern in long.codes.items():
         rows = keep(rows, pl.col(slug(name)).str.contains(pattern), f"{UNKNOWN_WORD} in {slug(name)}")
-    mentioned = dimensions(figures)
     codes = [
         [name, *(combination.get(key, TOTAL) for key in mentioned)]
         for name, figure in figures.items()
@@ -221,8 +221,10 @@ def _summed(name: str) -> pl.Expr:
 
 
 def _side_by_side(values: pl.LazyFrame, figures: Sequence[str]) -> pl.LazyFrame:
-    """A row for each area and period, with the values of figures that have one; of several, which contradict each other
-    and are refused, the first."""
+    """A row for each area and period, with a column for each figure, which has one value there.
+
+    Of several, which contradict each other, it has the first: the row is refused.
+    """
     own = values.filter(pl.col(FIGURE).is_in(figures))
     return own.pivot(FIGURE, on_columns=figures, index=AREAS, values=slug(VALUE), aggregate_function="first")
 

@@ -107,7 +107,8 @@ class StepThreads:
     def next_report(self) -> Report:
         """The next report of any step. After a while without one: the end of a step whose thread died without
         reporting it, or a report of no step."""
-        # Before the wait: what a thread has reported that is dead by now is in the queue, and not yet after the wait.
+        # Looked for before the wait: a thread that is dead by now has put all its reports into the queue; one that dies
+        # during the wait may have put some there just after it.
         dead = next((key for key, thread in self.running.items() if not thread.is_alive()), "")
         try:
             report = self._reports.get(timeout=INTERRUPT_CHECK_SECONDS)

@@ -138,9 +138,11 @@ def _cut(
         (pl.col("nature") == PART)
         | ((pl.col("nature") == COMMUNE) & pl.col("code_commune").is_in(list(arrondissements.COMMUNES)))
     )
-    of_parts = shared.filter(nature=PART).select(pl.col(ZONE_TEXT).hash(), ZONE, "code_departement").lazy()
+    text = pl.col(ZONE_TEXT).cast(pl.Categorical)  # in memory a million texts are numbers
+    of_parts = shared.filter(nature=PART).select(text, ZONE, "code_departement").lazy()
     streets = (
-        segments.select(*placing.SELECTS, _zone_text().hash(), street="nom_voie", mapped=rules.is_mapped())
+        segments.select(*placing.SELECTS, _zone_text(), street="nom_voie", mapped=rules.is_mapped())
+        .with_columns(text)
         .join(of_parts, on=ZONE_TEXT, maintain_order="left")
         .drop(ZONE_TEXT)
         .collect(engine="streaming")
