@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from edu_pipeline.cli.terminal import err, out
 from edu_pipeline.database.connection import target
@@ -59,14 +59,16 @@ def export_command(
 
 @contextmanager
 def arriving_rows() -> Iterator[Callable[[Described, int], None]]:
-    """A bar for the rows of each table."""
+    """A bar for the rows of each table that is being read."""
     columns = [BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")]
     with Progress(*columns, console=err, transient=True) as progress:
-        bar = progress.add_task("", total=None)
+        bars: dict[str, TaskID] = {}
 
         def arrived(table: Described, rows: int) -> None:
             if rows == 0:
-                progress.reset(bar, total=table.rows, description=table.name)
-            progress.advance(bar, rows)
+                for task in progress.tasks:
+                    progress.update(task.id, visible=not task.finished)
+                bars[table.name] = progress.add_task(table.name, total=table.rows)
+            progress.advance(bars[table.name], rows)
 
         yield arrived

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from upath import UPath
@@ -27,8 +30,12 @@ from edu_pipeline.export.snapshot import Snapshot, names_of, snapshot
 DESCRIPTIONS = ("attribution.txt", "dcat.jsonld", "croissant.json", "datapackage.json")
 """The files that describe the others, in the order in which they are published; the last one comes last of all."""
 
+SESSIONS = 2
+"""Tables that are written at the same time: the server and its client have something to do for each."""
+
 Progress = Callable[[Described, int], None]
-"""Called with a table and the number of its rows that have arrived since the last call: 0 when it begins."""
+"""Called with a table and the number of its rows that have arrived since the last call: 0 when it begins. Several
+threads may call it."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +80,33 @@ def export(
 
 
 def write(source: Snapshot, described: Collection, folder: Path, form: Format, progress: Progress) -> Export:
-    """Write the rows of a snapshot's tables to files of a format in ``folder``."""
+    """Write the rows of a snapshot's tables to files of a format in ``folder``.
+
+    Where each table has a file of its own, several are written at the same time, the largest first.
+    """
     in_form = {table.name: in_format(form, table) for table in described.tables}
     kept = replace(described, tables=tuple(table for table in in_form.values() if table))
-    paths = {}
-    with writer(form, folder) as files:
-        for table in described.tables:
-            if shaped := in_form[table.name]:
+    tables = [table for table in described.tables if in_form[table.name]]
+    if not form.is_one_file:
+        tables.sort(key=attrgetter("rows"), reverse=True)
+    sessions: SimpleQueue[Snapshot] = SimpleQueue()
+    with writer(form, folder) as files, source.in_sessions(1 if form.is_one_file else SESSIONS) as snapshots:
+
+        def add(table: Described) -> Path:
+            own, shaped = sessions.get(), in_form[table.name]
+            assert shaped is not None
+            try:
                 progress(table, 0)
-                rows = source.rows(table, partial(progress, table))
-                paths[table.name] = files.add(shaped, rows, told(shaped, kept))
+                return files.add(shaped, own.rows(table, partial(progress, table)), told(shaped, kept))
+            finally:
+                sessions.put(own)
+
+        for one in snapshots:
+            sessions.put(one)
+        with ThreadPoolExecutor(len(snapshots)) as threads:
+            paths = dict(zip((table.name for table in tables), threads.map(add, tables), strict=True))
     finished = {path: exported(path, form.media_type) for path in dict.fromkeys(paths.values())}
-    return Export(kept, {name: finished[path] for name, path in paths.items()})
+    return Export(kept, {table.name: finished[paths[table.name]] for table in kept.tables})
 
 
 def told(table: Described, collection: Collection) -> dict[str, str]:

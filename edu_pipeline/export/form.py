@@ -21,6 +21,11 @@ class Format(StrEnum):
     CSV = "csv"
 
     @property
+    def is_one_file(self) -> bool:
+        """Whether all tables are in one file."""
+        return self in (Format.GPKG, Format.DUCKDB)
+
+    @property
     def media_type(self) -> str:
         """What its files are, in the words of the IANA."""
         return {

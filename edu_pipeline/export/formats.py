@@ -4,6 +4,8 @@ Belongs here: from a format's name to its writer. Does not belong here: how a fi
 ``csv_file.py``, ``duckdb_file.py``, ``geopackage.py``).
 """
 
+# ruff: noqa: PLC0415 - pyogrio brings geopandas and pandas, which take half a second, and most exports are Parquet
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,9 +18,7 @@ import pyarrow as pa
 
 from edu_pipeline.export import csv_file, parquet
 from edu_pipeline.export.description import Described
-from edu_pipeline.export.duckdb_file import DuckDBFile
 from edu_pipeline.export.form import Format
-from edu_pipeline.export.geopackage import GeoPackageFile
 from edu_pipeline.export.positions import on_the_map, with_points
 from edu_pipeline.export.snapshot import Rows
 
@@ -56,10 +56,14 @@ def writer(form: Format, folder: Path) -> Iterator[Writer]:
         SettingInvalid: a package that the format needs is not installed.
     """
     if form == Format.DUCKDB:
+        from edu_pipeline.export.duckdb_file import DuckDBFile
+
         path = folder / f"{NAME}.duckdb"
         with DuckDBFile(path) as file:
             yield _OneFile(path, file.add)
     elif form == Format.GPKG:
+        from edu_pipeline.export.geopackage import GeoPackageFile
+
         path = folder / f"{NAME}.gpkg"
         yield _OneFile(path, GeoPackageFile(path).add)
     else:

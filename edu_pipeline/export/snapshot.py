@@ -9,7 +9,7 @@ one after that arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -88,24 +88,42 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
         SchemaMissing: the database was never migrated.
         DatabaseUnreachable: the server does not answer.
     """
-    with database.connect() as guard, database.connect() as connection:
+    with database.connect() as guard:
         check_migrated(guard, database.schema)
         locks.schema_in_use(guard, database.schema)
         for table in tables().values():
             if table.large:
                 guard.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.Identifier(table.name)))
+        with _session(database) as connection:
+            yield Snapshot(connection, database)
+
+
+@contextmanager
+def _session(database: Database, exported: str | None = None) -> Iterator[Connection]:
+    """A transaction that only reads: of a snapshot that another one has ``exported``, otherwise of its own."""
+    with database.connect() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        if exported:
+            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(exported))
         for name, value in {**SAME_TEXT, "work_mem": WORK_MEMORY}.items():
             connection.execute("SELECT set_config(%s, %s, true)", [name, value])
-        yield Snapshot(connection, database.schema)
+        yield connection
 
 
 class Snapshot:
     """A transaction that sees one state of the target schema."""
 
-    def __init__(self, connection: Connection, schema: str) -> None:
-        self.connection, self.schema = connection, schema
+    def __init__(self, connection: Connection, database: Database) -> None:
+        self.connection, self.database, self.schema = connection, database, database.schema
         self._is_ordered_by_bytes = connection.execute(ORDERED_BY_BYTES).fetchone() == (True,)
+
+    @contextmanager
+    def in_sessions(self, number: int) -> Iterator[list[Snapshot]]:
+        """The same snapshot in so many sessions of the server, each for one thread at a time; this is the first."""
+        with ExitStack() as others:
+            (exported,) = self.connection.execute("SELECT pg_export_snapshot()").fetchall()[0]
+            sessions = (others.enter_context(_session(self.database, str(exported))) for _ in range(number - 1))
+            yield [self, *(Snapshot(session, self.database) for session in sessions)]
 
     def describe(self, names: Sequence[str]) -> Collection:
         """Everything that is known of tables and views, except their rows."""

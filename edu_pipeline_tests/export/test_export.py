@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import polars as pl
@@ -49,6 +50,31 @@ def test_all_tables_are_of_one_moment(database: Database) -> None:
             put(connection, "pcs_libelle", code_pcs="9")
         found = [keys(source.rows(table)) for table in described.tables]
     assert found == [["01", "2A"], ["010", "011", "01A", "01Z", "01a"]]
+
+
+def test_all_sessions_see_the_same_moment(database: Database) -> None:
+    country.fill(database)
+    with snapshot(database) as source:
+        (table,) = source.describe(["departements"]).tables
+        execute(database, sql.SQL("DELETE FROM departements"))
+        with source.in_sessions(2) as sessions:
+            assert len({own.connection.info.backend_pid for own in sessions}) == 2
+            assert [keys(own.rows(table)) for own in sessions] == [["01", "2A"]] * 2
+
+
+def test_two_tables_are_written_at_the_same_time(
+    filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits until the other one has begun."""
+    both, batches = Barrier(2, timeout=60), Rows.batches
+
+    def together(rows: Rows) -> Iterator[pa.RecordBatch]:
+        both.wait()
+        yield from batches(rows)
+
+    monkeypatch.setattr(Rows, "batches", together)
+    done = export(filled, UPath(tmp_path), Format.PARQUET, ["departements", "pcs_libelle"])
+    assert list(done.files) == ["departements", "pcs_libelle"]
 
 
 def test_an_exchange_and_a_swap_wait_for_the_snapshot(database: Database) -> None:
