@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -23,7 +24,7 @@ import polars as pl
 from edu_pipeline.catalogue import File, Source
 from edu_pipeline.code_digest import digest
 from edu_pipeline.errors import FileInvalid, MemberMissing, StillRefused
-from edu_pipeline.sources import readers
+from edu_pipeline.sources import copies, readers
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.release import ReceivedFile, Refusal
 from edu_pipeline.sources.soundness import check_sound
@@ -72,7 +73,7 @@ class Admission:
                 raise still_refused(refusal)
         try:
             for file in {(file.format, file.member): file for file in files}.values():
-                _try(path, file, f"{file_names(file)}, {address}", received.name)
+                self._try(path, file, received, f"{file_names(file)}, {address}")
         except (FileInvalid, MemberMissing) as error:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             refusal = Refusal(received, _reading(self._source), now, error.where, error.problem, error.remedy)
@@ -82,6 +83,21 @@ class Admission:
     def passed(self) -> None:
         """Forget the refusals: everything that the publisher shows has passed."""
         self._archive.forget_refusals(self._source.id)
+
+    def _try(self, path: Path, file: File, received: ReceivedFile, where: str) -> None:
+        """Try the file at ``path`` out under its own name; a large one is copied on the way."""
+
+        def read_all(result: readers.Read) -> None:
+            if copies.has_copy(received, file):
+                with suppress(*readers.UNREADABLE):  # or the disk is full: reading again tells
+                    return copies.write(self._archive, self._source.id, received, file, result)
+            return readers.throw_away(result)
+
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            folder = Path(scratch) / "received"
+            folder.mkdir()
+            (folder / received.name).symlink_to(path.resolve())
+            try_out(folder / received.name, file, Path(scratch), where, read_all)
 
 
 def standing(source: Source, archive: Archive) -> list[Refusal]:
@@ -107,11 +123,16 @@ def still_refused(refusal: Refusal) -> StillRefused:
     )
 
 
-def try_out(path: Path, file: File, scratch: Path, where: str) -> readers.Read:
+def try_out(
+    path: Path, file: File, scratch: Path, where: str, use: Callable[[readers.Read], None] = readers.throw_away
+) -> readers.Read:
     """Check the file at ``path``, and read all of it, as a load would.
 
     Of GeoJSON that is larger than ``LARGEST_GEOJSON`` only the two ends are checked: its geometries take long, and many
     times its size in memory.
+
+    Args:
+        use: as for ``readers.read_through``.
 
     Raises:
         FileInvalid, MemberMissing: it cannot be read.
@@ -120,17 +141,8 @@ def try_out(path: Path, file: File, scratch: Path, where: str) -> readers.Read:
     if file.format == "geojson" and path.stat().st_size > LARGEST_GEOJSON:
         return readers.Read(pl.LazyFrame())
     result = readers.read(path, file, scratch, where)
-    readers.read_through(result, path, file, where)
+    readers.read_through(result, path, file, where, use)
     return result
-
-
-def _try(path: Path, file: File, where: str, name: str) -> None:
-    """Try the file at ``path`` out under its own ``name``."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        folder = Path(scratch) / "received"
-        folder.mkdir()
-        (folder / name).symlink_to(path.resolve())
-        try_out(folder / name, file, Path(scratch), where)
 
 
 def _reading(source: Source) -> str:

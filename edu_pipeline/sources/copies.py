@@ -3,8 +3,9 @@
 Belongs here: when there is a copy, where, and that it is of this file and this reader. Does not belong here: reading
 (``readers.py``).
 
-A copy is next to the releases of its source, one for each part of it; it may be deleted at any time except while a load
-reads it. If the archive is in a bucket, it is next to the local copy of the file, and lives as long as this process.
+A copy is made when the file is admitted, which reads all of it anyway; otherwise by the first load. It is next to the
+releases of its source, one for each part of it; it may be deleted at any time except while a load reads it. If the
+archive is in a bucket, it is next to the local copy of the file, and lives as long as this process.
 """
 
 from __future__ import annotations
@@ -53,22 +54,46 @@ def read(archive: Archive, release: Release, received: ReceivedFile, file: File,
         ArchiveUnusable: the archive cannot be read.
     """
     path = archive.local(release, received)
-    if received.bytes < LARGE or file.format != "csv":
+    if not has_copy(received, file):
         return readers.read(path, file, scratch, where)
-    folder = archive.copies(release.source)
-    copy = folder / f".{file.part}-{received.sha256[:12]}-{_reading(file)}.parquet"
+    copy = _place(archive, release.source, received, file)
     if not copy.exists():
-        partial = folder / f"{INCOMING}{uuid.uuid4().hex}"
-        try:
-            result = readers.read(path, file, scratch, where)
-            result.frame.sink_parquet(partial, row_group_size=ROW_GROUP, metadata={METADATA: _described(result)})
-            partial.rename(copy)  # replaces a copy that another load may have made meanwhile, and be reading
-            for old_copy in folder.glob(f".{file.part}-*.parquet"):
-                if old_copy != copy:
-                    old_copy.unlink(missing_ok=True)
-        finally:
-            partial.unlink(missing_ok=True)
+        result = readers.read(path, file, scratch, where)
+        write(archive, release.source, received, file, result)
+    for other in copy.parent.glob(f".{file.part}-*.parquet"):
+        if other != copy:
+            other.unlink(missing_ok=True)
     return _read_copy(copy)
+
+
+def has_copy(received: ReceivedFile, file: File) -> bool:
+    """Whether a file is read from a copy."""
+    return received.bytes >= LARGE and file.format == "csv"
+
+
+def write(archive: Archive, source: str, received: ReceivedFile, file: File, result: Read) -> None:
+    """Make the copy of a file that ``has_copy``.
+
+    Args:
+        source: whose file it is.
+        received, file: as for ``read``.
+        result: what its reader returned.
+
+    Raises:
+        polars.exceptions.PolarsError: it cannot be read to its end.
+    """
+    copy = _place(archive, source, received, file)
+    partial = copy.with_name(f"{INCOMING}{uuid.uuid4().hex}")
+    try:
+        told = {METADATA: _described(result)}
+        result.frame.sink_parquet(partial, row_group_size=ROW_GROUP, metadata=told, mkdir=True)
+        partial.rename(copy)  # replaces a copy that another load may have made meanwhile, and be reading
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _place(archive: Archive, source: str, received: ReceivedFile, file: File) -> Path:
+    return archive.copies(source) / f".{file.part}-{received.sha256[:12]}-{_reading(file)}.parquet"
 
 
 def _described(result: Read) -> str:

@@ -88,18 +88,24 @@ def read(path: Path, file: File, scratch: Path, where: str) -> Read:
         return _READERS[kind](plain, file, place)
 
 
-def read_through(result: Read, path: Path, file: File, where: str) -> None:
-    """Read all rows of ``result``, and throw them away: Parquet is read only when the rows are used.
+def throw_away(result: Read) -> None:
+    """Read all rows, and keep nothing."""
+    result.frame.select(pl.all().count()).collect(engine="streaming")
+
+
+def read_through(result: Read, path: Path, file: File, where: str, use: Callable[[Read], None] = throw_away) -> None:
+    """Read all rows of ``result``: CSV and Parquet are read only when the rows are used.
 
     Args:
         path, file, where: as for ``read``.
+        use: reads all rows, and raises what the libraries raise.
 
     Raises:
         FileInvalid: some of them cannot be read.
     """
     header = result.begins if path.name.lower().endswith((".csv", ".csv.gz")) else ""
     with _unreadable(f"{where}, file {path.name}", file, header=header):
-        result.frame.select(pl.all().count()).collect(engine="streaming")
+        use(result)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Belongs here: fetching a source whose file is bad. Does not belong here: what is
 
 from __future__ import annotations
 
+import errno
 import gzip
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from upath import UPath
 from werkzeug import Request, Response
 
 from edu_pipeline.errors import FileInvalid, MemberMissing, StillRefused
-from edu_pipeline.sources import admission
+from edu_pipeline.sources import admission, copies, readers
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.fetch import Fetched, fetch, fetch_if_any
 from edu_pipeline.sources.probe import Probed, probe
@@ -196,3 +197,28 @@ def test_nothing_of_a_refused_file_stays_in_the_archive(archive: Archive, direct
     with pytest.raises(FileInvalid):
         fetch(PLAIN, archive, str(directory.parent))
     assert in_archive(archive) == []
+
+
+def test_a_large_file_is_read_once_for_admission_and_load(
+    publisher: Publisher, archive: Archive, get: Get, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "LARGE", 0)
+    assert publisher.content == CSV
+    release = get(PLAIN).release
+    (received,), (file,) = release.files, PLAIN.files.values()
+    expected = readers.read(archive.local(release, received), file, tmp_path, "a test").frame.collect()
+    monkeypatch.delattr(readers, "read")
+    assert copies.read(archive, release, received, file, tmp_path, "a test").frame.collect().equals(expected)
+
+
+@pytest.mark.usefixtures("publisher")
+def test_a_full_disk_refuses_no_file(archive: Archive, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its copy a file is read again by the load."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(copies, "LARGE", 0)
+    monkeypatch.setattr(copies, "write", full)
+    assert get(PLAIN).new
+    assert archive.refusals("a-source") == []
