@@ -78,6 +78,7 @@ def test_a_sector_that_is_there_twice_counts_once(tmp_path: Path) -> None:
     rodin, elsewhere = ("AUGUSTE RODIN", "70 RUE CORVISART"), SHAPE.replace("48.9", "48.85")
     result = sectors([sector(rodin), sector(rodin), sector(rodin, shape=elsewhere)], tmp_path)
     assert result.frame["uai_colleges"].to_list() == [[RODIN], [RODIN]] and result.refused.is_empty()
+    assert result.frame["id"].to_list() == [54281593, 1764516456], "as in the databases that have them"
     assert result.balance.files == {"paris_secteurs_colleges": {"rows": 3, "published": 2, "the same row again": 1}}
 
 
@@ -106,7 +107,9 @@ def test_the_sample_leads_from_paris_to_lycees() -> None:
     """Nobody hands in a file: every address of Paris has a segment with lycées."""
     published = produced("secteurs_colleges")
     assert published.refused.is_empty()
-    assert {len(codes) for codes in published.frame["uai_colleges"]} == {1, 2}
+    paris = published.frame.filter(rule="paris-secteurs-colleges")
+    assert {len(codes) for codes in paris["uai_colleges"]} == {1, 2}
+    assert paris["id"].to_list() == [371722228, 1678115730, 1372860389], "as in the databases that have them"
     segments = produced("sectorisation_segments").frame.filter(code_departement="75")
     assert set(segments["rule"]) == {"paris-secteurs-colleges > paris-affectation-lycees"}
     assert segments["uai_lycees_1"].null_count() == segments["motif"].count() == 0
