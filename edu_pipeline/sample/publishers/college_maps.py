@@ -34,8 +34,8 @@ STREET_WIDTH = 0.0001
 """Degrees, about 10 m, by which an area of Paris keeps back from its neighbours: half the width of a street."""
 
 PARIS_NAMES = items("""
-    id_projet; zone_commune; libelle; annee_scol; lib_etab_1; adr_etab_1; lib_etab_2; adr_etab_2; lib_etab_3;
-    adr_etab_3; lib_etab_4; adr_etab_4; geo_shape; geo_point_2d
+    geo_shape; id_projet; libelle; annee_scol; zone_commune; etiquette; lib_etab_1; lib_etab_2; lib_etab_3; lib_etab_4;
+    adr_etab_1; adr_etab_2; adr_etab_3; adr_etab_4; type_etabl; geo_point_2d
 """)
 
 
@@ -43,8 +43,8 @@ PARIS_NAMES = items("""
 def sectors_of_paris(world: World) -> pl.DataFrame:
     """An area for each public collège, where it is the nearest one; some are shared with another collège.
 
-    Collèges have the name of their namesake in capitals, an address, and no code. The order of the columns, and the
-    values of id_projet, zone_commune and libelle, are INFERRED. A new release names other collèges in some areas.
+    Collèges have the name of their namesake in capitals, an address, and no code. INFERRED are the CSV form, and
+    libelle and etiquette of a shared sector. A new release names other collèges in some areas.
     """
     colleges = public_colleges(world, "75").with_row_index("number")
     revised = world.is_revised(colleges, PARIS)
@@ -65,12 +65,14 @@ def _sector(colleges: pl.DataFrame, number: int, area: shapely.Geometry, year: s
     """A row of Paris: the sector of the collège with this number."""
     sharing = [number, (number + 1) % colleges.height] if number % SHARED == SHARED - 1 else [number]
     named = colleges[sharing].select("name", "adresse").rows()
-    point = shapely.centroid(area)
+    point, label = shapely.centroid(area), " / ".join(name for name, _ in named)
     return {
         "id_projet": f"COLLEGES (année scolaire {year.replace('-', '/')})",
-        "zone_commune": "75056",
-        "libelle": " / ".join(name for name, _ in named),
+        "libelle": label,
         "annee_scol": year,
+        "zone_commune": "0",
+        "etiquette": f"Secteur du collège {label}",
+        "type_etabl": "Collège",
         **{f"lib_etab_{place}": name for place, (name, _) in enumerate(named, 1)},
         **{f"adr_etab_{place}": address for place, (_, address) in enumerate(named, 1)},
         "geo_shape": _shape(area),
