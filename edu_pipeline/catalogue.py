@@ -25,7 +25,10 @@ class _Entry(BaseModel):
 
 
 class Opendatasoft(_Entry):
-    """A dataset on an Opendatasoft portal, exported with its machine names through the Explore API v2.1."""
+    """A dataset on an Opendatasoft portal, exported with its machine names through the Explore API v2.1.
+
+    The file's ``format`` is that of the export.
+    """
 
     portal: str
     dataset: str

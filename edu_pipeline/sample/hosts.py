@@ -138,9 +138,9 @@ class Hosts:
     def _dataset(self, portal: str, name: str) -> Dataset | None:
         file = self._datasets.get((portal, name))
         holding = self._shelf.holding(file.source) if file else None
-        if file is None or holding is None or f"{name}.csv" not in holding.files:
+        path = holding.files.get(f"{name}.{file.format}") if file and holding else None
+        if file is None or holding is None or path is None:
             return None
-        path = holding.files[f"{name}.csv"]
         return Dataset(name, catalogue()[file.source], holding, path, self._shelf.labels(file.source))
 
     def _file(self, request: Request) -> Answer:

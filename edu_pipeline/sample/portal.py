@@ -20,7 +20,7 @@ from typing import Any
 from edu_pipeline.sample import portal_data, portal_query
 from edu_pipeline.sample.answers import TYPES, Answer, Request, as_file, as_json
 from edu_pipeline.sample.portal_data import Content, Dataset
-from edu_pipeline.sample.portal_query import FORMATS, Query
+from edu_pipeline.sample.portal_query import Query, formats_of
 
 LICENCES = {"Licence Ouverte 2.0": "Licence Ouverte v2.0 (Etalab)", "ODbL 1.0": "Open Database License (ODbL)"}
 """Licences in the words of the portals."""
@@ -94,7 +94,8 @@ class Portal:
             return self._records(dataset, request.query)
         if part == "exports" and kind is None:
             exports = f"https://{request.host}{BASE}/{name}/exports"
-            return as_json({"links": [{"rel": entry, "href": f"{exports}/{entry}"} for entry in FORMATS]}, gzipped=True)
+            links = [{"rel": entry, "href": f"{exports}/{entry}"} for entry in formats_of(dataset)]
+            return as_json({"links": links}, gzipped=True)
         if part == "exports":
             return self._export(dataset, kind, request)
         return as_json(self._metadata(dataset), gzipped=True)
@@ -152,20 +153,22 @@ class Portal:
 
     def _export(self, dataset: Dataset, kind: str, request: Request) -> Answer:
         content = self._content(dataset)
-        export = portal_query.export_of(kind, request.query, content)
+        export = portal_query.export_of(kind, request.query, content, formats_of(dataset))
         headers = {
             "Content-Type": TYPES.get(f".{kind}", "application/x-ndjson"),
             "Content-Disposition": f'attachment; filename="{dataset.name}.{kind}"',
         }
         if kind == "parquet":
             return Answer(200, headers, portal_data.parquet(dataset, export, content))
-        if kind != "csv":
+        if kind in ("json", "jsonl"):
             return Answer(200, headers, portal_data.json_pieces(dataset, export, content, one_per_line=kind == "jsonl"))
         if export == portal_query.export_of("csv", {}, content):
             # The default export is the stored file. Exports have neither a date nor a tag, so that a condition in the
             # request has no effect.
             stored = as_file(dataset.path, dataset.holding.published_at, Request(request.host, request.path))
             return Answer(200, headers, stored.body)
+        if kind == "geojson":
+            return Answer(200, headers, portal_data.geojson(dataset, export))
         return Answer(200, headers, portal_data.csv_pieces(dataset, export))
 
     def _content(self, dataset: Dataset) -> Content:

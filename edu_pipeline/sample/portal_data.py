@@ -1,7 +1,7 @@
 """The data of a portal's dataset: the types of its fields, its records, and its exports in each format.
 
-Belongs here: reading the stored CSV file and writing what a client gets. Does not belong here: the metadata and the
-routes (`portal.py`), reading the parameters of a request (`portal_query.py`).
+Belongs here: reading the stored file, CSV or GeoJSON, and writing what a client gets. Does not belong here: the
+metadata and the routes (`portal.py`), reading the parameters of a request (`portal_query.py`).
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ FORMS: dict[Type, str] = {
 }
 """What the values of a type look like, the narrowest type first."""
 
+GEOJSON, GEO_SHAPE = ".geojson", "geo_shape"
+"""Ending of a file with features, and the field that their geometries are."""
+
 CODES = re.compile(
     r"(^|_)(code|uai|siren|siret|rne|insee|postal|telephone|fax|identifiant|numero|annee|session|rentree)(_|$)"
 )
@@ -57,6 +60,11 @@ class Dataset:
     holding: Holding
     path: Path
     labels: Mapping[str, str]
+
+    @property
+    def has_features(self) -> bool:
+        """Whether it is stored as GeoJSON, and not as CSV."""
+        return self.path.suffix == GEOJSON
 
     def label(self, field: str) -> str:
         """The French label of a machine name; if it is not known, the name with spaces."""
@@ -91,8 +99,13 @@ def _scanned(path: Path) -> pl.LazyFrame:
 def examined(path: Path) -> Content:
     """Count a dataset's records and find its fields' types: the narrowest type that fits every value.
 
-    The stored export does not say the types, so they are guessed; codes are always text.
+    A stored CSV file does not say the types, so they are guessed; codes are always text.
     """
+    if path.suffix == GEOJSON:
+        features = _features(path)
+        properties = features[0]["properties"] if features else {}
+        kinds = {name: _kind([feature["properties"][name] for feature in features]) for name in properties}
+        return Content(len(features), {GEO_SHAPE: "geo_shape", **kinds})
     data = _scanned(path)
     first = data.head(FIRST_ROWS).collect()
     candidates = [
@@ -110,6 +123,18 @@ def examined(path: Path) -> Content:
         if answers[f"{name}\n{kind}"] and answers[f"{name}\nfilled"]:
             types[name] = kind
     return Content(answers["records"], types)
+
+
+def _features(path: Path) -> list[dict[str, Any]]:
+    features: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["features"]
+    return features
+
+
+def _kind(values: list[Any]) -> Type:
+    """The type of a field by the values that JSON has; several texts are a text for the portal."""
+    kinds: set[type] = {type(value) for value in values if value is not None}
+    types: dict[type, Type] = {dict: "geo_point_2d", int: "int", float: "double"}
+    return types.get(kinds.pop(), "text") if len(kinds) == 1 else "text"
 
 
 def _rows(path: Path, fields: list[str]) -> Iterator[list[str]]:
@@ -151,9 +176,24 @@ def json_pieces(dataset: Dataset, export: Export, content: Content, one_per_line
 
 def records(path: Path, fields: list[str], content: Content) -> Iterator[dict[str, Any]]:
     """The records as JSON shows them: numbers as numbers, empty values as null, a point as an object."""
+    if path.suffix == GEOJSON:
+        for feature in _features(path):
+            values = {GEO_SHAPE: feature["geometry"], **feature["properties"]}
+            yield {name: values[name] for name in fields}
+        return
     readers = [READERS.get(content.types[name], str) for name in fields]
     for row in _rows(path, fields):
         yield {name: read(value) if value else None for name, read, value in zip(fields, readers, row, strict=True)}
+
+
+def geojson(dataset: Dataset, export: Export) -> bytes:
+    """The export of a dataset with features: a geometry each, and the other fields as properties."""
+    labels = {name: dataset.label(name) if export.use_labels else name for name in export.fields if name != GEO_SHAPE}
+    features = [
+        feature | {"properties": {label: feature["properties"][name] for name, label in labels.items()}}
+        for feature in islice(_features(dataset.path), export.limit)
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False).encode()
 
 
 def _point(value: str) -> dict[str, float]:

@@ -15,6 +15,9 @@ from edu_pipeline.sample.portal_data import Compression, Content, Dataset, Expor
 Query = Mapping[str, str]
 
 FORMATS = ("csv", "json", "jsonl", "parquet")
+FORMATS_OF_FEATURES = ("geojson", "json", "jsonl")
+"""The formats of the exports: of a dataset that is stored as CSV, and of one that is stored as GeoJSON."""
+
 OWN_PARAMETERS = {"csv": {"delimiter", "with_bom", "quote_all"}, "parquet": {"parquet_compression"}}
 """The parameters that only one format has."""
 WITHOUT_EFFECT = {"lang", "timezone", "epsg", "list_separator"}
@@ -97,10 +100,15 @@ def selected(query: Query, known: Sequence[str]) -> list[str]:
     return names
 
 
-def export_of(kind: str, query: Query, content: Content) -> Export:
-    """The parameters of an export in the format ``kind``."""
-    if kind not in FORMATS:
-        raise invalid("format", kind, f"one of {', '.join(FORMATS)} (in this sample)")
+def formats_of(dataset: Dataset) -> tuple[str, ...]:
+    """The formats of a dataset's exports."""
+    return FORMATS_OF_FEATURES if dataset.has_features else FORMATS
+
+
+def export_of(kind: str, query: Query, content: Content, formats: Sequence[str] = FORMATS) -> Export:
+    """The parameters of an export in the format ``kind``, one of ``formats``."""
+    if kind not in formats:
+        raise invalid("format", kind, f"one of {', '.join(formats)} (in this sample)")
     check_known(query, {"limit", "select", "use_labels"} | OWN_PARAMETERS.get(kind, set()) | WITHOUT_EFFECT)
     delimiter, compression = query.get("delimiter", ";"), query.get("parquet_compression", "snappy")
     if delimiter not in DELIMITERS:

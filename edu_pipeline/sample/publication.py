@@ -6,10 +6,11 @@ of files (`formats.py`), writing the directory (`directory.py`). It knows no pub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -19,6 +20,7 @@ from edu_pipeline.sample.world import World
 Kind = Literal["file", "opendatasoft"]
 Write = Callable[[World, Path], None]
 Make = Callable[[World], pl.DataFrame]
+MakeFeatures = Callable[[World], Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Publication:
     Attributes:
         source: id of the source in the catalogue.
         file_name: name as the publisher has it.
-        kind: ``opendatasoft`` for a portal's dataset, stored as the portal's default CSV export.
+        kind: ``opendatasoft`` for a portal's dataset, stored as the portal's default export in CSV or GeoJSON.
         write: writes the file to a path.
         labels: of a portal's dataset, the known French labels by machine name.
         exists: whether the world has such a file.
@@ -81,6 +83,26 @@ def dataset(
             write_csv(make(world), path, delimiter=";", bom=True, line_end="\r\n")
 
         add(Publication(source, f"{name or source}.csv", "opendatasoft", write, dict(labels or {}), exists))
+        return make
+
+    return register
+
+
+def dataset_of_features(
+    source: str, *, name: str, exists: Callable[[World], bool] = lambda _: True
+) -> Callable[[MakeFeatures], MakeFeatures]:
+    """Mark a function that returns the GeoJSON features of a dataset of an Opendatasoft portal, stored as GeoJSON.
+
+    Args:
+        name, exists: as for ``dataset``.
+    """
+
+    def register(make: MakeFeatures) -> MakeFeatures:
+        def write(world: World, path: Path) -> None:
+            content = {"type": "FeatureCollection", "features": make(world)}
+            path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+        add(Publication(source, f"{name}.geojson", "opendatasoft", write, exists=exists))
         return make
 
     return register

@@ -6,10 +6,12 @@ lycées that are reached through a collège. Does not belong here: where a stree
 
 Lines of one source about the same addresses are one sector, which their schools share. Lines about overlapping
 addresses that name different schools contradict each other, and all of them are refused; but what an operator supplied
-takes precedence over a region's file, and this over the national one.
+takes precedence over a region's file, this over the national one, and lists over maps.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -25,12 +27,14 @@ SUPPLIED_ZONES = "editorial-sectorisation-zones"
 PARIS = "paris-affectation-lycees"
 PARIS_SECTORS = "paris-secteurs-colleges"
 HAUTS_DE_SEINE = "hauts-de-seine-carte-scolaire-troncons"
+HAUTE_GARONNE = "haute-garonne-secteurs-colleges"
+LOIRE_ATLANTIQUE = "loire-atlantique-secteurs-colleges"
 
-PRECEDENCE = {SUPPLIED: 0, OCCITANIE: 1, COLLEGES: 2, PARIS_SECTORS: 3, HAUTS_DE_SEINE: 3}
-"""The sources of lines; the lowest number takes precedence."""
-
-MAPS = (PARIS_SECTORS, HAUTS_DE_SEINE)
+MAPS = (PARIS_SECTORS, HAUTS_DE_SEINE, HAUTE_GARONNE, LOIRE_ATLANTIQUE)
 """The sources that are maps: their lines follow from the addresses (``by_address.py``)."""
+
+PRECEDENCE = {SUPPLIED: 0, OCCITANIE: 1, COLLEGES: 2, **dict.fromkeys(MAPS, 3)}
+"""The sources of lines; the lowest number takes precedence."""
 
 NO_UPPER_BOUND = 9999
 """This number and those above it mean that there is no upper bound: they become NULL."""
@@ -74,7 +78,8 @@ def lines(
             uai_colleges (the school, of either type). Its collèges are used for communes of which the national file has
             no line.
         supplied: code_commune, libelle_rue, uai_lycees or uai_lycees_1 to 4, uai_colleges, rule.
-        mapped: from ``by_address``; the rule is the source. Streets whose collèges are supplied are left out.
+        mapped: from ``by_address``; the rule is the source. Streets and communes of which Occitanie's file or the
+            supplied one has a line about collèges are left out.
 
     Returns:
         The columns of the arguments, and source, rule, whole (whether the line is about the whole commune; NULL: it
@@ -85,13 +90,21 @@ def lines(
         frames.append(_of_occitanie(occitanie, colleges.select("code_commune")))
     if supplied is not None:
         frames.append(_of_supplied(supplied, SUPPLIED))
-    if mapped is not None and supplied is not None:
-        of_colleges = frames[-1].filter(pl.col("uai_lycees").list.len() == 0)
-        mapped = by_address.without(mapped, of_colleges.select("code_commune", "libelle_rue").collect())
     if mapped is not None:
+        mapped = _not_listed(mapped, frames[1:])
         nothing = pl.lit([], CODE_LIST)
         frames.append(mapped.lazy().with_columns(source="rule", whole=pl.lit(False), uai_lycees=nothing))
     return pl.concat(frames, how="diagonal").with_columns(pl.col("rule").fill_null(pl.col("source")))
+
+
+def _not_listed(mapped: pl.DataFrame, lists: Sequence[pl.LazyFrame]) -> pl.DataFrame:
+    """The lines of maps about streets of which no list has a line about collèges, nor about their commune."""
+    for frame in lists:
+        of_colleges = frame.filter(pl.col("uai_lycees").list.len() == 0)
+        listed = of_colleges.select("code_commune", "libelle_rue", "whole").collect()
+        mapped = by_address.without(mapped, listed)
+        mapped = mapped.join(listed.filter("whole"), on="code_commune", how="anti", maintain_order="left")
+    return mapped
 
 
 def lycees_of_colleges(paris: pl.LazyFrame | None) -> pl.DataFrame:

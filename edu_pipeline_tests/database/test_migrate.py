@@ -11,6 +11,7 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from edu_pipeline.database import migrate as module
 from edu_pipeline.database.binaries import find_binaries
@@ -57,6 +58,26 @@ def test_a_second_schema_is_the_same_as_the_first(database: Database) -> None:
     other = Database(database.url, "autre_schema")
     migrate(other)
     assert query(other, COLUMNS) == query(database, COLUMNS)
+
+
+def test_sectors_of_paris_stay_when_others_have_no_year(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = [file for file in migrations() if not file.name.startswith("136_")]
+    monkeypatch.setattr(module, "migrations", lambda: earlier)
+    migrate(empty_database)
+    insert = sql.SQL(
+        "INSERT INTO secteurs_colleges (id, code_departement, noms_colleges, uai_colleges, rentree_scolaire, rule,"
+        " geometry) VALUES (%s, '75', '{X}', '{0750001U}', %s, 'a map', 'SRID=4326;MULTIPOLYGON(((0 0,1 0,1 1,0 0)))')"
+    )
+    with empty_database.connect() as connection:
+        connection.execute(insert, [1, "2026-2027"])
+    monkeypatch.undo()
+    assert migrate(empty_database) == ["136_sectors_without_a_year.sql"]
+    with empty_database.connect() as connection:
+        connection.execute(insert, [2, None])
+    rows = query(empty_database, "SELECT id, rentree_scolaire FROM secteurs_colleges ORDER BY id")
+    assert rows == [(1, "2026-2027"), (2, None)]
 
 
 def test_psql_makes_the_same_schema(database: Database, empty_database: Database) -> None:

@@ -51,7 +51,7 @@ REQUIRED = {
     "onisep_details_formations_lycees": "identifiant_af formation date_modification",
     "sections_internationales": "uai section niveau rentree_scolaire",
     "specialites_lycees": "uai etablissement specialites_array",
-    "secteurs_colleges": "rentree_scolaire geometry",
+    "secteurs_colleges": "nom_secteur noms_colleges uai_colleges rentree_scolaire geometry",
     "sectorisation_segments": "code_commune libelle_rue number_from number_to side uai_colleges",
     "sectorisation_zones": "code_commune zone_name",
 }

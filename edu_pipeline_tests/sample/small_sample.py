@@ -35,10 +35,12 @@ ANNUAIRE, LYCEES = "fr-en-annuaire-education", "fr-en-ips-lycees-ap2023"
 SALES, CRIME, COMMUNES, EQUIPMENT = "dvf-indicateurs-communes", "ssmsi-communale", "geo-api-communes", "insee-bpe"
 OPTIONS, CONTOURS, PROFESSIONS = "onisep-60113c3d5fee0", "contours-communes", "insee-pcs"
 PARIS, ADDRESSES = "paris-affectation-lycees", "ban"
+AREAS, AREAS_DATASET = "haute-garonne-secteurs-colleges", "sectorisation-colleges-classes-6eme"
 CRIME_FILE = "donnee-data.gouv-2025-geographie2026-produit-le2026-06-25.csv.gz"
 
 PORTAL = "data.education.gouv.fr/api/explore/v2.1/catalog/datasets"
 SCHOOLS = f"{PORTAL}/{ANNUAIRE}"
+AREAS_URL = f"data.haute-garonne.fr/api/explore/v2.1/catalog/datasets/{AREAS_DATASET}"
 BPE = "www.insee.fr/fr/statistiques/fichier/8217527/DS_BPE_CSV_FR.zip"
 LAYER = "services9.arcgis.com/ekT8MJFiVh8nvlV5/arcgis/rest/services/Affectation_Lyc%C3%A9es/FeatureServer/0"
 ADDRESSES_URL = "adresse.data.gouv.fr/data/ban/adresses/latest/csv/adresses-35.csv.gz"
@@ -88,6 +90,7 @@ def contents(release: int) -> dict[str, dict[str, bytes]]:
         CONTOURS: {"communes-100m.geojson.gz": gzip.compress(json.dumps(features(release)).encode(), mtime=0)},
         PROFESSIONS: {"pcs2003.csv": "\n".join(rows).encode()},
         PARIS: {f"{PARIS}.geojson": json.dumps(features(release)).encode()},
+        AREAS: {f"{AREAS_DATASET}.geojson": json.dumps(areas(release)).encode()},
         ADDRESSES: {
             f"adresses-{code}.csv.gz": gzip.compress("\n".join(rows).encode(), mtime=0) for code in ("2A", "35")
         },
@@ -105,6 +108,18 @@ def features(release: int) -> dict[str, Any]:
         }
         for number in range(1, 24)
     ]
+    return {"type": "FeatureCollection", "features": entries}
+
+
+def areas(release: int) -> dict[str, Any]:
+    """The features of a portal's dataset, the second with values that are not there."""
+    shape = {"type": "Polygon", "coordinates": [[[1.4, 43.6], [1.5, 43.6], [1.5, 43.7], [1.4, 43.6]]]}
+    point = {"lon": 1.45, "lat": 43.65}
+    rows = [
+        {"nom": "Collège inventé", "eff_2025": 100 + release, "codes": ["0310001A", "0310002B"], "geo_point_2d": point},
+        {"nom": None, "eff_2025": None, "codes": [], "geo_point_2d": None},
+    ]
+    entries = [{"type": "Feature", "geometry": shape, "properties": row} for row in rows]
     return {"type": "FeatureCollection", "features": entries}
 
 

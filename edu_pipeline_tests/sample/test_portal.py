@@ -14,6 +14,9 @@ from edu_pipeline.sample.server import serving
 from edu_pipeline.sample.shelf import Shelf
 from edu_pipeline_tests.sample.small_sample import (
     ANNUAIRE,
+    AREAS,
+    AREAS_DATASET,
+    AREAS_URL,
     HEADER,
     LABELS,
     LYCEES,
@@ -22,6 +25,7 @@ from edu_pipeline_tests.sample.small_sample import (
     SCHOOLS,
     TIMEOUT,
     Get,
+    areas,
 )
 
 
@@ -83,6 +87,32 @@ def test_parquet_exports_have_types(get: Get) -> None:
         f"{SCHOOLS}/exports/parquet?use_labels=true&select=nom_etablissement&limit=1&parquet_compression=zstd"
     )
     assert pl.read_parquet(labelled.content).to_dicts() == [{"Nom": 'Lycée inventé "A"; B'}]
+
+
+def test_a_dataset_with_features_is_exported_as_geojson(get: Get, folder: Path) -> None:
+    whole = get(f"{AREAS_URL}/exports/geojson?use_labels=false")
+    assert whole.content == (folder / AREAS / f"{AREAS_DATASET}.geojson").read_bytes()
+    assert whole.headers["Content-Type"] == "application/geo+json"
+    (first,) = get(f"{AREAS_URL}/exports/geojson?limit=1&select=codes,geo_shape").json()["features"]
+    shape = areas(0)["features"][0]["geometry"]
+    assert first == {"type": "Feature", "geometry": shape, "properties": {"codes": ["0310001A", "0310002B"]}}
+    records = get(f"{AREAS_URL}/exports/json?limit=1").json()
+    assert records == [{"geo_shape": shape, **areas(0)["features"][0]["properties"]}]
+    metadata = get(AREAS_URL).json()
+    assert metadata["metas"]["default"]["records_count"] == 2
+    assert {field["name"]: field["type"] for field in metadata["fields"]} == {
+        "geo_shape": "geo_shape",
+        "nom": "text",
+        "eff_2025": "int",
+        "codes": "text",
+        "geo_point_2d": "geo_point_2d",
+    }
+    offered = [link["rel"] for link in get(f"{AREAS_URL}/exports").json()["links"]]
+    assert offered == ["geojson", "json", "jsonl"]
+    assert [get(f"{url}/exports/{kind}").status_code for url, kind in ((AREAS_URL, "csv"), (SCHOOLS, "geojson"))] == [
+        400,
+        400,
+    ]
 
 
 def test_records_come_in_pages(get: Get) -> None:

@@ -100,6 +100,35 @@ def test_an_operator_replaces_a_map_street_by_street() -> None:
     ]
 
 
+def test_a_list_replaces_a_map_by_street_and_commune() -> None:
+    """Only where it has lines about collèges, of a street or of the whole commune."""
+    mapped = pl.DataFrame(
+        [
+            (commune, street, None, None, "tous", [A], rules.HAUTE_GARONNE, None)
+            for commune in ("31001", "31002", "31003")
+            for street in ("R. X", "Rue Y")
+        ],
+        schema=by_address.LINE,
+        orient="row",
+    )
+    college, lycee = {"type_etablissement": "COLLEGE", "uai_colleges": B}, {"type_etablissement": "LYCEE"}
+    occitanie = frame(
+        OCCITANIE,
+        {"code_commune": "31001", "libelle_rue": "RUE X", **college},
+        {"code_commune": "31002", **college},
+        {"code_commune": "31003", "libelle_rue": "RUE Y", "uai_colleges": LYCEE, **lycee},
+    )
+    good, refused = segments(rules.lines(national(), occitanie, mapped=mapped))
+    assert refused.is_empty()
+    assert good.select("code_commune", "libelle_rue", "rule").sort(pl.all()).rows() == [
+        ("31001", "RUE X", rules.OCCITANIE),
+        ("31001", "Rue Y", rules.HAUTE_GARONNE),
+        ("31003", "R. X", rules.HAUTE_GARONNE),
+        ("31003", "RUE Y", rules.OCCITANIE),
+        ("31003", "Rue Y", rules.HAUTE_GARONNE),
+    ]
+
+
 @pytest.mark.parametrize(
     ("written", "side"),
     [

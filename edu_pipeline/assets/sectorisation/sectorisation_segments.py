@@ -27,7 +27,8 @@ class SectorisationSegments(c.Contract):
     leads from a collège to lycées (`rule`). Without such a rule `uai_lycees` is NULL and the row is part of a collège's
     sector only. Lines that name several schools for the same addresses form one row (`lignes`). A street that could not
     be matched with the addresses has no geometry, and `motif` says why. Where a map is published and no list of
-    streets, as in Paris, the rows follow from the addresses; they are derived from a map under the ODbL.
+    streets, as in Paris, the rows follow from the addresses. The map of Paris is under the ODbL, and so are its rows;
+    the licences of the other maps are not known.
     """
 
     id = c.integer("Number of the row, the same at every load.", key=True, min=1, max=numbering.LARGEST)

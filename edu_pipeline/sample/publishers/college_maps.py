@@ -1,6 +1,7 @@
 """Maps of collèges' sectors: areas in Paris, stretches of street with a collège for each side in the Hauts-de-Seine.
 
-Belongs here: the two files, on Opendatasoft portals. Does not belong here: lists of streets (`ministry_sectors.py`).
+Belongs here: the two files, on Opendatasoft portals. Does not belong here: areas with codes (`college_areas.py`), lists
+of streets (`ministry_sectors.py`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import shapely
 
@@ -32,30 +34,25 @@ STREET_WIDTH = 0.0001
 """Degrees, about 10 m, by which an area of Paris keeps back from its neighbours: half the width of a street."""
 
 PARIS_NAMES = items("""
-    id_projet; zone_commune; libelle; annee_scol; lib_etab_1; adr_etab_1; lib_etab_2; adr_etab_2; lib_etab_3;
-    adr_etab_3; lib_etab_4; adr_etab_4; geo_shape; geo_point_2d
+    geo_shape; id_projet; libelle; annee_scol; zone_commune; etiquette; lib_etab_1; lib_etab_2; lib_etab_3; lib_etab_4;
+    adr_etab_1; adr_etab_2; adr_etab_3; adr_etab_4; type_etabl; geo_point_2d
 """)
 
 
-@dataset(PARIS, name=PARIS_DATASET, exists=lambda world: _public_colleges(world, "75").height > 0)
+@dataset(PARIS, name=PARIS_DATASET, exists=lambda world: public_colleges(world, "75").height > 0)
 def sectors_of_paris(world: World) -> pl.DataFrame:
     """An area for each public collège, where it is the nearest one; some are shared with another collège.
 
-    Collèges have the name of their namesake in capitals, an address, and no code. The order of the columns, and the
-    values of id_projet, zone_commune and libelle, are INFERRED. A new release names other collèges in some areas.
+    Collèges have the name of their namesake in capitals, an address, and no code. INFERRED are the CSV form, and
+    libelle and etiquette of a shared sector. A new release names other collèges in some areas.
     """
-    colleges = _public_colleges(world, "75").with_row_index("number")
+    colleges = public_colleges(world, "75").with_row_index("number")
     revised = world.is_revised(colleges, PARIS)
     colleges = colleges.with_columns(
         number=pl.when(revised).then((pl.col("number") + 1) % pl.len()).otherwise("number")
     )
     contour = world.contours[world.contours["code"] == "75056"].geometry.iloc[0]
-    cells = shapely.get_parts(
-        shapely.voronoi_polygons(
-            shapely.multipoints(colleges.select("x", "y").to_numpy()), extend_to=contour, ordered=True
-        )
-    )
-    areas = shapely.buffer(shapely.intersection(cells, contour), -STREET_WIDTH, join_style="mitre")
+    areas = shapely.buffer(where_nearest(colleges, contour), -STREET_WIDTH, join_style="mitre")
     rows = [
         _sector(colleges, number, area, year)
         for year in YEARS
@@ -68,12 +65,14 @@ def _sector(colleges: pl.DataFrame, number: int, area: shapely.Geometry, year: s
     """A row of Paris: the sector of the collège with this number."""
     sharing = [number, (number + 1) % colleges.height] if number % SHARED == SHARED - 1 else [number]
     named = colleges[sharing].select("name", "adresse").rows()
-    point = shapely.centroid(area)
+    point, label = shapely.centroid(area), " / ".join(name for name, _ in named)
     return {
         "id_projet": f"COLLEGES (année scolaire {year.replace('-', '/')})",
-        "zone_commune": "75056",
-        "libelle": " / ".join(name for name, _ in named),
+        "libelle": label,
         "annee_scol": year,
+        "zone_commune": "0",
+        "etiquette": f"Secteur du collège {label}",
+        "type_etabl": "Collège",
         **{f"lib_etab_{place}": name for place, (name, _) in enumerate(named, 1)},
         **{f"adr_etab_{place}": address for place, (_, address) in enumerate(named, 1)},
         "geo_shape": _shape(area),
@@ -81,7 +80,7 @@ def _sector(colleges: pl.DataFrame, number: int, area: shapely.Geometry, year: s
     }
 
 
-@dataset(STRETCHES, name=STRETCHES_DATASET, exists=lambda world: _public_colleges(world, "92").height > 0)
+@dataset(STRETCHES, name=STRETCHES_DATASET, exists=lambda world: public_colleges(world, "92").height > 0)
 def stretches_of_hauts_de_seine(world: World) -> pl.DataFrame:
     """The stretches of the département, with the publisher's columns."""
     return stretches_of(world, "92")
@@ -92,7 +91,7 @@ def stretches_of(world: World, departement: str) -> pl.DataFrame:
 
     Names of streets are in capitals and abbreviated. A new release gives some stretches another collège.
     """
-    colleges = _public_colleges(world, departement)
+    colleges = public_colleges(world, departement)
     streets = streets_of(world.streets, world.places.filter(code_departement=departement))
     halves = streets.join(pl.DataFrame({"end": [-1, 1]}), how="cross", maintain_order="left_right")
     middle = halves.select(
@@ -125,7 +124,15 @@ def stretches_of(world: World, departement: str) -> pl.DataFrame:
     )
 
 
-def _public_colleges(world: World, departement: str) -> pl.DataFrame:
+def where_nearest(colleges: pl.DataFrame, contour: shapely.Geometry) -> npt.NDArray[np.object_]:
+    """For each collège, at x and y, the part of the contour of which it is the nearest one."""
+    positions = shapely.multipoints(colleges.select("x", "y").to_numpy())
+    cells = shapely.get_parts(shapely.voronoi_polygons(positions, extend_to=contour, ordered=True))
+    parts: npt.NDArray[np.object_] = shapely.intersection(cells, contour)
+    return parts
+
+
+def public_colleges(world: World, departement: str) -> pl.DataFrame:
     """uai, name (of the namesake, in capitals), adresse, x and y of the public collèges, by code."""
     positions = world.places.select("code", place_x="longitude", place_y="latitude")
     return (
