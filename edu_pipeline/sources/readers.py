@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import shapely
 
@@ -258,16 +259,22 @@ def _json(path: Path, file: File, where: str) -> Read:
 def _geojson(path: Path, file: File, where: str) -> Read:
     """Properties as text, ``geometry`` as EWKB (WGS 84) in hexadecimal."""
     import geopandas  # noqa: PLC0415 - with pandas half a second, which most processes need not spend
+    import pandas as pd  # noqa: PLC0415
 
     check_no_nul(path, where)
     features = geopandas.read_file(path, engine="pyogrio").to_crs(4326)
     check_geometries(path, features.geometry.isna().to_numpy(), where)
+    properties = features.drop(columns="geometry")
+    for name in properties.select_dtypes(object):
+        # A list is an array of a kind of its own, which for an empty one is float.
+        cells = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in properties[name]]
+        properties[name] = pd.Series(cells, index=properties.index, dtype=object)
     try:
-        properties = pl.from_pandas(features.drop(columns="geometry"))
+        frame = pl.from_pandas(properties)
     except TypeError as error:  # pyarrow's, of values of several kinds
         raise ValueError(error) from error
-    frame = _renamed(properties.lazy(), properties.columns, where)
-    return Read(_as_text(frame.with_columns(ewkb.encoded(features.geometry.to_numpy()))), begins=first_line(path))
+    shaped = _renamed(frame.lazy(), frame.columns, where).with_columns(ewkb.encoded(features.geometry.to_numpy()))
+    return Read(_as_text(shaped), begins=first_line(path))
 
 
 def _xlsx(path: Path, file: File, where: str) -> Read:

@@ -145,3 +145,13 @@ def test_geojson_with_coordinates_as_text(tmp_path: Path) -> None:
         read_as(tmp_path / "communes.geojson", features(good, texts), file)
     rows = read_as(tmp_path / "communes.geojson", features(good, None), file).frame.collect()
     assert rows["geometry"].is_null().to_list() == [False, True]
+
+
+def test_geojson_with_an_empty_list(tmp_path: Path) -> None:
+    """pyogrio 0.13 makes an array of numbers of it, among arrays of texts."""
+    content = json.loads(features(*[None] * 4))
+    for feature, codes in zip(content["features"], (["A", None], [], None, ["B"]), strict=True):
+        feature["properties"]["codes"] = codes
+    file = catalogue()["contours-communes"].files["main"]
+    rows = read_as(tmp_path / "communes.geojson", json.dumps(content).encode(), file).frame.collect()
+    assert rows["codes"].to_list() == [["A", None], [], None, ["B"]]
