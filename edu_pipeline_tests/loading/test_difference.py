@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from edu_pipeline.loading.difference import difference
+from edu_pipeline.loading.difference import HASHES, ROW, _only_in, difference
 from edu_pipeline_tests.loading.samples import everything, row
 
 
@@ -44,3 +44,11 @@ def test_swapped_values_are_a_difference() -> None:
     old = pl.DataFrame({"k": ["a", "b"], "x": ["1", None], "y": [None, "1"], "z": ["p", "q"], "w": ["q", "p"]})
     new = old.select("k", x="y", y="x", z="w", w="z")
     assert difference(new.lazy(), old.lazy(), ["k"]).changed == 2
+
+
+def test_one_hash_in_common_is_no_row_in_common() -> None:
+    """Of five million rows some may share one of their hashes by chance."""
+    schema = {ROW: pl.UInt32, **dict.fromkeys(HASHES, pl.UInt64)}
+    rows = pl.DataFrame([(0, 1, 10), (1, 2, 20), (2, 3, 30)], schema=schema, orient="row")
+    others = pl.DataFrame([(0, 2, 99), (1, 1, 10), (2, 98, 30)], schema=schema, orient="row")
+    assert sorted(_only_in(rows, others)[ROW]) == [1, 2]
