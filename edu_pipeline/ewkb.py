@@ -1,6 +1,6 @@
 """Geometries as rows hold them: EWKB (WGS 84) in upper-case hexadecimal, as PostGIS writes it.
 
-Belongs here: encoding and decoding shapes. Does not belong here: computing with shapes.
+Belongs here: encoding and decoding shapes, reading those that others write. Does not belong here: computing with them.
 
 GEOS reads and writes hexadecimal too, but character by character, which takes three times as long.
 """
@@ -8,6 +8,7 @@ GEOS reads and writes hexadecimal too, but character by character, which takes t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,15 @@ def decoded(texts: pl.Series) -> Shapes:
     """The shape of each text; None for NULL and for text that is not a geometry."""
     shapes: Shapes = shapely.from_wkb(texts.str.decode("hex", strict=False).to_numpy(), on_invalid="ignore")
     return shapes
+
+
+def read(text: str) -> Geometry | None:
+    """The shape that a text describes, whoever wrote it: WKT, GeoJSON, or (E)WKB in hexadecimal; None if it is none."""
+    parse: Any = shapely.from_wkb if text[:2] in ("00", "01") else shapely.from_wkt
+    if text.lstrip().startswith("{"):
+        parse = shapely.from_geojson
+    shape: Geometry | None = parse(text, on_invalid="ignore")
+    return shape
 
 
 def without_srid(texts: pl.Series) -> pl.Series:

@@ -119,9 +119,7 @@ def take_in(
         chosen = chosen.with_columns(vintage=pl.lit(match.group(1) if match else None, pl.String))
     corrected, applied, withheld = _corrected(chosen, table, parameter, {*absent, *found.empty})
     missing |= withheld
-    repaired = [
-        invalid_shapes(chosen, table.key[0], name) for name in table.contours if {name, table.key[0]} <= named.keys()
-    ]
+    repaired = [invalid_shapes(chosen, table.key[0], name) for name in table.contours if name in named]
     skipped = {INVISIBLE: sum(found.invisible.values()), REPAIRED: sum(invalid.count for invalid in repaired)}
     return Intake(
         corrected,

@@ -16,6 +16,8 @@ import shapely
 from edu_pipeline import ewkb
 from edu_pipeline.errors import EXAMPLES
 
+ROW = "row_number"
+
 Areas = npt.NDArray[np.float64]
 
 
@@ -33,13 +35,17 @@ class Invalid:
 
 
 def invalid_shapes(frame: pl.LazyFrame, key: str, column: str) -> Invalid:
-    """The invalid shapes among the geometries (EWKB in hexadecimal) of ``column``.
+    """The invalid shapes among the geometries of ``column``, as ``ewkb.read`` reads them.
 
     Args:
-        key: the column that names a shape.
+        key: the column that names a shape; if the frame does not have it, the number of its row does.
     """
+    if key not in frame.collect_schema():
+        frame = frame.with_row_index(ROW, offset=1).with_columns(pl.format("row {}", ROW).alias(key))
     rows = frame.select(key, column).drop_nulls(column).collect(engine="streaming")
     shapes = ewkb.decoded(rows[column])
+    for number in np.flatnonzero(shapely.is_missing(shapes)).tolist():
+        shapes[number] = ewkb.read(rows[column][number])
     wrong = ~shapely.is_missing(shapes) & ~shapely.is_valid(shapes)
     if not wrong.any():
         return Invalid()

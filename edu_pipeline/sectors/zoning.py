@@ -56,9 +56,7 @@ def polygons(text: str | None) -> list[Geometry]:
     """
     if not text:
         return []
-    read: Any = shapely.from_wkb if text[:2] in ("00", "01") else shapely.from_wkt
-    shape = (shapely.from_geojson if text.lstrip().startswith("{") else read)(text, on_invalid="ignore")
-    valid = shapely.make_valid(shape, method="structure", keep_collapsed=False)
+    valid = shapely.make_valid(ewkb.read(text), method="structure", keep_collapsed=False)
     return [part for part in shapely.get_parts(valid) if part.geom_type == "Polygon" and not part.is_empty]
 
 

@@ -14,6 +14,7 @@ from edu_pipeline.assets.specialty.enseignements_optionnels_seconde import COURS
 from edu_pipeline.catalogue import File, files_by_parameter
 from edu_pipeline.errors import ColumnEmpty, FileInvalid
 from edu_pipeline.loading.intake import Intake, take_in
+from edu_pipeline.loading.shapes import invalid_shapes
 from edu_pipeline.normalise import slug
 from edu_pipeline.sources.readers import read
 from edu_pipeline.table import tables
@@ -179,6 +180,15 @@ def test_shapes_that_cross_themselves_are_counted(tmp_path: Path) -> None:
         "2 geometries are not valid and were repaired, which changes their area by +200.00%: 01002 ("
     )
     assert "Self-intersection" in note and "01003 (" in note and "01001" not in note
+
+
+@pytest.mark.parametrize("written", [shapely.to_geojson, shapely.to_wkt, lambda shape: ewkb.encoded([shape])[0]])
+def test_a_shape_without_a_key_has_its_row(written: Callable[[shapely.Geometry], str]) -> None:
+    """In maps of sectors, as their publishers and operators write them."""
+    shapes = [shapely.box(0, 0, 1, 1), shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])]
+    frame = pl.DataFrame({"nom": ["a", "b", "c"], "geometry": [*map(written, shapes), "no shape"]})
+    invalid = invalid_shapes(frame.lazy(), "id", "geometry")
+    assert invalid.count == 1 and ": row 2 (Self-intersection" in invalid.note
 
 
 @pytest.mark.parametrize("find", [file_of, real_file])
