@@ -265,7 +265,7 @@ def _geojson(path: Path, file: File, where: str) -> Read:
     features = geopandas.read_file(path, engine="pyogrio").to_crs(4326)
     check_geometries(path, features.geometry.isna().to_numpy(), where)
     properties = features.drop(columns="geometry")
-    for name in properties.select_dtypes(object):
+    for name in properties.select_dtypes(object, exclude="str"):
         # A list is an array of a kind of its own, which for an empty one is float.
         cells = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in properties[name]]
         properties[name] = pd.Series(cells, index=properties.index, dtype=object)
