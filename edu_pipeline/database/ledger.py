@@ -141,14 +141,18 @@ def forget(connection: Connection, schema: str) -> None:
         connection.execute("DELETE FROM edu_pipeline.loads WHERE target_schema = %s", [schema])
 
 
-def newest(connection: Connection, schema: str, state: str = "published") -> dict[str, Load]:
-    """The newest load in ``state`` of every table and view of the target schema, by name."""
+def newest(
+    connection: Connection, schema: str, state: str = "published", names: Sequence[str] | None = None
+) -> dict[str, Load]:
+    """The newest load in ``state`` of every table and view of the target schema, or of those with these names."""
     statement = sql.SQL(
-        "SELECT DISTINCT ON (table_name) {} FROM edu_pipeline.loads WHERE target_schema = %s AND state = %s "
+        "SELECT DISTINCT ON (table_name) {} FROM edu_pipeline.loads WHERE target_schema = %(schema)s "
+        "AND state = %(state)s AND (%(names)s::text[] IS NULL OR table_name = ANY (%(names)s)) "
         "ORDER BY table_name, id DESC"
     ).format(sql.SQL(", ").join(map(sql.Identifier, Load.__dataclass_fields__)))
+    values = {"schema": schema, "state": state, "names": None if names is None else list(names)}
     with connection.cursor(row_factory=class_row(Load)) as cursor:
-        return {load.table_name: load for load in cursor.execute(statement, [schema, state])}
+        return {load.table_name: load for load in cursor.execute(statement, values)}
 
 
 def published_before(connection: Connection, load: Load, other_schema: str) -> Load | None:

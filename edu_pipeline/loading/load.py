@@ -114,7 +114,8 @@ class _TableLoad:
     def run(self, run_id: str | None) -> Outcome:
         """Load, unless the rows are still right."""
         with self.database.connect() as connection:
-            loaded = ledger.newest(connection, self.database.schema)
+            names = [self.table.name, *self.table.input_tables]
+            loaded = ledger.newest(connection, self.database.schema, names=names)
             if not self.supplied:
                 acceptance.check_inputs(self.table, self.releases, loaded)
             attempt = self._attempt(connection, run_id)
@@ -159,7 +160,8 @@ class _TableLoad:
 
     def _check_failed_before(self, connection: Connection, previous: Load | None, attempt: Load) -> None:
         """Raise the failure of the last attempt, if this one would end with it, too; it is not recorded again."""
-        failed = ledger.newest(connection, self.database.schema, "failed").get(self.table.name)
+        name = self.table.name
+        failed = ledger.newest(connection, self.database.schema, "failed", [name]).get(name)
         changes = ledger.last_change(connection, self.database.schema)
         if failed and attempts.would_fail_again(self.table, attempt.inputs_version, previous, failed, changes):
             raise attempts.recorded(failed)
@@ -171,7 +173,8 @@ class _TableLoad:
         return Outcome(previous, skipped=True, refused=refused, checks=results)
 
     def _readers(self, connection: Connection) -> _Readers:
-        newest = ledger.newest(connection, self.live).get(self.table.name)
+        name = self.table.name
+        newest = ledger.newest(connection, self.live, names=[name]).get(name)
         rows = newest.rows or 0 if newest and self.database.live else None
         return _Readers(rows, newest.balance if newest else {}, checks.passing_checks(connection, self.live))
 

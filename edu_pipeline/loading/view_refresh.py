@@ -31,7 +31,7 @@ def refresh(view: View, database: Database, options: Options | None = None, run_
     with database.connect() as connection:
         schema_in_use(connection, database.schema)
         version = inputs_version(view, ledger.last_change(connection, database.schema))
-        previous = ledger.newest(connection, database.schema).get(view.name)
+        previous = ledger.newest(connection, database.schema, names=[view.name]).get(view.name)
         if previous and previous.inputs_version == version and not (options and options.force):
             return Outcome(previous, skipped=True)
         started = datetime.now(UTC)
