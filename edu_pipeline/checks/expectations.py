@@ -63,6 +63,9 @@ class Expectation(_Entry):
 
     rows: int | None = Field(None, gt=0, description="national count; for a table with years up to ``years.newest``")
     tolerance: Share | None = Field(None, description="share of ``rows`` by which the count may differ")
+    counted: Mapping[str, str] = Field(
+        default_factory=dict, description="value by column of the rows that ``rows`` counts; empty: all"
+    )
     years: Years | None = None
     departements: Places | None = None
     academies: Places | None = None

@@ -86,14 +86,16 @@ def checks_of(table: str) -> list[CheckSpec]:
 
 def _expected_rows(subject: Subject) -> Finding:
     low, high = subject.expectation.expected_rows(subject.newest_year)
-    numbers = {"rows": subject.rows, "expected_at_least": low, "expected_at_most": high}
+    rows = subject.counted_rows
+    numbers = {"rows": rows, "expected_at_least": low, "expected_at_most": high}
     if subject.small_country is not None:
         invented = f"invented data of {len(subject.small_country)} départements"
-        text = f"expected any number of rows ({invented}), found {subject.rows:,}."
+        text = f"expected any number of rows ({invented}), found {rows:,}."
         return Finding(True, text, numbers | {"not_applicable": "invented data"})
-    text = f"expected {low:,} to {high:,} rows, found {subject.rows:,}."
+    which = "".join(f" with {column} {value}" for column, value in subject.expectation.counted.items())
+    text = f"expected {low:,} to {high:,} rows{which}, found {rows:,}."
     remedy = "Compare with the publisher's own count; correct the source, or the figure in expectations.toml."
-    return finding(low <= subject.rows <= high, text, remedy, numbers)
+    return finding(low <= rows <= high, text, remedy, numbers)
 
 
 def _previous_rows(subject: Subject) -> Finding:

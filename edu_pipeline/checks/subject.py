@@ -133,6 +133,20 @@ class Subject:
         return sum(self._rows_by_year.values())
 
     @cached_property
+    def counted_rows(self) -> int:
+        """How many rows it has of those that the expected number is about."""
+        conditions = [
+            sql.SQL("{} = {}").format(sql.Identifier(column), value)
+            for column, value in self.expectation.counted.items()
+        ]
+        if not conditions:
+            return self.rows
+        ((count,),) = self.ask(
+            "SELECT count(*) FROM {table} WHERE {counted}", counted=sql.SQL(" AND ").join(conditions)
+        )
+        return int(count)
+
+    @cached_property
     def digest(self) -> str:
         """A digest of all its rows, in any order."""
         return str(self.ask("SELECT count(*), sum(hashtextextended(this::text, 0)) FROM {table} AS this"))

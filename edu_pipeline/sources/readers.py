@@ -259,16 +259,15 @@ def _json(path: Path, file: File, where: str) -> Read:
 def _geojson(path: Path, file: File, where: str) -> Read:
     """Properties as text, ``geometry`` as EWKB (WGS 84) in hexadecimal."""
     import geopandas  # noqa: PLC0415 - with pandas half a second, which most processes need not spend
-    import pandas as pd  # noqa: PLC0415
 
     check_no_nul(path, where)
     features = geopandas.read_file(path, engine="pyogrio").to_crs(4326)
     check_geometries(path, features.geometry.isna().to_numpy(), where)
     properties = features.drop(columns="geometry")
     for name in properties.select_dtypes(object, exclude="str"):
-        # A list is an array of a kind of its own, which for an empty one is float.
-        cells = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in properties[name]]
-        properties[name] = pd.Series(cells, index=properties.index, dtype=object)
+        cells = properties[name]
+        if any(isinstance(cell, np.ndarray) for cell in cells):  # of a kind of its own, an empty one of float
+            properties[name] = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
     try:
         frame = pl.from_pandas(properties)
     except TypeError as error:  # pyarrow's, of values of several kinds

@@ -73,6 +73,17 @@ def test_departement_with_far_too_few_rows_is_red(connection: Connection, check:
     assert check("metrics_colleges", "departements").passed, "so few live there"
 
 
+def test_a_count_may_be_about_some_rows(connection: Connection, check: RunCheck, expect: Expect) -> None:
+    """Others are as many as they are: here those of other départements than Paris."""
+    expect("metrics_colleges", rows=10, tolerance=0.1, counted={"code_departement": "75"})
+    put_colleges(connection, {"01": 100, "75": 10})
+    assert check("metrics_colleges", "expected_rows").passed
+    connection.execute("DELETE FROM metrics_colleges WHERE code_departement = '75' AND uai > '0750003'")
+    result = check("metrics_colleges", "expected_rows")
+    assert not result.passed
+    assert "expected 9 to 11 rows with code_departement 75, found " in result.description
+
+
 def test_years_that_do_not_follow_one_another_are_compared(
     connection: Connection, check: RunCheck, expect: Expect
 ) -> None:
