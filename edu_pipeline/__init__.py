@@ -3,8 +3,8 @@
 The data flows one way: publisher -> ``sources`` (download, archive, read) -> ``assets`` (one contract and one pure
 transform per table) -> ``loading`` (validate, compare, write, record) -> views. docs/architecture.md is the map.
 
-Belongs here: memory settings of the process, which must come before anything else is imported. Does not belong here:
-anything else.
+Belongs here: settings of the process for memory and threads, which must come before anything else is imported. Does not
+belong here: anything else.
 """
 
 import ctypes
@@ -18,6 +18,10 @@ os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,dirty_decay_ms:1000,muzzy_
 # Rows in a morsel of polars' streaming engine, which has some dozens of them in flight. With the default of 100,000 the
 # crime table takes 250 MB more and is no faster.
 os.environ.setdefault("POLARS_IDEAL_MORSEL_SIZE", "10000")
+
+# numpy's OpenBLAS starts a thread for each processor, which spin for a while: a tenth of a second of processor time of
+# every program. Nothing here multiplies matrices.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Everything else allocates through glibc, which gives each thread its own arena; memory freed in one is no use to the
 # others. With a single arena the large tables take a quarter less memory and no more time.

@@ -67,16 +67,18 @@ def png(draws: Sequence[Draw], width: float = WIDTH) -> bytes:
     Args:
         width: of each panel, in inches.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
 
     figure = Figure(figsize=(width * len(draws), HEIGHT), dpi=DPI, layout="constrained", facecolor="white")
     for draw, axes in zip(draws, figure.subplots(1, len(draws), squeeze=False)[0], strict=True):
         draw(axes)
-    full, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(full, format="png")
-    Image.open(full).convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
-    return small.getvalue()
+    canvas, picture = FigureCanvasAgg(figure), io.BytesIO()
+    canvas.draw()  # once, where savefig draws twice
+    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    pixels.quantize(COLOURS).save(picture, "PNG", optimize=True)
+    return picture.getvalue()
 
 
 def histogram(axes: Axes, values: list[float], title: str, label: str) -> None:

@@ -46,3 +46,8 @@ def test_nobody_waits_for_polars_or_dagster(command: str) -> None:
 def test_reports_do_not_wait_for_dagster(command: str, database: Database, archive: Archive) -> None:
     settings = {"EDU_DATABASE_URL": database.url, "EDU_ARCHIVE": str(archive.root)}
     assert imported(command.split(), "dagster,sqlalchemy", **settings) == []
+
+
+def test_numpy_starts_no_threads_of_its_own() -> None:
+    program = "import edu_pipeline, numpy, psutil; print(psutil.Process().num_threads())"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "1"

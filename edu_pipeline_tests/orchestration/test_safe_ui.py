@@ -26,7 +26,7 @@ from edu_pipeline.orchestration.home import home
 from edu_pipeline.orchestration.metadata import load_metadata
 from edu_pipeline.settings import settings
 from edu_pipeline.table import tables
-from edu_pipeline_tests.browsing import page_of
+from edu_pipeline_tests.browsing import browser_of, page_in
 from edu_pipeline_tests.servers import own_server
 from edu_pipeline_tests.serving_dagster import STOP_SECONDS, Ui, end, serving_ui
 from edu_pipeline_tests.waiting import HANG
@@ -105,7 +105,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ui, Clust
 @pytest.fixture
 def page(served: tuple[Ui, Cluster]) -> Iterator[Page]:
     """A page of the UI in a browser."""
-    with page_of(served[0]) as page:
+    with browser_of(served[0]) as browser, page_in(browser) as page:
         yield page
 
 

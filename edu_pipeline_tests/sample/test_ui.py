@@ -16,12 +16,12 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from edu_pipeline.orchestration.home import home as instance_home
 from edu_pipeline.settings import settings
 from edu_pipeline.table import LAYERS
-from edu_pipeline_tests.browsing import page_of
+from edu_pipeline_tests.browsing import browser_of, page_in
 from edu_pipeline_tests.programs import BIN, run
 from edu_pipeline_tests.sample.demo import Demo
 from edu_pipeline_tests.serving_dagster import Ui, serving_ui
@@ -146,10 +146,17 @@ class Reader(threading.Thread):
                     self.errors.append(str(counts))
 
 
+@pytest.fixture(scope="module")
+def browser(running: Running) -> Iterator[BrowserContext]:
+    """A browser on the UI."""
+    with browser_of(running.ui) as browser:
+        yield browser
+
+
 @pytest.fixture
-def page(running: Running) -> Iterator[Page]:
-    """A page of the UI in a browser."""
-    with page_of(running.ui) as page:
+def page(browser: BrowserContext) -> Iterator[Page]:
+    """A page of the UI."""
+    with page_in(browser) as page:
         yield page
 
 

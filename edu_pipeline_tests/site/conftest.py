@@ -20,7 +20,7 @@ from edu_pipeline.settings import PROJECT
 from edu_pipeline.site import javascript
 from edu_pipeline.site.build import build
 from edu_pipeline.sources.archive import Archive
-from edu_pipeline_tests.browsing import page_at
+from edu_pipeline_tests.browsing import browser_at, page_in
 from edu_pipeline_tests.export import country
 from edu_pipeline_tests.servers import new_database
 from edu_pipeline_tests.site.communes import put_communes
@@ -89,7 +89,7 @@ def reader(site: Path) -> Iterator[Reader]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
-    with page_at(f"{address}/below/a/path/", PATIENCE) as page:
+    with browser_at(f"{address}/below/a/path/", PATIENCE) as browser, page_in(browser) as page:
         reader = Reader(page)
 
         def within(route: Route, request: Request) -> None:
