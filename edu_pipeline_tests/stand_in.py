@@ -7,19 +7,26 @@ the sample publisher (``edu_pipeline/sample``).
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 
+from psycopg.conninfo import conninfo_to_dict
+from upath import UPath
+
 from edu_pipeline import checks
 from edu_pipeline.catalogue import catalogue
 from edu_pipeline.database import ledger
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
 from edu_pipeline.loading.load import Options, Outcome, load
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.sources.fetch import fetch_if_any
 from edu_pipeline.table import tables
+from edu_pipeline_tests.servers import new_database
 
 SALES = "dvf-indicateurs-communes"
 SALES_HEADER = "INSEE_COM,annee,nb_mutations,NbMaisons,NbApparts,PropMaison,PropAppart,PrixMoyen,Prixm2Moyen,SurfaceMoy"
@@ -109,6 +116,24 @@ class StandIn:
         """The newest failed load of a table, from the ledger."""
         with self.database.connect() as connection:
             return ledger.newest(connection, self.database.schema, "failed").get(name)
+
+
+@contextmanager
+def new_stand_in(cluster: Cluster, template: str, folder: Path) -> Iterator[StandIn]:
+    """A directory, an archive and a database of their own, to be filled once and copied for each test."""
+    with new_database(cluster, template) as name:
+        yield StandIn(
+            folder / "upstream", Archive(UPath(folder / "archive")), Database(cluster.url(name), "educational_data")
+        )
+
+
+@contextmanager
+def copy_of(filled: StandIn, cluster: Cluster, folder: Path) -> Iterator[StandIn]:
+    """A copy of what ``new_stand_in`` has made, which a test may change."""
+    if filled.folder.parent.exists():
+        shutil.copytree(filled.folder.parent, folder, dirs_exist_ok=True)
+    with new_stand_in(cluster, str(conninfo_to_dict(filled.database.url)["dbname"]), folder) as copied:
+        yield copied
 
 
 def sale(code: str, houses: int = 4, price: str = "290575") -> str:

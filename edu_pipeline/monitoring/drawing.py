@@ -75,8 +75,8 @@ def png(draws: Sequence[Draw], width: float = WIDTH) -> bytes:
     for draw, axes in zip(draws, figure.subplots(1, len(draws), squeeze=False)[0], strict=True):
         draw(axes)
     canvas, picture = FigureCanvasAgg(figure), io.BytesIO()
-    canvas.draw()  # once, where savefig draws twice
-    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    canvas.draw()  # type: ignore[no-untyped-call] # no hints; it draws once, savefig twice
+    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call] # no hints
     pixels.quantize(COLOURS).save(picture, "PNG", optimize=True)
     return picture.getvalue()
 

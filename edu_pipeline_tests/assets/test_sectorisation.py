@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -17,6 +17,7 @@ import shapely
 from psycopg import sql
 
 from edu_pipeline.checks import CheckResult, overlaps, running
+from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.errors import SourceMissing
 from edu_pipeline.monitoring import plots
 from edu_pipeline.normalise import UAI_LETTERS
@@ -25,7 +26,7 @@ from edu_pipeline.sample.publishers.addresses import NAMES as ADDRESS_NAMES
 from edu_pipeline.sample.publishers.ministry_sectors import COLLEGE_NAMES, OCCITANIE_NAMES
 from edu_pipeline_tests.assets.inputs import conformed, from_text
 from edu_pipeline_tests.database.rows import put
-from edu_pipeline_tests.stand_in import StandIn
+from edu_pipeline_tests.stand_in import StandIn, copy_of, new_stand_in
 
 COLLEGES = "fr-en-carte-scolaire-colleges-publics"
 OCCITANIE = "fr-en-occitanie-carte-scolaire-des-colleges-lycees-publics"
@@ -111,15 +112,23 @@ def contour(code: str) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def made_communes(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """Communes of the Ain with square contours, in a database to be copied."""
+    with new_stand_in(cluster, template, tmp_path_factory.mktemp("communes")) as stand_in:
+        codes = stand_in.put_communes(5)
+        features = {"type": "FeatureCollection", "features": [contour(code) for code in codes]}
+        stand_in.put("contours-communes", "communes-100m.geojson", json.dumps(features))
+        stand_in.load_communes()
+        stand_in.load("commune_boundaries")
+        yield stand_in
+
+
 @pytest.fixture
-def communes(stand_in: StandIn) -> StandIn:
-    """Communes of the Ain with square contours, in the database."""
-    codes = stand_in.put_communes(5)
-    features = {"type": "FeatureCollection", "features": [contour(code) for code in codes]}
-    stand_in.put("contours-communes", "communes-100m.geojson", json.dumps(features))
-    stand_in.load_communes()
-    stand_in.load("commune_boundaries")
-    return stand_in
+def communes(made_communes: StandIn, cluster: Cluster, tmp_path: Path) -> Iterator[StandIn]:
+    """Communes of the Ain with square contours, in this test's own database."""
+    with copy_of(made_communes, cluster, tmp_path) as stand_in:
+        yield stand_in
 
 
 LINES = [
@@ -157,17 +166,25 @@ def paris(*rows: tuple[str, str, str]) -> str:
     return json.dumps({"type": "FeatureCollection", "features": features})
 
 
+@pytest.fixture(scope="module")
+def made(made_communes: StandIn, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """The three tables, from a file of each source, in a database to be copied."""
+    with copy_of(made_communes, cluster, tmp_path_factory.mktemp("made")) as stand_in:
+        stand_in.put(COLLEGES, f"{COLLEGES}.csv", csv_of(COLLEGE_NAMES, *LINES))
+        stand_in.put(OCCITANIE, f"{OCCITANIE}.csv", csv_of(OCCITANIE_NAMES, *REGION))
+        layer = paris((PARISIAN, PARISIAN, "Tête"), (PARISIAN, OTHER, "2"), (PARISIAN, THIRD, "1"))
+        stand_in.put("paris-affectation-lycees", "paris-affectation-lycees.geojson", layer)
+        stand_in.put("ban", "adresses-01.csv.gz", gzip.compress(csv_of(ADDRESS_NAMES, *ADDRESSES).encode()))
+        put_supplied(stand_in, "Secteur de la Mairie", OTHER)
+        stand_in.load(*TABLES)
+        yield stand_in
+
+
 @pytest.fixture
-def filled(communes: StandIn) -> StandIn:
-    """The three tables, from a file of each source."""
-    communes.put(COLLEGES, f"{COLLEGES}.csv", csv_of(COLLEGE_NAMES, *LINES))
-    communes.put(OCCITANIE, f"{OCCITANIE}.csv", csv_of(OCCITANIE_NAMES, *REGION))
-    layer = paris((PARISIAN, PARISIAN, "Tête"), (PARISIAN, OTHER, "2"), (PARISIAN, THIRD, "1"))
-    communes.put("paris-affectation-lycees", "paris-affectation-lycees.geojson", layer)
-    communes.put("ban", "adresses-01.csv.gz", gzip.compress(csv_of(ADDRESS_NAMES, *ADDRESSES).encode()))
-    put_supplied(communes, "Secteur de la Mairie", OTHER)
-    communes.load(*TABLES)
-    return communes
+def filled(made: StandIn, cluster: Cluster, tmp_path: Path) -> Iterator[StandIn]:
+    """The three tables, from a file of each source, in this test's own database."""
+    with copy_of(made, cluster, tmp_path) as stand_in:
+        yield stand_in
 
 
 def put_supplied(stand_in: StandIn, name: str, lycee: str) -> None:

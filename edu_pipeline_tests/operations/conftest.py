@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from upath import UPath
+from psycopg.conninfo import make_conninfo
 
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.database.connection import Database
 from edu_pipeline.operations import swap, waiting
-from edu_pipeline.sources.archive import Archive
 from edu_pipeline_tests.operations import switching
-from edu_pipeline_tests.operations.generations import LIVE, fill, publish
+from edu_pipeline_tests.operations.generations import fill, publish
 from edu_pipeline_tests.operations.waits import Pauses
-from edu_pipeline_tests.servers import new_database
-from edu_pipeline_tests.stand_in import StandIn
+from edu_pipeline_tests.stand_in import StandIn, copy_of, new_stand_in
 
 
 @pytest.fixture(scope="session")
 def first(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     """The first generation in the live schema, to be copied."""
-    folder = tmp_path_factory.mktemp("first")
-    with new_database(cluster, template) as name:
-        archive = Archive(UPath(folder / "archive"))
-        stand_in = StandIn(folder / "upstream", archive, Database(cluster.url(name), LIVE))
+    with new_stand_in(cluster, template, tmp_path_factory.mktemp("first")) as stand_in:
         publish(stand_in, 1)
         fill(stand_in)
         yield stand_in
@@ -38,10 +31,8 @@ def first(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def live(first: StandIn, cluster: Cluster, tmp_path: Path) -> Iterator[StandIn]:
     """The first generation in the live schema of this test's own database."""
-    shutil.copytree(first.folder.parent, tmp_path, dirs_exist_ok=True)
-    with new_database(cluster, str(conninfo_to_dict(first.database.url)["dbname"])) as name:
-        archive = Archive(UPath(tmp_path / "archive"))
-        yield StandIn(tmp_path / "upstream", archive, Database(cluster.url(name), LIVE))
+    with copy_of(first, cluster, tmp_path) as stand_in:
+        yield stand_in
 
 
 @pytest.fixture
@@ -60,14 +51,22 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
     return pauses
 
 
+@pytest.fixture(scope="session")
+def full(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """Tables that all have rows, and tables of the application's own in ``public``, to be copied."""
+    with new_stand_in(cluster, template, tmp_path_factory.mktemp("full")) as stand_in:
+        switching.fill(stand_in.database)
+        with stand_in.database.connect() as connection:
+            connection.execute("CREATE TABLE public.ips_lycees (uai text, ips text, ancienne_colonne text)")
+            connection.execute("CREATE SCHEMA user_mgmt CREATE TABLE users (id uuid PRIMARY KEY)")
+        yield stand_in
+
+
 @pytest.fixture
-def ready(database: Database) -> Database:
+def ready(full: StandIn, cluster: Cluster, tmp_path: Path) -> Iterator[Database]:
     """A database whose tables all have rows, and in which the application has tables of its own in ``public``."""
-    switching.fill(database)
-    with database.connect() as connection:
-        connection.execute("CREATE TABLE public.ips_lycees (uai text, ips text, ancienne_colonne text)")
-        connection.execute("CREATE SCHEMA user_mgmt CREATE TABLE users (id uuid PRIMARY KEY)")
-    return database
+    with copy_of(full, cluster, tmp_path) as stand_in:
+        yield stand_in.database
 
 
 @pytest.fixture
