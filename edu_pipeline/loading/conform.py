@@ -116,9 +116,10 @@ def _separated(given: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, pl.Data
     """The numbered rows of a batch that meet the contract, and the quarantine of the others."""
     columns = table.contract.columns()
     tracked = [SOURCE_ROW] if SOURCE_ROW in given.columns else []
-    cast = given.select(ROW, *tracked, *(_cast(name, column, given.schema[name]) for name, column in columns.items()))
+    cast = given.select(ROW, *tracked, *(_cast(name, column, given[name]) for name, column in columns.items()))
     complaints = [NO_COMPLAINT, *_refused_by_transform(given), *_not_castable(given, cast, columns)]
-    castable = cast.join(pl.concat(complaints), on=ROW, how="anti", maintain_order="left")
+    refused = pl.concat(complaints)
+    castable = cast if refused.is_empty() else cast.join(refused, on=ROW, how="anti", maintain_order="left")
     good, failure = _row_by_row(table.contract, *tracked).filter(castable)
     if len(failure):
         complaints += _broken_rules(failure.details(), table)
@@ -158,10 +159,14 @@ def _duplicates(frame: pl.LazyFrame, table: Table) -> pl.DataFrame:
     )
 
 
-def _cast(name: str, column: dy.Column, given: pl.DataType) -> pl.Expr:
+def _cast(name: str, column: dy.Column, cells: pl.Series) -> pl.Expr | pl.Series:
     """The column in the contract's type; NULL where it cannot be."""
-    value, wanted = pl.col(name), column.dtype
+    value, wanted, given = pl.col(name), column.dtype, cells.dtype
     if wanted.is_integer():
+        if given == pl.String:
+            digits = cells.cast(wanted, strict=False)
+            if digits.null_count() == cells.null_count():  # as nearly always, and in half the time
+                return digits
         number = value.cast(pl.Float64, strict=False)
         value = pl.when(number == number.round()).then(number).cast(wanted, strict=False)
     elif isinstance(column, dy.Decimal):
