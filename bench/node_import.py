@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import os
 import shutil
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 from rich.table import Table
-from workbench import BIN, Workbench, cost_of, run, workbench
+from workbench import BIN, cost_of, replace_file, run, workbench
 
 from edu_pipeline.settings import settings
 
@@ -53,27 +52,6 @@ DWELLINGS = 9
 
 CHANGED = 100
 """One row in so many changes."""
-
-
-def cut(bench: Workbench, sample: Path, rows: int) -> Path:
-    """Make the sample's files the upstream, with the first ``rows`` rows of the crime file.
-
-    Returns:
-        That file.
-    """
-    upstream = bench.folder / "upstream"
-    upstream.mkdir()
-    for folder in sample.iterdir():
-        if folder.is_dir() and folder.name != SOURCE:
-            (upstream / folder.name).symlink_to(folder)
-    (whole,) = (sample / SOURCE).iterdir()
-    file = upstream / SOURCE / whole.name
-    file.parent.mkdir()
-    with gzip.open(whole, "rt") as read, gzip.open(file, "wt", compresslevel=6) as written:
-        written.writelines(islice(read, rows + 1))
-    os.environ["EDU_UPSTREAM"] = str(upstream)
-    settings.cache_clear()
-    return file
 
 
 def change(file: Path, by: int) -> None:
@@ -104,7 +82,8 @@ def main() -> None:
         modules = bench.folder / "node"
         shutil.copytree(NODE, modules)
         subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=modules, check=True)
-        file, schema = cut(bench, sample, rows), settings().target_schema
+        file = replace_file(bench, sample, SOURCE, lambda lines: islice(lines, rows + 1))
+        schema = settings().target_schema
         parts = conninfo_to_dict(bench.cluster.url())
         place = {variable: str(parts[key]) for key, variable in VARIABLES.items()}
         refresh = (BIN / "edu-pipeline", "refresh")

@@ -5,13 +5,15 @@ Belongs here: starting and stopping both, running programs, and what these cost.
 
 from __future__ import annotations
 
+import gzip
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +69,33 @@ def workbench(scale: str) -> Iterator[Workbench]:
                 cluster.stop()
         finally:
             run(*publisher, "stop")
+
+
+def replace_file(
+    bench: Workbench, sample: Path, source: str, rewritten: Callable[[Iterator[str]], Iterable[str]]
+) -> Path:
+    """Make the sample's files the upstream, those of ``source`` rewritten.
+
+    Args:
+        rewritten: from the lines of its file, a CSV in gzip, those of the new one.
+
+    Returns:
+        The new file.
+    """
+    upstream = bench.folder / "upstream"
+    shutil.rmtree(upstream, ignore_errors=True)
+    upstream.mkdir()
+    for folder in sample.iterdir():
+        if folder.is_dir() and folder.name != source:
+            (upstream / folder.name).symlink_to(folder)
+    (whole,) = (sample / source).iterdir()
+    file = upstream / source / whole.name
+    file.parent.mkdir()
+    with gzip.open(whole, "rt") as read, gzip.open(file, "wt", compresslevel=6) as written:
+        written.writelines(rewritten(read))
+    os.environ["EDU_UPSTREAM"] = str(upstream)
+    settings.cache_clear()
+    return file
 
 
 def show_turns(console: Console, turns: Sequence[tuple[float, float]], what: str, floor: str) -> None:

@@ -346,6 +346,7 @@ AGREEMENTS: list[CheckSpec] = [
         "warn",
         successors,
         between=True,
+        outside=True,
     ),
     CheckSpec(
         "data_quality_metrics",

@@ -76,10 +76,16 @@ def checks_of(table: str) -> list[CheckSpec]:
             "warn",
             _age,
             between=True,
+            outside=True,
         ): declared is not None and bool(declared.sources),
-        spec("edition", "No publisher shows a later edition that is not read.", "warn", edition, between=True): (
-            declared is not None and bool(declared.sources)
-        ),
+        spec(
+            "edition",
+            "No publisher shows a later edition that is not read.",
+            "warn",
+            edition,
+            between=True,
+            outside=True,
+        ): declared is not None and bool(declared.sources),
     }
     return [check for check, is_applicable in applies.items() if is_applicable]
 

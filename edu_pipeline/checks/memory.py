@@ -65,7 +65,7 @@ def remember(connection: Connection, schema: str, made: Iterable[CheckResult]) -
 
 
 def recall(connection: Connection, database: Database, check: CheckSpec, of_rows: str) -> CheckResult | None:
-    """The result of a costly check for the same rows, in this schema or the live one; None if there is none."""
+    """What a check found when it looked at the same, in this schema or the live one; None if that is not known."""
     row = connection.execute(
         "SELECT passed, description, metadata FROM edu_pipeline.check_results "
         "WHERE target_schema = ANY (%s) AND table_name = %s AND check_name = %s AND of_rows = %s LIMIT 1",

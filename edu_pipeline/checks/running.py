@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from functools import cache
 
 from psycopg import sql
 
 from edu_pipeline.checks import agreements, figures
 from edu_pipeline.checks.memory import passing_checks, recall, remember, results
 from edu_pipeline.checks.subject import CheckResult, CheckSpec, Subject
-from edu_pipeline.code_digest import module_digest
+from edu_pipeline.code_digest import digest, module_digest
 from edu_pipeline.database.connection import Connection, Database
 from edu_pipeline.database.views import views
 from edu_pipeline.errors import EXAMPLES, CheckRed
@@ -39,6 +40,7 @@ def run(
     names: Collection[str] | None = None,
     *,
     between: bool | None = None,
+    unattended: bool = False,
 ) -> list[CheckResult]:
     """Check a table or view of the target schema, and remember the results.
 
@@ -46,6 +48,8 @@ def run(
         connection: from here on it commits after every statement; a transaction over all checks would block a load.
         names: the checks to run; None: all of them.
         between: True: only those that compare tables or look at the clock; False: only the others; None: both.
+        unattended: nobody has asked for the checks, so that those which can only find what they last found are not
+            repeated.
     """
     connection.commit()
     connection.autocommit = True
@@ -54,7 +58,8 @@ def run(
         for check in specs_of(table)
         if (names is None or check.name in names) and between in (None, check.between)
     ]
-    return _run(chosen, Subject(table, connection, database, archive, sql.Identifier(table)))
+    subject = Subject(table, connection, database, archive, sql.Identifier(table))
+    return _run(chosen, subject, is_published=True, unattended=unattended)
 
 
 def before_publication(
@@ -108,22 +113,25 @@ def stop_if_worse(passing: Collection[tuple[str, str]], made: Iterable[CheckResu
         )
 
 
-def _run(chosen: Iterable[CheckSpec], subject: Subject) -> list[CheckResult]:
-    made = [_result(check, subject) for check in chosen]
+def _run(
+    chosen: Iterable[CheckSpec], subject: Subject, *, is_published: bool = False, unattended: bool = False
+) -> list[CheckResult]:
+    made = [_result(check, subject, is_published, unattended) for check in chosen]
     remember(subject.connection, subject.database.schema, made)
     return made
 
 
-def _result(check: CheckSpec, subject: Subject) -> CheckResult:
+def _result(check: CheckSpec, subject: Subject, is_published: bool, unattended: bool) -> CheckResult:
     where = f"{'view' if subject.name in views() else 'table'} {subject.name}"
     if subject.awaited:
         text = f"{where}: expected rows, found none: it waits for {subject.awaited}."
         return CheckResult(check.table, check.name, False, "warn", text, {"waits": subject.awaited})
-    if check.costly:
-        of_rows = _digest(check, subject)
+    of_rows = _digest(check, subject, is_published)
+    if of_rows and (check.costly or unattended):
         known = recall(subject.connection, subject.database, check, of_rows)
-        return known or replace(_probed(check, subject, where), of_rows=of_rows)
-    return _probed(check, subject, where)
+        if known:
+            return known
+    return replace(_probed(check, subject, where), of_rows=of_rows)
 
 
 def _probed(check: CheckSpec, subject: Subject, where: str) -> CheckResult:
@@ -132,6 +140,24 @@ def _probed(check: CheckSpec, subject: Subject, where: str) -> CheckResult:
     return CheckResult(check.table, check.name, finding.passed, check.severity, text, finding.metadata)
 
 
-def _digest(check: CheckSpec, subject: Subject) -> str:
-    """A digest of the rows, and of the code that looks at them."""
-    return hashlib.sha256(f"{subject.digest} {module_digest(check.probe.__module__)}".encode()).hexdigest()[:16]
+def _digest(check: CheckSpec, subject: Subject, is_published: bool) -> str | None:
+    """A digest of what a check looks at, and of its code; None if that cannot be told.
+
+    Of a costly check it is a digest of the rows. For others the server is asked whether anything was written, which it
+    cannot say of rows that are not published yet.
+    """
+    if check.costly:
+        looked_at = f"{subject.digest} {module_digest(check.probe.__module__)}"
+    else:
+        can_be_told = is_published and not check.outside
+        state = (subject.state_of_all if check.between else subject.state) if can_be_told else None
+        if state is None:
+            return None
+        looked_at = f"{state} {_code()}"
+    return hashlib.sha256(looked_at.encode()).hexdigest()[:16]
+
+
+@cache
+def _code() -> str:
+    """A digest of the code of all checks."""
+    return digest([__name__])

@@ -27,6 +27,10 @@ WHOLE_COUNTRY = 50
 """An invented country with fewer départements than this is a small one, to which national figures do not apply."""
 
 
+PLACES = ("departements", "info_communes")
+"""The tables that the checks of all others look places up in."""
+
+
 @dataclass(frozen=True)
 class CheckSpec:
     """A check as it is declared.
@@ -39,6 +43,7 @@ class CheckSpec:
             of a run; else it looks at the rows alone, and runs before they are published.
         costly: whether it is not repeated for the same rows, since it takes much longer than reading them. It must
             depend on nothing else, and its probe needs a module of its own: when that changes, the check is repeated.
+        outside: whether it depends on more than the database: the clock, the archive, or what publishers say.
     """
 
     table: str
@@ -48,6 +53,7 @@ class CheckSpec:
     probe: Probe
     between: bool = False
     costly: bool = False
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,8 @@ class CheckResult:
     Attributes:
         description: what was expected and found, where, and if the check did not pass, what to do.
         metadata: the numbers, and what is missing.
-        of_rows: digest of the rows and of the check's code, for a costly check.
+        of_rows: digest of what the check has looked at, and of its code: while it is the same, so is the result. None
+            if that cannot be told.
     """
 
     table: str
@@ -150,6 +157,37 @@ class Subject:
     def digest(self) -> str:
         """A digest of all its rows, in any order."""
         return str(self.ask("SELECT count(*), sum(hashtextextended(this::text, 0)) FROM {table} AS this"))
+
+    @cached_property
+    def state(self) -> str | None:
+        """What is the same as long as nobody writes into itself, the tables that it is made from, ``PLACES``, or the
+        ledger of its loads, or expects something else of it; None if the server does not count what is written."""
+        made_from = views()[self.name].inputs if self.name in views() else self.table.tables if self.table else []
+        return self._written([self.name, *made_from, *PLACES])
+
+    @cached_property
+    def state_of_all(self) -> str | None:
+        """The same for all tables and views of its schema."""
+        return self._written(None)
+
+    def _written(self, names: Sequence[str] | None) -> str | None:
+        """What the server has counted of writing into relations and their partitions; into all of the schema for None.
+
+        A session reports what it has written within ten seconds.
+        """
+        statement = (
+            "SELECT string_agg(concat_ws(' ', c.oid, c.xmin, pg_stat_get_tuples_inserted(c.oid), "
+            "pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)), ',' ORDER BY c.oid), "
+            "(SELECT concat_ws(' ', count(*), max(id)) FROM edu_pipeline.loads "
+            "WHERE table_name = ANY (%(names)s) OR %(names)s::text[] IS NULL) "
+            "FROM pg_class AS c LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid "
+            "LEFT JOIN pg_class AS parent ON parent.oid = i.inhparent "
+            "WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm') "
+            "AND (coalesce(parent.relname, c.relname) = ANY (%(names)s) OR %(names)s::text[] IS NULL) "
+            "AND current_setting('track_counts')::boolean"
+        )
+        ((written, loads),) = self.connection.execute(statement, {"names": names}).fetchall()
+        return f"{written} {loads} {expectations()}" if written else None
 
     @cached_property
     def rows_per_year(self) -> dict[Any, int]:

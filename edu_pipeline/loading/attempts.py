@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib import resources
 
 from edu_pipeline import errors
+from edu_pipeline.checks.subject import PLACES
 from edu_pipeline.contracts import specs
 from edu_pipeline.database.ledger import Load
 from edu_pipeline.table import Table
@@ -38,9 +39,6 @@ TEXT = re.compile(r"(?P<kind>\w+): (?P<where>.+?): (?P<problem>.+)", re.DOTALL)
 
 CHECK = re.compile(r"(?:, found | \| )(\w+): ")
 """What precedes and follows the name of a check in the text of CheckRed."""
-
-PLACES = ("departements", "info_communes")
-"""The tables that the checks of all others look places up in."""
 
 
 def would_fail_again(

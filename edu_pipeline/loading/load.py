@@ -168,7 +168,10 @@ class _TableLoad:
 
     def _unchanged(self, connection: Connection, previous: Load) -> Outcome:
         """The outcome of a load that is not necessary; the checks are made all the same."""
-        results = checks.run(connection, self.database, self.archive, self.table.name, between=False)
+        unattended = self.options.unattended
+        results = checks.run(
+            connection, self.database, self.archive, self.table.name, between=False, unattended=unattended
+        )
         refused = ledger.quarantine(connection, previous, EXAMPLES)
         return Outcome(previous, skipped=True, refused=refused, checks=results)
 

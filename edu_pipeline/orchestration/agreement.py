@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import dagster as dg
 
 from edu_pipeline import checks
+from edu_pipeline.orchestration.asked_for import is_unattended
 from edu_pipeline.orchestration.check_results import agreement_check_specs, check_result
 from edu_pipeline.resources import ArchiveResource, PostgresResource
 from edu_pipeline.table import tables
@@ -19,10 +20,12 @@ def agreement(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, archive: ArchiveResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Whether codes refer to rows that exist, releases are recent, and sources agree with each other."""
-    database = postgres.database()
+    database, releases = postgres.database(), archive.archive()
+    unattended = is_unattended(context.run.tags)
     with database.connect() as connection:
         for table, names in names_by_table(context.selected_asset_check_keys).items():
-            yield from map(check_result, checks.run(connection, database, archive.archive(), table, names))
+            made = checks.run(connection, database, releases, table, names, unattended=unattended)
+            yield from map(check_result, made)
 
 
 def names_by_table(keys: Iterable[dg.AssetCheckKey]) -> dict[str, list[str]]:

@@ -4,18 +4,19 @@ Belongs here: how Dagster declares and runs them, and in which order. Does not b
 (``loading/load.py``), what the UI shows of it (``metadata.py``), its checks (``check_results.py``).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
+from edu_pipeline.checks.subject import PLACES
 from edu_pipeline.errors import InputMissing
 from edu_pipeline.loading import operator_file
-from edu_pipeline.loading.attempts import PLACES
 from edu_pipeline.loading.lineage import sources_of, upstream_tables
 from edu_pipeline.loading.load import load
 from edu_pipeline.loading.versions import code_version
+from edu_pipeline.orchestration.asked_for import is_unattended
 from edu_pipeline.orchestration.check_results import failed_checks, loaded_checks, table_check_specs, waiting_checks
 from edu_pipeline.orchestration.failures import dagster_failures
 from edu_pipeline.orchestration.metadata import (
@@ -91,11 +92,6 @@ def load_events(
     yield from loaded_checks(table, outcome)
     plot = {} if outcome.skipped else plot_metadata(table.name, database, context.log)
     yield dg.MaterializeResult(metadata=load_metadata(outcome) | plot)
-
-
-def is_unattended(tags: Mapping[str, str]) -> bool:
-    """Whether a run with these tags was started by a schedule or a sensor."""
-    return not tags.keys().isdisjoint({"dagster/schedule_name", "dagster/sensor_name"})
 
 
 def waiting_events(table: Table, missing: str) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:

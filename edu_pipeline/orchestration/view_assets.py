@@ -13,6 +13,7 @@ from edu_pipeline import checks
 from edu_pipeline.database.views import View
 from edu_pipeline.loading.lineage import sources_of
 from edu_pipeline.loading.view_refresh import refresh
+from edu_pipeline.orchestration.asked_for import is_unattended
 from edu_pipeline.orchestration.check_results import check_result, view_check_specs
 from edu_pipeline.orchestration.failures import dagster_failures
 from edu_pipeline.orchestration.metadata import OWNERS, freshness_policy, load_metadata, relation_metadata
@@ -63,6 +64,7 @@ def refresh_events(
     with dagster_failures(context):
         outcome = refresh(view, database, run_options.options(), run_id=context.run.run_id)
         with database.connect() as connection:
-            results = checks.run(connection, database, archive.archive(), view.name)
+            unattended = is_unattended(context.run.tags)
+            results = checks.run(connection, database, archive.archive(), view.name, unattended=unattended)
     yield from map(check_result, results)
     yield dg.MaterializeResult(metadata=load_metadata(outcome))
