@@ -177,17 +177,15 @@ class Subject:
         """
         statement = (
             "SELECT string_agg(concat_ws(' ', c.oid, c.xmin, pg_stat_get_tuples_inserted(c.oid), "
-            "pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)), ',' ORDER BY c.oid), "
-            "(SELECT concat_ws(' ', count(*), max(id)) FROM edu_pipeline.loads "
-            "WHERE table_name = ANY (%(names)s) OR %(names)s::text[] IS NULL) "
+            "pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)), ',' ORDER BY c.oid) "
             "FROM pg_class AS c LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid "
             "LEFT JOIN pg_class AS parent ON parent.oid = i.inhparent "
             "WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm') "
             "AND (coalesce(parent.relname, c.relname) = ANY (%(names)s) OR %(names)s::text[] IS NULL) "
             "AND current_setting('track_counts')::boolean"
         )
-        ((written, loads),) = self.connection.execute(statement, {"names": names}).fetchall()
-        return f"{written} {loads} {expectations()}" if written else None
+        ((written,),) = self.connection.execute(statement, {"names": names}).fetchall()
+        return f"{written} {ledger.attempts(self.connection, names)} {expectations()}" if written else None
 
     @cached_property
     def rows_per_year(self) -> dict[Any, int]:

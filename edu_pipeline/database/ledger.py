@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, cast
 
 import polars as pl
 from psycopg import sql
@@ -153,6 +153,18 @@ def newest(
     values = {"schema": schema, "state": state, "names": None if names is None else list(names)}
     with connection.cursor(row_factory=class_row(Load)) as cursor:
         return {load.table_name: load for load in cursor.execute(statement, values)}
+
+
+def attempts(connection: Connection, names: Sequence[str] | None) -> tuple[int, int | None]:
+    """How many loads of some tables are recorded, failed ones too, in all schemas, and the newest; None: of all."""
+    row = connection.execute(
+        "SELECT count(*), max(id) FROM edu_pipeline.loads "
+        "WHERE table_name = ANY (%(names)s) OR %(names)s::text[] IS NULL",
+        {"names": names},
+    ).fetchone()
+    assert row is not None
+    count, newest_id = row
+    return cast(int, count), cast("int | None", newest_id)
 
 
 def published_before(connection: Connection, load: Load, other_schema: str) -> Load | None:

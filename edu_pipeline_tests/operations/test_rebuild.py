@@ -95,9 +95,10 @@ def filled(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFac
 def readers(filled: StandIn) -> Iterator[Readers]:
     """A session that reads from the first test to the last, through all rebuilds, rollbacks and kills.
 
-    Whatever a test does to the schemas, it ends with ``no_reader_noticed``.
+    Whatever a test does to the schemas, it ends with ``no_reader_noticed``. Nothing that would be noticed lasts less
+    than half a second; the moment of a swap itself is looked at closely in ``test_swap.py``.
     """
-    with reading(filled.database.url, "prepared", pause=0.005) as readers:
+    with reading(filled.database.url, "prepared", pause=0.02) as readers:
         yield readers
 
 
