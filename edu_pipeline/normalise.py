@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
 import polars as pl
 
@@ -79,6 +80,7 @@ THOUSANDS = r"^[+-]?[0-9]{1,3}([.,][0-9]{3})+$"
 """A number that may have marks between thousands, or three decimals."""
 
 
+@lru_cache(maxsize=1 << 14)
 def slug(label: str) -> str:
     """The slug of a label: lower case, no accents, one underscore for any other characters.
 
