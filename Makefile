@@ -3,7 +3,7 @@ bin := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE # every program starts a fifth faster if Python keeps what it has compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui site test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export bench-exchange bench-site bench-node bench-growth torture stop clean lock
+.PHONY: help setup demo ui site test lint types docs picture fuzz bench bench-national bench-daily bench-year bench-export bench-exchange bench-site bench-node bench-growth bench-phases torture stop clean lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-node: setup ## compare a million rows with the way of the Node importers
 
 bench-growth: setup ## load the crime file at half, once and twice its size
 	$(bin)/python bench/growth.py
+
+bench-phases: setup ## tell where the processor time of a rebuild at national size goes
+	$(bin)/python bench/phases.py
 
 stop: ## stop the private database server and the sample publisher
 	$(bin)/edu-pipeline sample stop

@@ -143,16 +143,16 @@ def cost_of(cluster: Cluster, *command: str | Path, environment: Mapping[str, st
         environment: in addition to that of this process.
     """
     server = cluster.status().pid or sys.exit("the server does not run")
-    used, begun, begin = resource.getrusage(resource.RUSAGE_CHILDREN), _server_cpu(server), time.perf_counter()
+    used, begun, begin = resource.getrusage(resource.RUSAGE_CHILDREN), server_cpu(server), time.perf_counter()
     done = subprocess.run(command, env=os.environ | (environment or {}), capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{command[0]} failed:\n{done.stderr[-4000:]}")
     seconds, now = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     client = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
-    return Cost(seconds, client + _server_cpu(server) - begun)
+    return Cost(seconds, client + server_cpu(server) - begun)
 
 
-def _server_cpu(pid: int) -> float:
+def server_cpu(pid: int) -> float:
     """CPU seconds of the server: of its first process, of those that have ended, and of those that run."""
     first = psutil.Process(pid)
     seconds = float(sum(first.cpu_times()[:4]))  # user and system, its own and those of the processes that have ended
