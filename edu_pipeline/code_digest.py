@@ -22,12 +22,16 @@ from collections.abc import Collection
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from typing import Any, NamedTuple
 
 PACKAGE = __name__.partition(".")[0]
 
 ROOT = Path(__file__).parent
 """The folder of the package."""
+
+_ONE_AT_A_TIME = RLock()
+"""Python before 3.11.5 raises SystemError if two threads make syntax trees at once (CPython's issue 106905)."""
 
 KEPT = Path(importlib.util.cache_from_source(__file__)).with_suffix(".json")
 """What was found in modules, by the hash of their text."""
@@ -42,19 +46,21 @@ def digest(modules: Collection[str], without: Collection[str] = ()) -> str:
     """
     reached: set[str] = set()
     waiting = list(modules)
-    while waiting:
-        module = waiting.pop()
-        if module not in reached and module not in without:
-            reached.add(module)
-            waiting += _imported_by(module)
-    text = "".join(f"{module} {_read(module).digest}\n" for module in sorted(reached))
-    _keep()
+    with _ONE_AT_A_TIME:
+        while waiting:
+            module = waiting.pop()
+            if module not in reached and module not in without:
+                reached.add(module)
+                waiting += _imported_by(module)
+        text = "".join(f"{module} {_read(module).digest}\n" for module in sorted(reached))
+        _keep()
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def module_digest(module: str) -> str:
     """Hash of a single module, whatever it imports."""
-    return _read(module).digest
+    with _ONE_AT_A_TIME:
+        return _read(module).digest
 
 
 @cache

@@ -6,6 +6,7 @@ import ast
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -145,3 +146,12 @@ def test_later_processes_need_not_read_modules_again(edit: Edit, monkeypatch: py
     edit("errors.py", "EXAMPLES = 19", "EXAMPLES = 18")
     with pytest.raises(TypeError):
         code_digest.digest(["edu_pipeline.errors", "edu_pipeline.flow"])
+
+
+def test_threads_may_read_modules_at_the_same_time(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python before 3.11.5 raises SystemError if two of them make syntax trees at once."""
+    edit("errors.py", "EXAMPLES = 20", "EXAMPLES = 19")  # no module is remembered after that
+    monkeypatch.setattr(code_digest, "_found", cache(dict))
+    with ThreadPoolExecutor(8) as threads:
+        digests = set(threads.map(lambda _: code_digest.digest(["edu_pipeline.definitions"]), range(8)))
+    assert len(digests) == 1
