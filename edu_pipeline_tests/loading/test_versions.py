@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import gc
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -148,10 +150,34 @@ def test_later_processes_need_not_read_modules_again(edit: Edit, monkeypatch: py
         code_digest.digest(["edu_pipeline.errors", "edu_pipeline.flow"])
 
 
+class Garbage:
+    """Waits for the collector, which lets another thread run when it takes it away."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        time.sleep(0)
+
+
 def test_threads_may_read_modules_at_the_same_time(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python before 3.11.5 raises SystemError if two of them make syntax trees at once."""
+    """Python before 3.11.5 (CPython's issue 106905) raises SystemError if the collector interrupts a thread that makes
+    a syntax tree, and another one makes one meanwhile, at another depth of its stack."""
+    parse = ast.parse
+
+    def interrupted(text: bytes) -> ast.Module:
+        gc.disable()
+        for _ in range(gc.get_threshold()[0] + 100):
+            Garbage()
+        gc.enable()
+        return parse(text)
+
+    def digest_at(depth: int) -> str:
+        return digest_at(depth - 1) if depth else code_digest.digest(["edu_pipeline.errors", "edu_pipeline.flow"])
+
     edit("errors.py", "EXAMPLES = 20", "EXAMPLES = 19")  # no module is remembered after that
-    monkeypatch.setattr(code_digest, "_found", cache(dict))
-    with ThreadPoolExecutor(8) as threads:
-        digests = set(threads.map(lambda _: code_digest.digest(["edu_pipeline.definitions"]), range(8)))
+    with monkeypatch.context() as patch, ThreadPoolExecutor(4) as threads:
+        patch.setattr(code_digest, "_found", cache(dict))
+        patch.setattr(ast, "parse", interrupted)
+        digests = set(threads.map(digest_at, range(4)))
     assert len(digests) == 1
