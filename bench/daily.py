@@ -10,7 +10,6 @@ the reader takes more than 50 ms.
 
 from __future__ import annotations
 
-import argparse
 import os
 import threading
 import time
@@ -20,7 +19,7 @@ import psycopg
 import requests
 from psycopg import sql
 from rich.console import Console
-from workbench import BIN, Workbench, run, workbench
+from workbench import BIN, Workbench, arguments, run, workbench
 
 from edu_pipeline.database.cluster import Cluster
 from edu_pipeline.settings import PROJECT, settings
@@ -110,10 +109,8 @@ def prepare(bench: Workbench) -> None:
 
 def main() -> None:
     """Print seconds, rows written, and the reader's slowest answer."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", choices=["sample", "national"], default="national", help="sample: to try it out")
     console = Console()
-    with workbench(parser.parse_args().scale) as bench:
+    with workbench(arguments(__doc__).parse_args().scale) as bench:
         prepare(bench)
         floor, _ = run(BIN / "dagster", "--version")
         console.print(f"floor (dagster --version): {floor:.1f} s")

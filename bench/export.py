@@ -11,13 +11,12 @@ more export, since reading it every 50 ms takes a good part of a processor.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
 
 from rich.console import Console
-from workbench import BIN, run, show_turns, workbench
+from workbench import BIN, arguments, run, show_turns, workbench
 
 from edu_pipeline.database.binaries import find_binaries
 from edu_pipeline.database.connection import TABLES, VIEWS, Database, relations
@@ -59,9 +58,7 @@ def floor(url: str, names: list[str], folder: Path) -> float:
 
 def main() -> None:
     """Print rows, seconds, ratio and memory."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", choices=["sample", "national"], default="national", help="sample: to try it out")
-    with workbench(parser.parse_args().scale) as bench:
+    with workbench(arguments(__doc__).parse_args().scale) as bench:
         run(BIN / "edu-pipeline", "migrate")
         run(BIN / "edu-pipeline", "rebuild")
         database = Database(bench.cluster.url(), settings().target_schema)

@@ -13,7 +13,6 @@ takes a good part of a processor.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ import psycopg
 from psycopg import sql
 from rich.console import Console
 from rich.table import Table
-from workbench import BIN, Cost, cost_of, run, workbench
+from workbench import BIN, Cost, arguments, cost_of, run, workbench
 
 from edu_pipeline.database import ledger
 from edu_pipeline.database.binaries import find_binaries
@@ -101,9 +100,7 @@ def show(console: Console, title: str, turns: Sequence[tuple[Cost, Cost]], goal:
 
 def main() -> None:
     """Print rows, seconds, processor time, ratios and memory."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", choices=["sample", "national"], default="national", help="sample: to try it out")
-    with workbench(parser.parse_args().scale) as bench:
+    with workbench(arguments(__doc__).parse_args().scale) as bench:
         run(BIN / "edu-pipeline", "migrate")
         run(BIN / "edu-pipeline", "rebuild")
         database = Database(bench.cluster.url(), settings().target_schema)

@@ -1,4 +1,5 @@
-"""Where the processor time of a rebuild at national size goes, phase by phase. `make bench-phases`.
+"""Where the processor time of a rebuild at national size goes, phase by phase. `make bench-phases`, or with
+`--without-sectors`.
 
 Measured: `edu-pipeline rebuild --offline`, in this process and one step at a time, so that what is used between the
 beginning and the end of a function is its own; what a function calls that has a phase of its own is not counted twice.
@@ -8,7 +9,6 @@ is that of all its processes. Floor: none; the total is that of bench/national.p
 
 from __future__ import annotations
 
-import argparse
 import functools
 import importlib
 import os
@@ -19,10 +19,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from national import without_sectors
 from rich.console import Console
 from rich.table import Table
-from workbench import BIN, run, server_cpu, workbench
+from workbench import BIN, arguments, run, server_cpu, workbench
 
+from edu_pipeline.cli.main import app
 from edu_pipeline.settings import settings
 
 PHASES = {
@@ -109,18 +111,19 @@ def watch(clock: Clock) -> None:
 
 def main() -> None:
     """Print the processor time of each phase."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", choices=["sample", "national"], default="national", help="sample: to try it out")
-    with workbench(parser.parse_args().scale) as bench:
+    parser = arguments(__doc__)
+    parser.add_argument("--without-sectors", action="store_true", help="without the tables of the layer sectorisation")
+    asked = parser.parse_args()
+    with workbench(asked.scale) as bench:
         run(BIN / "edu-pipeline", "migrate")
         run(BIN / "edu-pipeline", "rebuild")
         run(BIN / "edu-pipeline", "start-over", "--yes")
         os.environ["EDU_STEPS_AT_ONCE"] = "1"
+        if asked.without_sectors:
+            os.environ["EDU_ARCHIVE"] = str(without_sectors(settings().local / "archive", bench.folder / "smaller"))
         settings.cache_clear()
         clock = Clock(bench.cluster.status().pid or sys.exit("the server does not run"))
         watch(clock)
-        from edu_pipeline.cli.main import app  # noqa: PLC0415 - after the clock is around what it imports
-
         with suppress(SystemExit):
             app(["rebuild", "--offline"])
         clock.charge()

@@ -10,7 +10,6 @@ use, since most lycées teach mathematics; and without an index.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
@@ -18,7 +17,7 @@ import time
 import psycopg
 from rich.console import Console
 from rich.table import Table
-from workbench import BIN, run, workbench
+from workbench import BIN, arguments, run, workbench
 
 from edu_pipeline_tests.database.plan_queries import LYCEES
 
@@ -65,10 +64,8 @@ def measure(url: str, console: Console) -> dict[str, list[float]]:
 
 def main() -> None:
     """Print the plans, the times, and the ratios to the floor."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", choices=["sample", "national"], default="national", help="sample: to try it out")
     console = Console()
-    with workbench(parser.parse_args().scale) as bench:
+    with workbench(arguments(__doc__).parse_args().scale) as bench:
         run(BIN / "edu-pipeline", "migrate")
         run(BIN / "edu-pipeline", "rebuild")
         times = measure(bench.cluster.url(), console)

@@ -10,7 +10,6 @@ memory takes a good part of a processor. Chromium draws without a GPU.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import threading
@@ -25,7 +24,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.table import Table
-from workbench import BIN, run, workbench
+from workbench import BIN, arguments, run, workbench
 
 from edu_pipeline.database.connection import target
 from edu_pipeline.settings import PROJECT, settings
@@ -114,8 +113,7 @@ def build_once(folder: Path) -> None:
 
 def main() -> None:
     """Print the time of every part, the peak memory, and the time until the map is painted."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", choices=["sample", "national"], default="national", help="sample: to try it out")
+    parser = arguments(__doc__)
     parser.add_argument("--build", type=Path, metavar="FOLDER", help="only build the site of the target database")
     asked = parser.parse_args()
     if asked.build:

@@ -5,6 +5,7 @@ Belongs here: starting and stopping both, running programs, and what these cost.
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import os
 import resource
@@ -43,6 +44,17 @@ class Workbench:
     folder: Path
     cluster: Cluster
     upstream: str
+
+
+def arguments(about: str | None) -> argparse.ArgumentParser:
+    """The arguments that the benchmarks have in common: ``--scale``.
+
+    Args:
+        about: the benchmark's docstring.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", choices=["sample", "national"], default="national", help="sample: to try it out")
+    return parser
 
 
 @contextmanager

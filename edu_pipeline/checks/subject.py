@@ -173,19 +173,23 @@ class Subject:
     def _written(self, names: Sequence[str] | None) -> str | None:
         """What the server has counted of writing into relations and their partitions; into all of the schema for None.
 
-        A session reports what it has written within ten seconds.
+        A session reports what it has written within ten seconds. After a crash, or on request, the server begins to
+        count again from 0: the same numbers then do not mean the same rows.
         """
         statement = (
             "SELECT string_agg(concat_ws(' ', c.oid, c.xmin, pg_stat_get_tuples_inserted(c.oid), "
-            "pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)), ',' ORDER BY c.oid) "
+            "pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)), ',' ORDER BY c.oid), "
+            "(SELECT stats_reset::text FROM pg_stat_wal), "
+            "(SELECT stats_reset::text FROM pg_stat_database WHERE datname = current_database()) "
             "FROM pg_class AS c LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid "
             "LEFT JOIN pg_class AS parent ON parent.oid = i.inhparent "
             "WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'm') "
             "AND (coalesce(parent.relname, c.relname) = ANY (%(names)s) OR %(names)s::text[] IS NULL) "
             "AND current_setting('track_counts')::boolean"
         )
-        ((written,),) = self.connection.execute(statement, {"names": names}).fetchall()
-        return f"{written} {ledger.attempts(self.connection, names)} {expectations()}" if written else None
+        ((written, *counted_since),) = self.connection.execute(statement, {"names": names}).fetchall()
+        attempts = ledger.attempts(self.connection, names)
+        return f"{written} {counted_since} {attempts} {expectations()}" if written else None
 
     @cached_property
     def rows_per_year(self) -> dict[Any, int]:

@@ -47,7 +47,8 @@ class Options:
         force: load although nothing has changed.
         accept_shrink: tables that may lose more rows than they tolerate, this once.
         accept_red: tables and views whose checks may turn red, this once.
-        unattended: nobody has asked for the load, so one that would fail as it did before is not tried.
+        unattended: nobody has asked for the load, so one that would fail as it did before is not tried, and checks of
+            what has not changed are not repeated.
     """
 
     force: bool = False
@@ -167,7 +168,7 @@ class _TableLoad:
             raise attempts.recorded(failed)
 
     def _unchanged(self, connection: Connection, previous: Load) -> Outcome:
-        """The outcome of a load that is not necessary; the checks are made all the same."""
+        """The outcome of a load that is not necessary; its rows may have been changed by hand, and are checked."""
         unattended = self.options.unattended
         results = checks.run(
             connection, self.database, self.archive, self.table.name, between=False, unattended=unattended

@@ -74,9 +74,10 @@ def png(draws: Sequence[Draw], width: float = WIDTH) -> bytes:
     figure = Figure(figsize=(width * len(draws), HEIGHT), dpi=DPI, layout="constrained", facecolor="white")
     for draw, axes in zip(draws, figure.subplots(1, len(draws), squeeze=False)[0], strict=True):
         draw(axes)
-    canvas, picture = FigureCanvasAgg(figure), io.BytesIO()
-    canvas.draw()  # type: ignore[no-untyped-call] # no hints; it draws once, savefig twice
-    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call] # no hints
+    canvas: Any = FigureCanvasAgg(figure)  # its methods have no hints
+    canvas.draw()  # once; savefig draws twice
+    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture = io.BytesIO()
     pixels.quantize(COLOURS).save(picture, "PNG", optimize=True)
     return picture.getvalue()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import suppress
 from typing import LiteralString
 
 import psycopg
@@ -14,12 +17,16 @@ from edu_pipeline.checks.expectations import expectations
 from edu_pipeline.checks.subject import PLACES, Subject
 from edu_pipeline.database import sessions
 from edu_pipeline.database.connection import Connection, Database
+from edu_pipeline.database.migrate import migrate
 from edu_pipeline.database.views import views
+from edu_pipeline.errors import DatabaseUnreachable
 from edu_pipeline.orchestration.check_results import LOAD_CHECKS
 from edu_pipeline.sources.archive import Archive
 from edu_pipeline.table import tables
 from edu_pipeline_tests.checks.small_country import RunCheck, record
 from edu_pipeline_tests.operations import switching
+from edu_pipeline_tests.servers import own_server
+from edu_pipeline_tests.waiting import awaited
 
 
 def test_checks_are_declared_without_a_database() -> None:
@@ -66,15 +73,15 @@ def test_checks_declare_when_they_run_and_what_they_cost() -> None:
 def test_empty_table_waits_or_is_red(
     connection: Connection, database: Database, archive: Archive, check: RunCheck
 ) -> None:
-    for table, awaited in {
+    for table, missing in {
         "pcs_libelle": "a file of insee-pcs",
         "crime_indicateur_avg": "the table criminalite_2024",
         "data_quality_metrics": "the table sectorisation_segments",
         "lycee_context_cache": "its first refresh",
     }.items():
         for result in checks.run(connection, database, archive, table):
-            assert (result.passed, result.severity, result.metadata) == (False, "warn", {"waits": awaited})
-            assert result.description.endswith(f" {table}: expected rows, found none: it waits for {awaited}.")
+            assert (result.passed, result.severity, result.metadata) == (False, "warn", {"waits": missing})
+            assert result.description.endswith(f" {table}: expected rows, found none: it waits for {missing}.")
     record(connection, "anecdotes_communes")
     assert check("anecdotes_communes", "expected_rows").severity == "warn", "there is no file"
     record(connection, "criminalite_2024")
@@ -168,6 +175,37 @@ def test_a_change_of_a_partition_is_seen(night: Night) -> None:
     assert len(night.checks_of("criminalite_2024")) < len(everything)
     write(night.database, "UPDATE criminalite_2024 SET nombre = 7")
     assert night.checks_of("criminalite_2024") == everything
+
+
+def test_counters_that_begin_again_say_nothing(night: Night) -> None:
+    everything = night.checks_of("ips_lycees")
+    for _ in range(2):
+        write(night.database, "UPDATE ips_lycees SET ips = 101")
+        with psycopg.connect(night.database.url, autocommit=True) as session:
+            session.execute("SELECT pg_stat_reset()")
+        assert night.checks_of("ips_lycees") == everything
+
+
+def test_counters_after_a_crash_say_nothing(archive: Archive) -> None:
+    with own_server() as cluster:
+        database = Database(cluster.url("postgres"), "educational_data")
+        migrate(database)
+
+        def state() -> str | None:
+            try:
+                with database.connect() as connection:
+                    return Subject("ips_lycees", connection, database, archive, sql.Identifier("ips_lycees")).state
+            except (DatabaseUnreachable, psycopg.Error):
+                return None
+
+        before = state()
+        assert before == state() is not None, "the tables are empty, and all counters 0"
+        with psycopg.connect(database.url) as session:
+            os.kill(session.info.backend_pid, signal.SIGKILL)
+            with suppress(psycopg.Error):
+                session.execute("SELECT 1")
+            session.close()
+        assert awaited(state, "the server to be back") != before
 
 
 LOCKED = """
